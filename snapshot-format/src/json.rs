@@ -1,0 +1,587 @@
+//! A strict reader of JSON texts (RFC 8259), for what a general one forgives.
+//!
+//! It gives places (byte offsets) to whoever must name a line and a column, leaves
+//! numbers as they are written, and finds what I-JSON (RFC 7493) forbids because two
+//! readers may take it differently: a key twice in one object, a lone surrogate. NUL is
+//! found too, since PostgreSQL cannot hold it in a text.
+//!
+//! A [`SyntaxError`] ends the reading. A [`Fault`] does not: the reader notes it and goes
+//! on, so that one run finds them all.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// How deep arrays and objects may nest. A bound for the stack, far beyond what tables
+/// hold.
+pub const MAX_DEPTH: usize = 128;
+
+/// A JSON value, one level of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number as it is written.
+    Number(&'a str),
+    /// A string, unescaped.
+    String(Cow<'a, str>),
+    /// An array as it is written, checked to its depth.
+    Array(&'a str),
+    /// An object as it is written, checked to its depth.
+    Object(&'a str),
+}
+
+impl Value<'_> {
+    /// What the value is, with its article, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+/// One `"key": value` of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member<'a> {
+    /// The key, unescaped.
+    pub key: Cow<'a, str>,
+    /// Where the key's first `"` stands, in bytes from the start of the text.
+    pub key_offset: usize,
+    /// Where the value starts.
+    pub offset: usize,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// The text is not JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    /// Where, in bytes from the start of the text.
+    pub offset: usize,
+    /// What was met and what was expected.
+    pub message: Cow<'static, str>,
+}
+
+/// Something that is JSON, and yet no reader should have to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, in bytes from the start of the text.
+    pub offset: usize,
+    /// What it is.
+    pub kind: FaultKind,
+}
+
+/// The kinds of [`Fault`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultKind {
+    /// The same key twice in one object (RFC 7493 §2.3).
+    #[error("duplicate key {0:?} in one object")]
+    DuplicateKey(String),
+    /// Half of a surrogate pair (RFC 7493 §2.1).
+    #[error("lone surrogate \\u{0:04x} in a string; a character beyond U+FFFF takes two")]
+    LoneSurrogate(u16),
+    /// `\u0000`.
+    #[error("NUL character in a string, which PostgreSQL cannot store")]
+    Nul,
+}
+
+/// Reads one text.
+pub struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    faults: Vec<Fault>,
+}
+
+type Result<T> = std::result::Result<T, SyntaxError>;
+
+impl<'a> Parser<'a> {
+    /// Starts at the beginning of `text`.
+    pub fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Reads the next value, and checks it to its depth.
+    ///
+    /// # Errors
+    /// Where no JSON value follows.
+    pub fn value(&mut self) -> Result<Value<'a>> {
+        self.skip_space();
+        match self.peek() {
+            Some(b'"') => self.string().map(Value::String),
+            Some(b'{') => self.span(Self::skip_object).map(Value::Object),
+            Some(b'[') => self.span(Self::skip_array).map(Value::Array),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
+            Some(b't') => self.word("true").map(|()| Value::Bool(true)),
+            Some(b'f') => self.word("false").map(|()| Value::Bool(false)),
+            Some(b'n') => self.word("null").map(|()| Value::Null),
+            _ => Err(self.expected("a value")),
+        }
+    }
+
+    /// Reads an object and hands each member on.
+    ///
+    /// # Errors
+    /// Where no object follows. Members before the error have been handed on.
+    pub fn object(&mut self, mut each: impl FnMut(Member<'a>)) -> Result<()> {
+        let mut keys = Keys::default();
+        self.enter(b'{', "an object")?;
+        let mut first = true;
+        while self.more(b'}', first)? {
+            first = false;
+            let (key, key_offset) = self.key()?;
+            self.note_duplicate(&mut keys, key.clone(), key_offset);
+            let offset = self.at;
+            let value = self.value()?;
+            each(Member {
+                key,
+                key_offset,
+                offset,
+                value,
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads an array and hands each element on, with its offset.
+    ///
+    /// # Errors
+    /// Where no array follows. Elements before the error have been handed on.
+    pub fn array(&mut self, mut each: impl FnMut(usize, Value<'a>)) -> Result<()> {
+        self.enter(b'[', "an array")?;
+        let mut first = true;
+        while self.more(b']', first)? {
+            first = false;
+            let offset = self.at;
+            let value = self.value()?;
+            each(offset, value);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that nothing follows but white space.
+    ///
+    /// # Errors
+    /// Where something does.
+    pub fn end(&mut self) -> Result<()> {
+        self.skip_space();
+        if self.at == self.text.len() {
+            Ok(())
+        } else {
+            Err(self.expected("the end"))
+        }
+    }
+
+    /// How far the reader has come, in bytes.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// What it has noted on the way.
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    pub(crate) fn since(&self, start: usize) -> &'a str {
+        &self.text[start..self.at]
+    }
+
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(crate) fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    pub(crate) fn enter(&mut self, bracket: u8, what: &'static str) -> Result<()> {
+        self.skip_space();
+        if self.peek() != Some(bracket) {
+            return Err(self.expected(what));
+        }
+        if self.depth == MAX_DEPTH {
+            let message = format!("nested deeper than {MAX_DEPTH} levels");
+            return Err(SyntaxError {
+                offset: self.at,
+                message: message.into(),
+            });
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    // Behind an opening bracket, and behind each element: whether another element
+    // follows. `first` is true behind the bracket.
+    pub(crate) fn more(&mut self, close: u8, first: bool) -> Result<bool> {
+        self.skip_space();
+        if self.peek() == Some(close) {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(false);
+        }
+        if first {
+            return Ok(true);
+        }
+        if self.peek() != Some(b',') {
+            let wanted = if close == b'}' {
+                "`,` or `}`"
+            } else {
+                "`,` or `]`"
+            };
+            return Err(self.expected(wanted));
+        }
+        self.at += 1;
+        self.skip_space();
+        if self.peek() == Some(close) {
+            return Err(self.error("a comma before the closing bracket"));
+        }
+        Ok(true)
+    }
+
+    // A key and its colon; with the key's offset.
+    pub(crate) fn key(&mut self) -> Result<(Cow<'a, str>, usize)> {
+        let offset = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.expected("a key in double quotes"));
+        }
+        let key = self.string()?;
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.expected("`:`"));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok((key, offset))
+    }
+
+    fn skip_object(&mut self) -> Result<()> {
+        self.object(drop)
+    }
+
+    fn skip_array(&mut self) -> Result<()> {
+        self.array(|_, _| {})
+    }
+
+    fn span(&mut self, skip: fn(&mut Self) -> Result<()>) -> Result<&'a str> {
+        let start = self.at;
+        skip(self)?;
+        Ok(self.since(start))
+    }
+
+    fn note_duplicate(&mut self, keys: &mut Keys<'a>, key: Cow<'a, str>, offset: usize) {
+        if let Err(key) = keys.insert(key) {
+            self.note(offset, FaultKind::DuplicateKey(key.into_owned()));
+        }
+    }
+
+    fn note(&mut self, offset: usize, kind: FaultKind) {
+        self.faults.push(Fault { offset, kind });
+    }
+
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>> {
+        self.at += 1;
+        let start = self.at;
+        self.skip_plain();
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
+        }
+        let mut unescaped = String::from(&self.text[start..self.at]);
+        loop {
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape(&mut unescaped)?,
+                Some(_) => {
+                    return Err(self.error("a control character in a string must be escaped"));
+                }
+                None => return Err(self.error("the text ends inside a string")),
+            }
+            let plain = self.at;
+            self.skip_plain();
+            unescaped.push_str(&self.text[plain..self.at]);
+        }
+        self.at += 1;
+        Ok(Cow::Owned(unescaped))
+    }
+
+    fn skip_plain(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let plain = rest
+            .iter()
+            .take_while(|b| **b >= b' ' && **b != b'"' && **b != b'\\');
+        self.at += plain.count();
+    }
+
+    fn escape(&mut self, unescaped: &mut String) -> Result<()> {
+        let offset = self.at;
+        self.at += 1;
+        let c = match self.peek() {
+            Some(c @ (b'"' | b'\\' | b'/')) => char::from(c),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(offset, unescaped),
+            _ => return Err(self.expected("an escape: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u")),
+        };
+        self.at += 1;
+        unescaped.push(c);
+        Ok(())
+    }
+
+    fn unicode_escape(&mut self, offset: usize, unescaped: &mut String) -> Result<()> {
+        self.at += 1;
+        let unit = self.four_digits()?;
+        let c = match unit {
+            0xd800..=0xdbff => self.low_surrogate(unit)?,
+            _ => char::from_u32(u32::from(unit)),
+        };
+        match c {
+            Some('\0') => self.note(offset, FaultKind::Nul),
+            None => self.note(offset, FaultKind::LoneSurrogate(unit)),
+            Some(_) => {}
+        }
+        unescaped.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
+        Ok(())
+    }
+
+    fn low_surrogate(&mut self, high: u16) -> Result<Option<char>> {
+        let before = self.at;
+        if !self.text[self.at..].starts_with("\\u") {
+            return Ok(None);
+        }
+        self.at += 2;
+        let low = self.four_digits()?;
+        let pair = char::decode_utf16([high, low])
+            .next()
+            .and_then(std::result::Result::ok);
+        if pair.is_none() {
+            self.at = before;
+        }
+        Ok(pair)
+    }
+
+    fn four_digits(&mut self) -> Result<u16> {
+        let digits = self.text.as_bytes().get(self.at..self.at + 4);
+        let digits = digits.filter(|d| d.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|d| std::str::from_utf8(d).ok());
+        let Some(unit) = digits.and_then(|d| u16::from_str_radix(d, 16).ok()) else {
+            return Err(self.error("\\u takes four hexadecimal digits"));
+        };
+        self.at += 4;
+        Ok(unit)
+    }
+
+    // RFC 8259 §6
+    pub(crate) fn number(&mut self) -> Result<&'a str> {
+        let start = self.at;
+        self.skip_byte(|b| b == b'-');
+        if self.skip_byte(|b| b == b'0') {
+            if self.peek().is_some_and(|b| b.is_ascii_digit()) {
+                return Err(self.error("a number does not start with a zero"));
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.skip_byte(|b| b == b'.') {
+            self.digits()?;
+        }
+        if self.skip_byte(|b| matches!(b, b'e' | b'E')) {
+            self.skip_byte(|b| matches!(b, b'+' | b'-'));
+            self.digits()?;
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    fn digits(&mut self) -> Result<()> {
+        if !self.skip_byte(|b| b.is_ascii_digit()) {
+            return Err(self.expected("a digit"));
+        }
+        while self.skip_byte(|b| b.is_ascii_digit()) {}
+        Ok(())
+    }
+
+    fn skip_byte(&mut self, accept: impl Fn(u8) -> bool) -> bool {
+        let accepted = self.peek().is_some_and(accept);
+        self.at += usize::from(accepted);
+        accepted
+    }
+
+    fn word(&mut self, word: &'static str) -> Result<()> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(self.expected("a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    pub(crate) fn expected(&self, what: &'static str) -> SyntaxError {
+        let message = match self
+            .text
+            .get(self.at..)
+            .and_then(|rest| rest.chars().next())
+        {
+            Some(c) => format!("expected {what}, found {c:?}").into(),
+            None => format!("expected {what}, but the text ends").into(),
+        };
+        SyntaxError {
+            offset: self.at,
+            message,
+        }
+    }
+
+    fn error(&self, message: &'static str) -> SyntaxError {
+        SyntaxError {
+            offset: self.at,
+            message: message.into(),
+        }
+    }
+}
+
+// The keys of one object. Most have a handful, for which a scan beats hashing.
+#[derive(Default)]
+struct Keys<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+const FEW: usize = 24;
+
+impl<'a> Keys<'a> {
+    // Gives the key back where it was there already.
+    fn insert(&mut self, key: Cow<'a, str>) -> std::result::Result<(), Cow<'a, str>> {
+        if self.few.contains(&key) || self.many.contains(&key) {
+            return Err(key);
+        }
+        if self.few.len() < FEW {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, offset: usize, message: &str) {
+        let mut parser = Parser::new(text);
+        let error = parser
+            .value()
+            .and_then(|_| parser.end())
+            .expect_err("is not JSON");
+        assert_eq!(
+            (error.offset, error.message.as_ref()),
+            (offset, message),
+            "{text}"
+        );
+    }
+
+    #[track_caller]
+    fn faults(text: &str, expected: &[(usize, FaultKind)]) {
+        let mut parser = Parser::new(text);
+        parser.value().expect("is JSON");
+        let found: Vec<_> = parser
+            .into_faults()
+            .into_iter()
+            .map(|f| (f.offset, f.kind))
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_at_its_place() {
+        refused("", 0, "expected a value, but the text ends");
+        refused("[1 2]", 3, "expected `,` or `]`, found '2'");
+        refused("[1,]", 3, "a comma before the closing bracket");
+        refused("{\"a\":1,}", 7, "a comma before the closing bracket");
+        refused("{a:1}", 1, "expected a key in double quotes, found 'a'");
+        refused("{\"a\" 1}", 5, "expected `:`, found '1'");
+        refused("[01]", 2, "a number does not start with a zero");
+        refused("[1.]", 3, "expected a digit, found ']'");
+        refused("[-]", 2, "expected a digit, found ']'");
+        refused("[nul]", 1, "expected a value, found 'n'");
+        refused("[NaN]", 1, "expected a value, found 'N'");
+        refused(
+            "\"a\tb\"",
+            2,
+            "a control character in a string must be escaped",
+        );
+        refused("\"abc", 4, "the text ends inside a string");
+        refused("\"\\u12g4\"", 3, "\\u takes four hexadecimal digits");
+        refused(
+            "\"\\x\"",
+            2,
+            "expected an escape: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u, found 'x'",
+        );
+        refused("1 x", 2, "expected the end, found 'x'");
+        let deep = "[".repeat(MAX_DEPTH + 1);
+        refused(&deep, MAX_DEPTH, "nested deeper than 128 levels");
+    }
+
+    #[test]
+    fn what_two_readers_may_take_differently_is_noted() {
+        let duplicate = FaultKind::DuplicateKey("a".into());
+        faults(
+            r#"{"a":1,"b":[{"a":1,"\u0061":2}],"a":3}"#,
+            &[(19, duplicate.clone()), (32, duplicate)],
+        );
+        faults(
+            r#"["\ud800","\udc00x","\ud83d\ude00"]"#,
+            &[
+                (2, FaultKind::LoneSurrogate(0xd800)),
+                (11, FaultKind::LoneSurrogate(0xdc00)),
+            ],
+        );
+        faults(r#""a\u0000b""#, &[(2, FaultKind::Nul)]);
+        faults(
+            r#""\ud800\u0041""#,
+            &[(1, FaultKind::LoneSurrogate(0xd800))],
+        );
+    }
+
+    #[test]
+    fn many_keys_are_compared_too() {
+        let mut text: String = (0..100).map(|i| format!("\"k{i}\":0,")).collect();
+        text = format!("{{{text}\"k7\":1}}");
+        let mut parser = Parser::new(&text);
+        parser.value().expect("is JSON");
+        assert_eq!(parser.into_faults().len(), 1);
+    }
+
+    #[test]
+    fn members_come_with_their_places() {
+        let mut members = Vec::new();
+        let mut parser = Parser::new(r#" {"a" : "\u00e9", "b":[1, {}]} "#);
+        parser
+            .object(|member| members.push(member))
+            .expect("is an object");
+        parser.end().expect("nothing follows");
+        assert_eq!(members[0].value, Value::String("é".into()));
+        assert_eq!((members[0].key_offset, members[0].offset), (2, 8));
+        assert_eq!(members[1].value, Value::Array("[1, {}]"));
+    }
+}

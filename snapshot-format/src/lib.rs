@@ -1,0 +1,43 @@
+//! The Tablecast snapshot format, and nothing else: no files, no sockets, no async.
+//!
+//! ```text
+//! version.json                            the pointer, the only key that changes
+//! versions/<epoch>-<sequence>.json        every version.json as it was: the history
+//! manifests/<hash>.json                   the objects of one snapshot
+//! bootstrap/<hash>.json  .zst .br .gz     every table in one object
+//! tables/<tableKey>/<hash>.json  (same)   one table
+//! ```
+//!
+//! Everything but `version.json` is named by the hash of its bytes and never changes.
+//! The publisher writes this format, the server and the clients read it; whoever writes
+//! another reader finds the words in `docs/snapshot-format.md` and examples in
+//! `tests/vectors/`.
+
+pub mod canonical;
+pub mod json;
+mod layout;
+mod manifest;
+mod names;
+pub mod number;
+mod object;
+mod render;
+mod variant;
+mod version;
+
+pub use layout::{Cache, Key};
+pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
+pub use names::{NameError, ReferenceVersion, SchemaVersion, TableKey};
+pub use object::{Digest, DigestWriter, HashError, ObjectHash, Sha256};
+pub use render::{BootstrapHeader, BootstrapWriter, RowShape, TableWriter};
+pub use variant::{Encoding, MIN_VARIANT_SIZE, compress, decompress};
+pub use version::{ObjectRef, Version, VersionError};
+
+/// The format that this crate reads and writes. A reader refuses a higher one.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The most bytes a `version.json` may have.
+pub const MAX_VERSION_SIZE: usize = 1024;
+
+/// The most bytes a manifest may have: room for some 20,000 tables, and a bound on what
+/// a reader has to hold before it has verified anything.
+pub const MAX_MANIFEST_SIZE: usize = 16 * 1024 * 1024;

@@ -1,0 +1,150 @@
+//! The manifest: the objects of one snapshot.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, FORMAT_VERSION, MAX_MANIFEST_SIZE, ObjectHash, ReferenceVersion, SchemaVersion, Sha256,
+    TableKey,
+};
+
+/// `manifests/<hash>.json`.
+///
+/// A function of the database's state: it holds no time and no number of the
+/// publication, so publishing the same state again finds its manifest already there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The version of the tables' shape.
+    pub schema_version: SchemaVersion,
+    /// The database's version.
+    pub reference_version: ReferenceVersion,
+    /// The moment of the last change of the data, RFC 3339 in UTC.
+    pub generated_at: String,
+    /// [`content_hash`] of the tables: equal in two environments that hold equal data,
+    /// whatever their histories.
+    pub content_hash: ObjectHash,
+    /// The bootstrap object.
+    pub bootstrap: BootstrapEntry,
+    /// Every table, in key order.
+    pub tables: BTreeMap<TableKey, TableEntry>,
+}
+
+/// The manifest's word on the bootstrap object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootstrapEntry {
+    /// Its name.
+    pub hash: ObjectHash,
+    /// The same bytes by SHA-256.
+    pub sha256: Sha256,
+    /// Number of bytes.
+    pub size: u64,
+}
+
+/// The manifest's word on one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableEntry {
+    /// The table object's name.
+    pub hash: ObjectHash,
+    /// The same bytes by SHA-256.
+    pub sha256: Sha256,
+    /// Number of bytes.
+    pub size: u64,
+    /// Number of rows.
+    pub rows: u64,
+    /// The database's number for the table's last change.
+    pub version_seq: u64,
+    /// Whether the bootstrap object holds the table.
+    pub in_bootstrap: bool,
+    /// The primary key's columns, in the key's order.
+    pub primary_key: Vec<String>,
+    /// Every published column with its SQL type; a `?` after the type where it may be null.
+    pub columns: BTreeMap<String, String>,
+    /// Sixteen hexadecimal digits that change with `columns` or `primary_key`.
+    pub schema_fingerprint: String,
+}
+
+/// Why bytes are not a manifest that this crate can read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// More bytes than a manifest may have.
+    #[error("a manifest has at most {MAX_MANIFEST_SIZE} bytes, this has {0}")]
+    TooLarge(usize),
+    /// Not the JSON of a manifest.
+    #[error("not the JSON of a manifest")]
+    Json(#[source] serde_json::Error),
+    /// Written by a later format.
+    #[error("format version {0} is newer than the {FORMAT_VERSION} that this program reads")]
+    TooNew(u32),
+    /// The content hash is not that of the table hashes.
+    #[error("contentHash is {stated}, but the table hashes give {computed}")]
+    ContentHash {
+        /// What the manifest says.
+        stated: ObjectHash,
+        /// What its tables give.
+        computed: ObjectHash,
+    },
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// Where the bytes are too many, are not a manifest, are of a later format, or
+    /// contradict themselves.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > MAX_MANIFEST_SIZE {
+            return Err(ManifestError::TooLarge(bytes.len()));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
+        if manifest.format_version > FORMAT_VERSION {
+            return Err(ManifestError::TooNew(manifest.format_version));
+        }
+        let computed = content_hash(manifest.tables.iter().map(|(key, entry)| (key, entry.hash)));
+        if computed != manifest.content_hash {
+            let stated = manifest.content_hash;
+            return Err(ManifestError::ContentHash { stated, computed });
+        }
+        Ok(manifest)
+    }
+
+    /// The bytes to put; their hash is the manifest's name.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a manifest holds nothing that JSON cannot")
+    }
+}
+
+impl TableEntry {
+    /// Fingerprint of a table's shape: the first sixteen digits of the BLAKE3 of
+    /// `name type` lines for the columns in order of name, then one `primary key` line.
+    pub fn fingerprint(columns: &BTreeMap<String, String>, primary_key: &[String]) -> String {
+        let mut text = String::new();
+        for (name, sql_type) in columns {
+            text.extend([name, " ", sql_type, "\n"]);
+        }
+        text.extend(["primary key ", &primary_key.join(","), "\n"]);
+        ObjectHash::of(text.as_bytes()).to_string()[..16].to_owned()
+    }
+}
+
+impl From<Digest> for BootstrapEntry {
+    fn from(Digest { hash, sha256, size }: Digest) -> Self {
+        Self { hash, sha256, size }
+    }
+}
+
+/// The hash over the table hashes alone: BLAKE3 of one `<hash>  <tableKey>` line per
+/// table, in key order. That is what `b3sum` prints, so a shell can compute it too.
+pub fn content_hash<'a>(tables: impl Iterator<Item = (&'a TableKey, ObjectHash)>) -> ObjectHash {
+    let mut lines: Vec<_> = tables.collect();
+    lines.sort();
+    let text: String = lines
+        .iter()
+        .map(|(key, hash)| format!("{hash}  {key}\n"))
+        .collect();
+    ObjectHash::of(text.as_bytes())
+}

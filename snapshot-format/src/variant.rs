@@ -1,0 +1,188 @@
+//! Variants: an object compressed.
+//!
+//! A variant is not hashed: another release of a compressor may give other bytes that
+//! unpack to the same object.
+
+use std::io::{self, Read, Write};
+
+/// An object of at least this many bytes has every variant, a smaller one has none, so
+/// that a reader knows from the size which files exist.
+pub const MIN_VARIANT_SIZE: u64 = 1024;
+
+/// A way to compress an object. The order is the server's preference among codings that
+/// a client likes equally.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Encoding {
+    /// Zstandard, RFC 8878.
+    Zstd,
+    /// Brotli, RFC 7932.
+    Brotli,
+    /// gzip, RFC 1952.
+    Gzip,
+}
+
+impl Encoding {
+    /// All of them, in order of preference.
+    pub const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
+
+    /// What follows `.json.` in a variant's file name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Zstd => "zst",
+            Self::Brotli => "br",
+            Self::Gzip => "gz",
+        }
+    }
+
+    /// The encoding with that file name extension.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|e| e.extension() == extension)
+    }
+
+    /// The content coding of RFC 9110 §8.4.1, as registered with IANA.
+    pub fn content_coding(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Brotli => "br",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    /// The media type of the compressed file itself. Brotli has none registered.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Zstd => "application/zstd",
+            Self::Brotli => "application/octet-stream",
+            Self::Gzip => "application/gzip",
+        }
+    }
+}
+
+/// How hard each compressor works on an object of `size` bytes.
+///
+/// An app's tables are compressed once and fetched by everybody, so a small object gets
+/// much effort. A large one gets less, so that compressing never takes most of a
+/// publish; the steps were measured (see `docs/benchmarks.md`).
+fn level(encoding: Encoding, size: u64) -> u32 {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    let step = [16 * KIB, 256 * KIB, 4 * MIB, 32 * MIB]
+        .iter()
+        .filter(|limit| size > **limit)
+        .count();
+    match encoding {
+        Encoding::Zstd => [19, 15, 9, 3, 1][step],
+        Encoding::Brotli => [11, 9, 5, 3, 1][step],
+        Encoding::Gzip => [9, 9, 6, 3, 1][step],
+    }
+}
+
+/// Compresses an object of `size` bytes from `object` into `variant`.
+///
+/// # Errors
+/// What reading or writing gives.
+pub fn compress(
+    encoding: Encoding,
+    size: u64,
+    object: &mut impl Read,
+    variant: impl Write,
+) -> io::Result<()> {
+    let level = level(encoding, size);
+    match encoding {
+        Encoding::Zstd => {
+            let level = i32::try_from(level).expect("a level has two digits");
+            let mut encoder = zstd::stream::write::Encoder::new(variant, level)?;
+            // The frame then says how long the object is, so that a reader can size and
+            // bound its buffer before it unpacks.
+            encoder.set_pledged_src_size(Some(size))?;
+            encoder.include_checksum(true)?;
+            io::copy(object, &mut encoder)?;
+            encoder.finish()?.flush()
+        }
+        Encoding::Brotli => {
+            let params = brotli::enc::BrotliEncoderParams {
+                quality: i32::try_from(level).expect("a level has two digits"),
+                lgwin: 22,
+                size_hint: usize::try_from(size).unwrap_or(usize::MAX),
+                ..Default::default()
+            };
+            let mut encoder = brotli::CompressorWriter::with_params(variant, BUFFER_SIZE, &params);
+            io::copy(object, &mut encoder)?;
+            encoder.flush()?;
+            encoder.into_inner().flush()
+        }
+        Encoding::Gzip => {
+            // No name and no time in the header: equal objects give equal variants.
+            let level = flate2::Compression::new(level);
+            let mut encoder = flate2::write::GzEncoder::new(variant, level);
+            io::copy(object, &mut encoder)?;
+            encoder.finish()?.flush()
+        }
+    }
+}
+
+/// Unpacks a variant, at most `limit` bytes of it.
+///
+/// # Errors
+/// What reading gives; [`io::ErrorKind::InvalidData`] where the variant is damaged, is
+/// followed by other bytes, or unpacks to more than `limit` bytes.
+pub fn decompress(encoding: Encoding, variant: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut object = Vec::new();
+    let mut take = |reader: &mut dyn Read| reader.take(limit + 1).read_to_end(&mut object);
+    match encoding {
+        Encoding::Zstd => take(&mut zstd::stream::read::Decoder::new(variant)?)?,
+        Encoding::Brotli => take(&mut brotli::Decompressor::new(variant, BUFFER_SIZE))?,
+        Encoding::Gzip => take(&mut flate2::read::MultiGzDecoder::new(variant))?,
+    };
+    if object.len() as u64 > limit {
+        let message = format!("unpacks to more than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(object)
+}
+
+const BUFFER_SIZE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variant_of(encoding: Encoding, object: &[u8]) -> Vec<u8> {
+        let mut variant = Vec::new();
+        let size = object.len() as u64;
+        compress(encoding, size, &mut &object[..], &mut variant).expect("memory does not fail");
+        variant
+    }
+
+    #[test]
+    fn a_variant_unpacks_to_its_object() {
+        for size in [0, 1, 1024, 300_000, 5_000_000] {
+            let object: Vec<u8> = (0..size)
+                .map(|i: u32| (i.wrapping_mul(i) / 7) as u8)
+                .collect();
+            for encoding in Encoding::ALL {
+                let variant = variant_of(encoding, &object);
+                let unpacked = decompress(encoding, &variant[..], u64::from(size));
+                assert_eq!(unpacked.expect("our own variant"), object, "{encoding:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_variant_that_unpacks_to_too_much_is_refused() {
+        let object = vec![b' '; 1 << 20];
+        for encoding in Encoding::ALL {
+            let variant = variant_of(encoding, &object);
+            let error = decompress(encoding, &variant[..], (1 << 20) - 1).expect_err("too much");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn equal_objects_give_equal_variants() {
+        let object = b"{\"id\":\"NEUTRAL\"}".repeat(100);
+        for encoding in Encoding::ALL {
+            assert_eq!(variant_of(encoding, &object), variant_of(encoding, &object));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The version: the small file that points at a manifest.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FORMAT_VERSION, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion, SchemaVersion};
+
+/// `version.json`, the only key that changes.
+///
+/// ```json
+/// {"formatVersion":1,"epoch":1771938724,"sequence":57,"schemaVersion":"1.0",
+///  "referenceVersion":"seq:42","generatedAt":"2026-02-24T13:12:04Z",
+///  "publishedAt":"2026-02-24T13:12:09Z",
+///  "manifest":{"hash":"…","size":4211},"bootstrap":{"hash":"…","size":166048}}
+/// ```
+///
+/// Readers ignore fields that they do not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The second (Unix time) at which the store was first made, so that a rebuilt store
+    /// sorts after the lost one.
+    pub epoch: u64,
+    /// Grows by one each time the pointer changes; `(epoch, sequence)` orders versions.
+    pub sequence: u64,
+    /// The version of the tables' shape.
+    pub schema_version: SchemaVersion,
+    /// The database's version.
+    pub reference_version: ReferenceVersion,
+    /// The moment of the last change of the data, RFC 3339 in UTC.
+    pub generated_at: String,
+    /// The moment of this publication, RFC 3339 in UTC.
+    pub published_at: String,
+    /// The manifest to fetch.
+    pub manifest: ObjectRef,
+    /// The bootstrap object, for a reader that needs every table and no manifest.
+    pub bootstrap: ObjectRef,
+}
+
+/// An object's name and its uncompressed size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Its name.
+    pub hash: ObjectHash,
+    /// Number of bytes.
+    pub size: u64,
+}
+
+/// Why bytes are not a version that this crate can read.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    /// More bytes than a version may have.
+    #[error("a version.json has at most {MAX_VERSION_SIZE} bytes, this has {0}")]
+    TooLarge(usize),
+    /// Not the JSON of a version.
+    #[error("not the JSON of a version")]
+    Json(#[source] serde_json::Error),
+    /// Written by a later format.
+    #[error("format version {0} is newer than the {FORMAT_VERSION} that this program reads")]
+    TooNew(u32),
+}
+
+impl Version {
+    /// Reads a version.
+    ///
+    /// # Errors
+    /// Where the bytes are too many, are not a version, or are of a later format.
+    pub fn parse(bytes: &[u8]) -> Result<Self, VersionError> {
+        if bytes.len() > MAX_VERSION_SIZE {
+            return Err(VersionError::TooLarge(bytes.len()));
+        }
+        // The format first: a later one may have other fields altogether.
+        let Probe { format_version } = serde_json::from_slice(bytes).map_err(VersionError::Json)?;
+        if format_version > FORMAT_VERSION {
+            return Err(VersionError::TooNew(format_version));
+        }
+        serde_json::from_slice(bytes).map_err(VersionError::Json)
+    }
+
+    /// The bytes to put.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a version holds nothing that JSON cannot")
+    }
+
+    /// What orders versions.
+    pub fn order(&self) -> (u64, u64) {
+        (self.epoch, self.sequence)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Probe {
+    format_version: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn longest() -> Version {
+        Version {
+            format_version: FORMAT_VERSION,
+            epoch: u64::MAX,
+            sequence: u64::MAX,
+            schema_version: SchemaVersion {
+                major: u32::MAX,
+                minor: u32::MAX,
+            },
+            reference_version: ReferenceVersion(u64::MAX),
+            generated_at: "2026-02-24T13:12:04Z".into(),
+            published_at: "2026-02-24T13:12:09Z".into(),
+            manifest: ObjectRef {
+                hash: ObjectHash::of(b"m"),
+                size: u64::MAX,
+            },
+            bootstrap: ObjectRef {
+                hash: ObjectHash::of(b"b"),
+                size: u64::MAX,
+            },
+        }
+    }
+
+    #[test]
+    fn the_longest_version_keeps_the_bound_and_is_read_back() {
+        let bytes = longest().to_bytes();
+        assert!(bytes.len() <= MAX_VERSION_SIZE, "{} bytes", bytes.len());
+        assert_eq!(Version::parse(&bytes).expect("our own bytes"), longest());
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        let text = String::from_utf8(longest().to_bytes()).expect("JSON is UTF-8");
+        let text = text.replacen('{', r#"{"later":[1,2],"#, 1);
+        assert_eq!(
+            Version::parse(text.as_bytes()).expect("readable"),
+            longest()
+        );
+    }
+
+    #[test]
+    fn a_later_format_is_refused_by_its_number() {
+        let error = Version::parse(br#"{"formatVersion":2,"pointer":"x"}"#).expect_err("later");
+        assert_eq!(
+            error.to_string(),
+            "format version 2 is newer than the 1 that this program reads"
+        );
+    }
+
+    #[test]
+    fn what_is_no_version_is_refused() {
+        for bytes in [
+            &b""[..],
+            b"[]",
+            b"{}",
+            b"<html>",
+            &[b' '; MAX_VERSION_SIZE + 1],
+        ] {
+            assert!(Version::parse(bytes).is_err());
+        }
+    }
+}
