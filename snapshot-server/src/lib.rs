@@ -1,1 +1,302 @@
-//! wip
+//! Serves a snapshot folder over HTTP.
+//!
+//! The server holds one version ready and swaps it whole. A request looks its
+//! path up and gets finished bytes and header fields; it waits for nothing and
+//! reads no file, unless the object is larger than the memory budget allows or
+//! belongs to another version than the current one.
+//!
+//! What it promises, each with a test that tries to break it:
+//! 1. A byte is served only after its hash was verified.
+//! 2. A response never mixes two versions, and a snapshot that is damaged or
+//!    still arriving is never taken: the last good one stays.
+//! 3. A path reaches the file system only as a [`snapshot_format::Key`].
+//! 4. A client that is slow, silent or greedy costs the others nothing.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), snapshot_server::ServerError> {
+//! let options = snapshot_server::Options::new("snapshots", ([127, 0, 0, 1], 8080).into());
+//! let server = snapshot_server::bind(options).await?;
+//! println!("http://{}/version.json", server.local_addr());
+//! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await
+//! # }
+//! ```
+
+mod archive;
+mod body;
+mod conditional;
+mod connection;
+mod content;
+mod headers;
+mod load;
+mod negotiate;
+mod problem;
+mod range;
+mod request;
+mod respond;
+mod route;
+mod serve;
+mod shared;
+mod state;
+mod watch;
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use snapshot_format::{Cache, Version};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinSet;
+
+pub use connection::Timeouts;
+pub use load::LoadError;
+
+use archive::Archive;
+use body::ChunkPool;
+use connection::Connections;
+use content::Budget;
+use load::Folder;
+use shared::Shared;
+
+/// What is served, where, and within which bounds.
+#[derive(Clone)]
+pub struct Options {
+    /// The snapshot folder. It may be empty: the first version is picked up
+    /// when it appears.
+    pub root: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How often `version.json` is compared.
+    pub poll_interval: Duration,
+    /// How many bytes of objects are held in memory; others stay in their files.
+    pub memory_budget_bytes: u64,
+    /// How many bytes read from files may wait for slow clients, all together.
+    pub in_flight_bytes: u64,
+    /// How many connections may be open.
+    pub max_connections: usize,
+    /// How long a connection may make no progress.
+    pub timeouts: Timeouts,
+    /// `Cache-Control` of `version.json` and the endpoints under `/api`.
+    pub pointer_cache_control: String,
+    /// Is told what happens.
+    pub observer: Observer,
+}
+
+/// Is told what happens to the server.
+pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
+
+impl Options {
+    /// The defaults, for this folder and address.
+    pub fn new(root: impl Into<PathBuf>, listen: SocketAddr) -> Self {
+        Self {
+            root: root.into(),
+            listen,
+            poll_interval: Duration::from_millis(500),
+            memory_budget_bytes: 256 * 1024 * 1024,
+            in_flight_bytes: 64 * 1024 * 1024,
+            max_connections: 16 * 1024,
+            timeouts: Timeouts::default(),
+            pointer_cache_control: Cache::Briefly.control().to_owned(),
+            observer: Arc::new(|event| eprintln!("snapshot-server: {event}")),
+        }
+    }
+}
+
+impl Default for Options {
+    /// `snapshots` on `127.0.0.1:8080`.
+    fn default() -> Self {
+        Self::new("snapshots", ([127, 0, 0, 1], 8080).into())
+    }
+}
+
+/// Something that an operator may want to know.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Another version is served from now on.
+    Swapped {
+        /// Which one.
+        version: Version,
+        /// Number of tables.
+        tables: usize,
+        /// How long reading and verifying took.
+        took: Duration,
+    },
+    /// The snapshot in the folder is not whole; what was held stays.
+    Refused(LoadError),
+    /// An object of another version was asked for and is damaged.
+    ObjectRefused(LoadError),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Swapped {
+                version,
+                tables,
+                took,
+            } => write!(
+                f,
+                "serving {} ({}-{}, {tables} tables, verified in {} ms)",
+                version.reference_version,
+                version.epoch,
+                version.sequence,
+                took.as_millis(),
+            ),
+            Event::Refused(error) => write!(f, "snapshot refused: {}", explain(error)),
+            Event::ObjectRefused(error) => write!(f, "object refused: {}", explain(error)),
+        }
+    }
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be had.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// The one asked for.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The root is there, but not a folder.
+    #[error("{} is not a folder", root.display())]
+    Root {
+        /// The one asked for.
+        root: PathBuf,
+    },
+    /// The `Cache-Control` value cannot stand in a header.
+    #[error("{value:?} is not a header value")]
+    CacheControl {
+        /// The one asked for.
+        value: String,
+    },
+}
+
+/// A server that listens, and holds the snapshot if there is one.
+pub struct Server {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    shared: Arc<Shared>,
+    connections: Arc<Connections>,
+    poll_interval: Duration,
+}
+
+/// Listens, and loads the snapshot if there is one. Nothing is answered before
+/// [`Server::run`]; connections wait.
+///
+/// # Errors
+/// Where the options cannot be met. A snapshot that is missing or damaged is
+/// no error: the server waits for a better one and says so in `/ready`.
+pub async fn bind(options: Options) -> Result<Server, ServerError> {
+    let pointer_cache_control = HeaderValue::try_from(options.pointer_cache_control.as_str())
+        .map_err(|_| ServerError::CacheControl {
+            value: options.pointer_cache_control.clone(),
+        })?;
+    if options.root.exists() && !options.root.is_dir() {
+        return Err(ServerError::Root { root: options.root });
+    }
+    let listen_error = |source| ServerError::Listen {
+        address: options.listen,
+        source,
+    };
+    let listener = listen(options.listen).map_err(listen_error)?;
+    let local_addr = listener.local_addr().map_err(listen_error)?;
+
+    // Old versions' readers must not take the room of the current one.
+    let archive_bytes = options.memory_budget_bytes / 8;
+    let folder = |bytes| Folder {
+        root: options.root.clone(),
+        budget: Budget::new(bytes),
+        pointer_cache_control: pointer_cache_control.clone(),
+    };
+    let shared = Arc::new(Shared::new(
+        folder(options.memory_budget_bytes - archive_bytes),
+        Archive::new(folder(archive_bytes)),
+        ChunkPool::new(options.in_flight_bytes),
+        options.observer,
+    ));
+    let first = shared.clone();
+    // A panic while loading is reported by the runtime; the watcher tries again.
+    let _ = tokio::task::spawn_blocking(move || watch::look(&first)).await;
+
+    let connections = Arc::new(Connections::new(options.max_connections, options.timeouts));
+    let poll_interval = options.poll_interval;
+    Ok(Server {
+        listener,
+        local_addr,
+        shared,
+        connections,
+        poll_interval,
+    })
+}
+
+impl Server {
+    /// The address that was bound, with its real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// The version that is held.
+    pub fn version(&self) -> Option<Version> {
+        self.shared.held().map(|snapshot| snapshot.version.clone())
+    }
+
+    /// Serves until `shutdown` resolves, then lets running requests finish.
+    ///
+    /// # Errors
+    /// None yet: what happens to one connection never ends the server.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let Self {
+            listener,
+            shared,
+            connections,
+            poll_interval,
+            ..
+        } = self;
+        // Aborted when the set is dropped, after the last connection.
+        let mut background = JoinSet::new();
+        background.spawn(watch::watch(shared.clone(), poll_interval));
+        let swept = connections.clone();
+        background.spawn(async move { swept.sweep().await });
+
+        serve::accept(listener, &shared, &connections, shutdown).await;
+        connections.stop().await;
+        Ok(())
+    }
+}
+
+/// A longer backlog than the usual 128: a wave of reconnecting clients waits
+/// instead of being reset.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    const BACKLOG: u32 = 4096;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // On Windows the option would let two servers share the port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// An error and its causes on one line.
+fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,99 @@
+//! What the held snapshot does not name but the folder still has: objects of
+//! older and of coming versions, and the pages of history.
+//!
+//! Found by key only, verified like everything else, and kept for a while, so
+//! that clients which are one version behind do not cost a hash each time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
+
+use crate::load::{Folder, LoadError, Promise, lock, plain, put_at, read_small};
+use crate::state::{Object, Resource};
+
+/// More than the changed tables of several versions.
+const KEPT: usize = 128;
+
+/// The folder behind the held snapshot.
+pub(crate) struct Archive {
+    folder: Folder,
+    kept: Mutex<VecDeque<(Key, Arc<Resource>)>>,
+}
+
+impl Archive {
+    pub(crate) fn new(folder: Folder) -> Self {
+        Self {
+            folder,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// What was found before.
+    pub(crate) fn kept(&self, key: &Key) -> Option<Arc<Resource>> {
+        let kept = lock(&self.kept);
+        kept.iter()
+            .find(|(held, _)| held == key)
+            .map(|(_, resource)| resource.clone())
+    }
+
+    /// Looks in the folder. Reads and hashes, so it blocks.
+    ///
+    /// # Errors
+    /// Where there is no such file, or it is not what its name says.
+    pub(crate) fn find(&self, key: &Key) -> Result<Arc<Resource>, LoadError> {
+        let resource = Arc::new(self.read(key)?);
+        let mut kept = lock(&self.kept);
+        kept.push_front((key.clone(), resource.clone()));
+        kept.truncate(KEPT);
+        Ok(resource)
+    }
+
+    fn read(&self, key: &Key) -> Result<Resource, LoadError> {
+        let root = &self.folder.root;
+        if let Key::Version | Key::History { .. } = key {
+            let bytes = read_small(root, key, MAX_VERSION_SIZE)?;
+            let version = Version::parse(&bytes).map_err(LoadError::Version)?;
+            let (epoch, sequence) = version.order();
+            if *key != (Key::History { epoch, sequence }) {
+                return Err(LoadError::Disagreement {
+                    path: key.path(),
+                    what: "its own name",
+                });
+            }
+            let page = Object {
+                put_at: put_at(root, key),
+                ..plain(bytes)
+            };
+            return Ok(Resource::immutable(key, &page));
+        }
+
+        let whole = key.with_encoding(None);
+        let hash = key.hash().expect("every key but the versions has a hash");
+        let object = self.folder.load_object(
+            &whole,
+            &Promise {
+                hash,
+                sha256: None,
+                size: None,
+            },
+        )?;
+        let Some(encoding) = key.encoding() else {
+            return Ok(Resource::immutable(key, &object));
+        };
+        match object
+            .variants
+            .iter()
+            .find(|variant| variant.encoding == encoding)
+        {
+            Some(variant) => Ok(Resource::compressed_file(key, &object, variant)),
+            None => {
+                let source = std::io::ErrorKind::NotFound.into();
+                Err(LoadError::Read {
+                    path: key.path(),
+                    source,
+                })
+            }
+        }
+    }
+}

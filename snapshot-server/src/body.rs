@@ -1,0 +1,242 @@
+//! Response bodies: nothing, bytes in memory, or pieces of an open file.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::connection::InFlight;
+use crate::content::{Content, read_at};
+
+/// What one read of a large file takes, and so what a slow client can occupy
+/// several of.
+pub(crate) const CHUNK_BYTES: u64 = 128 * 1024;
+
+/// Bounds the memory that all responses from files occupy together.
+#[derive(Clone, Debug)]
+pub(crate) struct ChunkPool(Arc<Semaphore>);
+
+impl ChunkPool {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let chunks = usize::try_from(bytes / CHUNK_BYTES).unwrap_or(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(
+            chunks.clamp(1, Semaphore::MAX_PERMITS),
+        )))
+    }
+}
+
+/// The body of a response. Its length is always known.
+pub(crate) struct Body {
+    state: State,
+    left_bytes: u64,
+    /// Counts the request as being answered until the last byte is handed over.
+    _in_flight: Option<InFlight>,
+}
+
+enum State {
+    Done,
+    // Nearly every response: no queue, no allocation.
+    Bytes(Bytes),
+    Pieces(Pieces),
+}
+
+struct Pieces {
+    queue: VecDeque<Piece>,
+    reading: Option<Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>>,
+    pool: ChunkPool,
+}
+
+/// A stretch of a body.
+pub(crate) enum Piece {
+    /// In memory.
+    Bytes(Bytes),
+    /// This range of the content.
+    Part(Content, Range<u64>),
+}
+
+impl Piece {
+    fn size_bytes(&self) -> u64 {
+        match self {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::Part(_, range) => range.end - range.start,
+        }
+    }
+}
+
+impl Body {
+    pub(crate) fn empty() -> Self {
+        Self {
+            state: State::Done,
+            left_bytes: 0,
+            _in_flight: None,
+        }
+    }
+
+    pub(crate) fn bytes(bytes: Bytes) -> Self {
+        let left_bytes = bytes.len() as u64;
+        let state = if bytes.is_empty() {
+            State::Done
+        } else {
+            State::Bytes(bytes)
+        };
+        Self {
+            state,
+            left_bytes,
+            _in_flight: None,
+        }
+    }
+
+    /// A range of the content; the pool bounds it if it lies in a file.
+    pub(crate) fn part(content: &Content, range: Range<u64>, pool: &ChunkPool) -> Self {
+        match content {
+            Content::Memory(bytes) => Self::bytes(slice(bytes, &range)),
+            Content::File { .. } => Self::pieces([Piece::Part(content.clone(), range)], pool),
+        }
+    }
+
+    /// Several pieces, one after the other.
+    pub(crate) fn pieces(pieces: impl IntoIterator<Item = Piece>, pool: &ChunkPool) -> Self {
+        let queue: VecDeque<_> = pieces.into_iter().collect();
+        let left_bytes = queue.iter().map(Piece::size_bytes).sum();
+        let pieces = Pieces {
+            queue,
+            reading: None,
+            pool: pool.clone(),
+        };
+        Self {
+            state: State::Pieces(pieces),
+            left_bytes,
+            _in_flight: None,
+        }
+    }
+
+    /// Number of bytes still to come.
+    pub(crate) fn left_bytes(&self) -> u64 {
+        self.left_bytes
+    }
+
+    /// The same body; the request is over when it is dropped.
+    pub(crate) fn counted(self, in_flight: InFlight) -> Self {
+        Self {
+            _in_flight: Some(in_flight),
+            ..self
+        }
+    }
+}
+
+impl Pieces {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            if let Some(reading) = &mut self.reading {
+                let chunk = ready!(reading.as_mut().poll(cx));
+                self.reading = None;
+                return Poll::Ready(Some(chunk));
+            }
+            match self.queue.pop_front() {
+                None => return Poll::Ready(None),
+                Some(Piece::Bytes(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Some(Piece::Part(Content::Memory(bytes), range)) => {
+                    return Poll::Ready(Some(Ok(slice(&bytes, &range))));
+                }
+                Some(Piece::Part(Content::File { file, size_bytes }, range)) => {
+                    let end = range.end.min(range.start + CHUNK_BYTES);
+                    if end < range.end {
+                        let rest = Content::File {
+                            file: file.clone(),
+                            size_bytes,
+                        };
+                        self.queue.push_front(Piece::Part(rest, end..range.end));
+                    }
+                    let chunk = read_chunk(file, range.start..end, self.pool.clone());
+                    self.reading = Some(Box::pin(chunk));
+                }
+            }
+        }
+    }
+}
+
+async fn read_chunk(
+    file: Arc<std::fs::File>,
+    range: Range<u64>,
+    pool: ChunkPool,
+) -> io::Result<Bytes> {
+    let permit = pool
+        .0
+        .acquire_owned()
+        .await
+        .expect("the pool is never closed");
+    let read = move || {
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).expect("a chunk")];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match read_at(&file, &mut bytes[filled..], range.start + filled as u64) {
+                // Somebody cut the file. The client sees a broken transfer, as it must.
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Bytes::from_owner(Chunk {
+            bytes,
+            _permit: permit,
+        }))
+    };
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(io::Error::other)?
+}
+
+struct Chunk {
+    bytes: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+    let at = |position: u64| usize::try_from(position).expect("a position in memory");
+    bytes.slice(at(range.start)..at(range.end))
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let next = match &mut self.state {
+            State::Done => None,
+            State::Bytes(bytes) => Some(Ok(std::mem::take(bytes))),
+            State::Pieces(pieces) => ready!(pieces.poll_next(cx)),
+        };
+        if let Some(Ok(bytes)) = &next {
+            self.left_bytes -= bytes.len() as u64;
+        }
+        if self.left_bytes == 0 || !matches!(next, Some(Ok(_))) {
+            self.state = State::Done;
+        }
+        Poll::Ready(next.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left_bytes)
+    }
+}

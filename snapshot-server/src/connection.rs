@@ -1,0 +1,396 @@
+//! What the server knows of each connection, and how long it lets one be.
+//!
+//! No connection has a timer. Requests and bytes leave the time of their last
+//! progress here, and one sweep over all connections finds those that are
+//! overdue, so that a request costs a few stores to memory.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+
+use crate::load::lock;
+
+/// How long a connection may make no progress.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Between requests. Longer than the keep-alive of a CDN to its origin, or
+    /// the CDN sends a request into a closing connection and answers 502.
+    pub idle: Duration,
+    /// From the first byte of a request's head to its last, however steadily
+    /// the bytes trickle.
+    pub head: Duration,
+    /// For a client that does not read its response.
+    pub stall: Duration,
+    /// From the signal to stop until what still runs is cut off.
+    pub stop: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(120),
+            head: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
+            stop: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Every open connection.
+pub(crate) struct Connections {
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    next_id: AtomicU64,
+    most: usize,
+    timeouts: Timeouts,
+    clock: Arc<Clock>,
+    /// Told when the last connection of a stopping server ends.
+    emptied: Notify,
+}
+
+/// Milliseconds since the start, as of the last sweep. Good enough for
+/// deadlines of seconds, and free to read.
+struct Clock {
+    start: Instant,
+    now_ms: AtomicU64,
+}
+
+impl Clock {
+    fn now_ms(&self) -> u64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
+    fn advance(&self) -> u64 {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.now_ms.store(now, Ordering::Relaxed);
+        now
+    }
+}
+
+impl Connections {
+    pub(crate) fn new(most: usize, timeouts: Timeouts) -> Self {
+        Self {
+            open: Mutex::default(),
+            next_id: AtomicU64::new(0),
+            most: most.max(1),
+            timeouts,
+            clock: Arc::new(Clock {
+                start: Instant::now(),
+                now_ms: AtomicU64::new(0),
+            }),
+            emptied: Notify::new(),
+        }
+    }
+
+    /// Notes a new connection. At the limit the ones that have waited longest
+    /// for a request give way: a flood of silent clients crowds out itself,
+    /// not those that are being served.
+    pub(crate) fn admit(self: &Arc<Self>) -> Admitted {
+        let connection = Arc::new(Connection {
+            clock: self.clock.clone(),
+            in_flight: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
+            head_since_ms: AtomicU64::new(NEVER),
+            progress_ms: AtomicU64::new(self.clock.now_ms()),
+            multiplexed: AtomicBool::new(false),
+            order: AtomicU8::new(Order::Go as u8),
+            waker: OnceLock::new(),
+        });
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut open = lock(&self.open);
+        if open.len() >= self.most {
+            make_room(&mut open, (self.most / 64).max(1));
+        }
+        open.insert(id, connection.clone());
+        Admitted {
+            id,
+            connection,
+            connections: self.clone(),
+        }
+    }
+
+    /// Whether no more can be taken: all are at work.
+    pub(crate) fn is_full(&self) -> bool {
+        let open = lock(&self.open);
+        open.len() >= self.most && !open.values().any(|connection| connection.is_waiting())
+    }
+
+    /// Lets waiting connections go, for the system has no descriptors left.
+    pub(crate) fn shed(&self) {
+        make_room(&mut lock(&self.open), (self.most / 64).max(1));
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.open).len()
+    }
+
+    /// Closes what is overdue, again and again.
+    pub(crate) async fn sweep(&self) {
+        let Timeouts {
+            idle, head, stall, ..
+        } = self.timeouts;
+        let shortest = idle.min(head).min(stall);
+        let pause = (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
+        loop {
+            tokio::time::sleep(pause).await;
+            let now = self.clock.advance();
+            let open = lock(&self.open);
+            open.values()
+                .filter(|connection| connection.is_overdue(now, &self.timeouts))
+                .for_each(|connection| connection.tell(Order::Close));
+        }
+    }
+
+    /// Lets every connection finish what it does, then, at the deadline, not.
+    pub(crate) async fn stop(&self) {
+        let tell_all = |order| {
+            lock(&self.open)
+                .values()
+                .for_each(|connection| connection.tell(order))
+        };
+        tell_all(Order::Finish);
+        if tokio::time::timeout(self.timeouts.stop, self.empty())
+            .await
+            .is_err()
+        {
+            tell_all(Order::Close);
+            self.empty().await;
+        }
+    }
+
+    async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.count() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+fn make_room(open: &mut HashMap<u64, Arc<Connection>>, count: usize) {
+    let mut waiting: Vec<_> = open
+        .iter()
+        .filter(|(_, connection)| connection.is_waiting())
+        .map(|(id, connection)| (connection.waiting_since_ms(), *id))
+        .collect();
+    waiting.sort_unstable();
+    for (_, id) in waiting.into_iter().take(count) {
+        if let Some(connection) = open.remove(&id) {
+            connection.tell(Order::Close);
+        }
+    }
+}
+
+/// A place among the open connections, given up when it is dropped.
+pub(crate) struct Admitted {
+    id: u64,
+    pub(crate) connection: Arc<Connection>,
+    connections: Arc<Connections>,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut open = lock(&self.connections.open);
+        open.remove(&self.id);
+        if open.is_empty() {
+            self.connections.emptied.notify_waiters();
+        }
+    }
+}
+
+/// What a connection is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Order {
+    Go,
+    /// Answer what has begun, then end.
+    Finish,
+    /// End now.
+    Close,
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// One connection, as seen by its stream, its requests and the sweep.
+pub(crate) struct Connection {
+    clock: Arc<Clock>,
+    /// Requests whose response is not handed over yet.
+    in_flight: AtomicUsize,
+    /// Whether the last write found the client's window full.
+    blocked: AtomicBool,
+    /// When the first byte of an unfinished head came.
+    head_since_ms: AtomicU64,
+    progress_ms: AtomicU64,
+    /// HTTP/2: bytes between requests are no head that has begun.
+    multiplexed: AtomicBool,
+    order: AtomicU8,
+    /// The connection's task. It never moves to another, so one waker serves.
+    waker: OnceLock<Waker>,
+}
+
+impl Connection {
+    /// Counts a request until the value is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.head_since_ms.store(NEVER, Ordering::Relaxed);
+        self.progress();
+        InFlight(self.clone())
+    }
+
+    fn progress(&self) {
+        self.progress_ms
+            .store(self.clock.now_ms(), Ordering::Relaxed);
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
+    }
+
+    fn waiting_since_ms(&self) -> u64 {
+        let head = self.head_since_ms.load(Ordering::Relaxed);
+        head.min(self.progress_ms.load(Ordering::Relaxed))
+    }
+
+    fn is_overdue(&self, now_ms: u64, timeouts: &Timeouts) -> bool {
+        let head_since = self.head_since_ms.load(Ordering::Relaxed);
+        let (since, limit) = if !self.is_waiting() {
+            (self.progress_ms.load(Ordering::Relaxed), timeouts.stall)
+        } else if head_since != NEVER {
+            (head_since, timeouts.head)
+        } else {
+            (self.progress_ms.load(Ordering::Relaxed), timeouts.idle)
+        };
+        u128::from(now_ms.saturating_sub(since)) > limit.as_millis()
+    }
+
+    fn tell(&self, order: Order) {
+        if self.order.fetch_max(order as u8, Ordering::SeqCst) < order as u8
+            && let Some(waker) = self.waker.get()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn has_read(&self) {
+        if self.in_flight.load(Ordering::Relaxed) > 0 {
+            self.progress();
+        } else if !self.multiplexed.load(Ordering::Relaxed)
+            && self.head_since_ms.load(Ordering::Relaxed) == NEVER
+        {
+            self.head_since_ms
+                .store(self.clock.now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    fn has_written(&self, result: &Poll<io::Result<usize>>) {
+        self.blocked.store(result.is_pending(), Ordering::Relaxed);
+        if let Poll::Ready(Ok(1..)) = result {
+            self.progress();
+        }
+    }
+
+    /// Runs the protocol until it ends or the connection is told to.
+    pub(crate) async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>) {
+        let mut finishing = false;
+        std::future::poll_fn(|cx| {
+            // The waker first: an order given before it is there is seen below.
+            self.waker.get_or_init(|| cx.waker().clone());
+            let order = self.order.load(Ordering::SeqCst);
+            if order == Order::Close as u8 {
+                return Poll::Ready(());
+            }
+            if order == Order::Finish as u8 && !finishing {
+                finishing = true;
+                protocol.as_mut().finish();
+            }
+            protocol.as_mut().poll(cx).map(drop)
+        })
+        .await;
+    }
+}
+
+/// A connection's HTTP, version 1 or 2.
+pub(crate) trait Protocol: Future {
+    /// Answers what has begun, then ends.
+    fn finish(self: Pin<&mut Self>);
+}
+
+/// A request that is being answered.
+pub(crate) struct InFlight(Arc<Connection>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.progress();
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream whose reads and writes are noted.
+pub(crate) struct Watched<S> {
+    stream: S,
+    connection: Arc<Connection>,
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
+        Self { stream, connection }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.connection.has_read();
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.connection.has_written(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.connection.has_written(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,508 @@
+//! Reads a snapshot from its folder and believes nothing: every size, hash,
+//! link and variant is checked before a byte of it is served.
+//!
+//! Objects that the held snapshot already has are taken over from it, so a new
+//! version costs what changed.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use serde::Serialize;
+use snapshot_format::{
+    Digest, DigestWriter, Encoding, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE, MIN_VARIANT_SIZE,
+    Manifest, ManifestError, ObjectHash, ReferenceVersion, SchemaVersion, Sha256, Version,
+    VersionError,
+};
+
+use crate::content::{Budget, Content};
+use crate::route::API;
+use crate::state::{Object, Resource, Snapshot, Variant};
+
+/// Why a snapshot is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file of it cannot be read.
+    #[error("failed to read {path}")]
+    Read {
+        /// Below the root.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// `version.json` is not one.
+    #[error("version.json is not usable")]
+    Version(#[source] VersionError),
+    /// The manifest is not one.
+    #[error("{path} is not usable")]
+    Manifest {
+        /// Below the root.
+        path: String,
+        /// Why.
+        #[source]
+        source: ManifestError,
+    },
+    /// The version and its manifest say different things.
+    #[error("version.json and {path} disagree about {what}")]
+    Disagreement {
+        /// The manifest, below the root.
+        path: String,
+        /// The field.
+        what: &'static str,
+    },
+    /// The bytes are not those that the name or the manifest promises.
+    #[error("{path} has {found}, not the {expected} that it should have")]
+    Damaged {
+        /// Below the root.
+        path: String,
+        /// What was promised.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A variant is there, but not of its object.
+    #[error("{path} does not unpack to its object")]
+    Variant {
+        /// Below the root.
+        path: String,
+        /// Why, where the compressed bytes themselves are broken.
+        #[source]
+        source: Option<io::Error>,
+    },
+}
+
+impl LoadError {
+    /// Whether a file is only not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Where objects come from and what they may occupy.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    pub(crate) root: PathBuf,
+    pub(crate) budget: Budget,
+    /// `Cache-Control` of everything that is not named by a hash.
+    pub(crate) pointer_cache_control: HeaderValue,
+}
+
+impl Folder {
+    /// `version.json` as it is now; `None` where there is none yet.
+    pub(crate) fn read_version(&self) -> Result<Option<Bytes>, LoadError> {
+        match read_small(&self.root, &Key::Version, MAX_VERSION_SIZE) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(LoadError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Loads what `version_bytes` points at.
+    pub(crate) fn load(
+        &self,
+        version_bytes: Bytes,
+        held: Option<&Snapshot>,
+    ) -> Result<Snapshot, LoadError> {
+        let version = Version::parse(&version_bytes).map_err(LoadError::Version)?;
+        let key = Key::Manifest(version.manifest.hash);
+        let (manifest_object, manifest) = self.load_manifest(&key, &version)?;
+
+        let wanted = wanted(&manifest);
+        let objects = self.load_objects(&wanted, held)?;
+
+        let mut resources = HashMap::new();
+        let mut hold = |path: String, resource: Resource| {
+            resources.insert(path, Arc::new(resource));
+        };
+        let pointer = &self.pointer_cache_control;
+        hold(
+            path_of(&Key::Version),
+            Resource::current(&plain(version_bytes.clone()), pointer),
+        );
+        hold(path_of(&key), Resource::immutable(&key, &manifest_object));
+        let summary = plain(Bytes::from(summary(&version)));
+        hold(
+            format!("{API}version"),
+            Resource::current(&summary, pointer),
+        );
+        for (wanted, object) in wanted.iter().zip(&objects) {
+            hold(
+                path_of(&wanted.key),
+                Resource::immutable(&wanted.key, object),
+            );
+            for variant in &object.variants {
+                let key = wanted.key.with_encoding(Some(variant.encoding));
+                hold(
+                    path_of(&key),
+                    Resource::compressed_file(&key, object, variant),
+                );
+            }
+        }
+        // The endpoints last: a table that is called `version` or `bootstrap`
+        // has its hashed path, and gives way here.
+        for (wanted, object) in wanted.iter().zip(&objects).rev() {
+            let name = match &wanted.key {
+                Key::Table(table, ..) if matches!(table.as_str(), "version" | "bootstrap") => {
+                    continue;
+                }
+                Key::Table(table, ..) => table.as_str(),
+                _ => "bootstrap",
+            };
+            hold(format!("{API}{name}"), Resource::current(object, pointer));
+        }
+
+        let objects = wanted
+            .into_iter()
+            .map(|wanted| wanted.key)
+            .zip(objects)
+            .collect();
+        let tables = manifest.tables.into_keys().collect();
+        let held_since = SystemTime::now();
+        Ok(Snapshot {
+            resources,
+            objects,
+            version,
+            version_bytes,
+            tables,
+            held_since,
+        })
+    }
+
+    fn load_manifest(&self, key: &Key, version: &Version) -> Result<(Object, Manifest), LoadError> {
+        let bytes = read_small(&self.root, key, MAX_MANIFEST_SIZE)?;
+        let found = Digest::of(&bytes);
+        check(
+            key,
+            &Promise {
+                hash: version.manifest.hash,
+                sha256: None,
+                size: Some(version.manifest.size),
+            },
+            &found,
+        )?;
+        let path = || key.path();
+        let manifest = Manifest::parse(&bytes).map_err(|source| LoadError::Manifest {
+            path: path(),
+            source,
+        })?;
+        if let Some(what) = disagreement(version, &manifest) {
+            return Err(LoadError::Disagreement { path: path(), what });
+        }
+        let put_at = put_at(&self.root, key);
+        Ok((
+            Object {
+                put_at,
+                ..plain(bytes)
+            },
+            manifest,
+        ))
+    }
+
+    /// One object for each one wanted, in that order.
+    fn load_objects(
+        &self,
+        wanted: &[Wanted],
+        held: Option<&Snapshot>,
+    ) -> Result<Vec<Object>, LoadError> {
+        let held = |wanted: &Wanted| {
+            held.and_then(|snapshot| snapshot.objects.get(&wanted.key))
+                .cloned()
+        };
+        in_parallel(wanted, |wanted| {
+            held(wanted).map_or_else(|| self.load_object(&wanted.key, &wanted.promise), Ok)
+        })
+    }
+
+    /// Reads and verifies one object with all its variants.
+    pub(crate) fn load_object(&self, key: &Key, promise: &Promise) -> Result<Object, LoadError> {
+        let (plain, size) = self.take_in(key)?;
+        if let Some(expected) = promise.size
+            && expected != size
+        {
+            return Err(damaged(key, bytes_text(expected), bytes_text(size)));
+        }
+        let found = digest(plain.reader()).map_err(|source| unreadable(key, source))?;
+        check(key, promise, &found)?;
+
+        let mut variants = Vec::new();
+        if found.size >= MIN_VARIANT_SIZE && !matches!(key, Key::Manifest(_)) {
+            for encoding in Encoding::ALL {
+                variants.push(self.load_variant(
+                    &key.with_encoding(Some(encoding)),
+                    encoding,
+                    &found,
+                )?);
+            }
+        }
+        Ok(Object {
+            hash: found.hash,
+            plain,
+            variants,
+            put_at: put_at(&self.root, key),
+        })
+    }
+
+    fn load_variant(
+        &self,
+        key: &Key,
+        encoding: Encoding,
+        object: &Digest,
+    ) -> Result<Variant, LoadError> {
+        let (content, _) = self.take_in(key)?;
+        let broken = |source| LoadError::Variant {
+            path: key.path(),
+            source,
+        };
+        let unpacked = unpacked(encoding, content.reader())
+            // One byte more shows a variant that is longer than its object, and
+            // a small file that unpacks to a disk full never gets further.
+            .and_then(|reader| digest(reader.take(object.size + 1)))
+            .map_err(|source| broken(Some(source)))?;
+        if unpacked != *object {
+            return Err(broken(None));
+        }
+        let own = digest(content.reader()).map_err(|source| unreadable(key, source))?;
+        Ok(Variant {
+            encoding,
+            content,
+            hash: own.hash,
+        })
+    }
+
+    fn take_in(&self, key: &Key) -> Result<(Content, u64), LoadError> {
+        let open = || {
+            let file = File::open(self.root.join(key.path()))?;
+            let size = file.metadata()?.len();
+            Ok((self.budget.take_in(file, size)?, size))
+        };
+        open().map_err(|source| unreadable(key, source))
+    }
+}
+
+/// An object that the manifest names.
+struct Wanted {
+    key: Key,
+    promise: Promise,
+}
+
+/// What is known of an object's bytes before they are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Promise {
+    pub(crate) hash: ObjectHash,
+    pub(crate) sha256: Option<Sha256>,
+    pub(crate) size: Option<u64>,
+}
+
+/// The bootstrap object first, for it is asked for most and the budget fills in
+/// this order; then the tables from small to large, so that it holds many.
+fn wanted(manifest: &Manifest) -> Vec<Wanted> {
+    let promise = |hash, sha256, size| Promise {
+        hash,
+        sha256: Some(sha256),
+        size: Some(size),
+    };
+    let bootstrap = &manifest.bootstrap;
+    let first = Wanted {
+        key: Key::Bootstrap(bootstrap.hash, None),
+        promise: promise(bootstrap.hash, bootstrap.sha256, bootstrap.size),
+    };
+    let mut tables: Vec<_> = manifest.tables.iter().collect();
+    tables.sort_by_key(|(_, entry)| entry.size);
+    let tables = tables.into_iter().map(|(table, entry)| Wanted {
+        key: Key::Table(table.clone(), entry.hash, None),
+        promise: promise(entry.hash, entry.sha256, entry.size),
+    });
+    [first].into_iter().chain(tables).collect()
+}
+
+fn disagreement(version: &Version, manifest: &Manifest) -> Option<&'static str> {
+    let bootstrap = (manifest.bootstrap.hash, manifest.bootstrap.size);
+    let checks = [
+        (
+            version.schema_version == manifest.schema_version,
+            "schemaVersion",
+        ),
+        (
+            version.reference_version == manifest.reference_version,
+            "referenceVersion",
+        ),
+        (version.generated_at == manifest.generated_at, "generatedAt"),
+        (
+            (version.bootstrap.hash, version.bootstrap.size) == bootstrap,
+            "bootstrap",
+        ),
+    ];
+    checks
+        .into_iter()
+        .find(|(agree, _)| !agree)
+        .map(|(_, what)| what)
+}
+
+/// The body of `/api/v1/reference/version`: the token, and what orders it.
+fn summary(version: &Version) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Summary<'a> {
+        schema_version: SchemaVersion,
+        reference_version: ReferenceVersion,
+        generated_at: &'a str,
+        epoch: u64,
+        sequence: u64,
+    }
+    let summary = Summary {
+        schema_version: version.schema_version,
+        reference_version: version.reference_version,
+        generated_at: &version.generated_at,
+        epoch: version.epoch,
+        sequence: version.sequence,
+    };
+    serde_json::to_vec(&summary).expect("strings and numbers are JSON")
+}
+
+/// Bytes that have no variants: too small, or not an object.
+pub(crate) fn plain(bytes: Bytes) -> Object {
+    Object {
+        hash: ObjectHash::of(&bytes),
+        plain: Content::Memory(bytes),
+        variants: Vec::new(),
+        put_at: None,
+    }
+}
+
+pub(crate) fn path_of(key: &Key) -> String {
+    format!("/{key}")
+}
+
+/// Reads a file that is held whole before anything is known of it.
+pub(crate) fn read_small(root: &Path, key: &Key, most_bytes: usize) -> Result<Bytes, LoadError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(root.join(key.path()))?
+            .take(most_bytes as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(Bytes::from(bytes))
+    };
+    read().map_err(|source| unreadable(key, source))
+}
+
+/// When a file was put, in the whole seconds that HTTP dates have, and never
+/// later than now: RFC 9110 §8.8.2.1.
+pub(crate) fn put_at(root: &Path, key: &Key) -> Option<SystemTime> {
+    let modified = std::fs::metadata(root.join(key.path()))
+        .ok()?
+        .modified()
+        .ok()?;
+    let seconds = modified
+        .min(SystemTime::now())
+        .duration_since(UNIX_EPOCH)
+        .ok()?
+        .as_secs();
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+fn digest(mut reader: impl Read) -> io::Result<Digest> {
+    let mut writer = DigestWriter::new(io::sink());
+    io::copy(&mut reader, &mut writer)?;
+    Ok(writer.finish().1)
+}
+
+/// A reader of the object inside a variant, in bounded memory: tables may be
+/// larger than what we would hold.
+fn unpacked<'a>(encoding: Encoding, variant: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    const BUFFER_BYTES: usize = 64 * 1024;
+    Ok(match encoding {
+        Encoding::Zstd => Box::new(zstd::stream::read::Decoder::new(variant)?),
+        Encoding::Brotli => Box::new(brotli::Decompressor::new(variant, BUFFER_BYTES)),
+        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(variant)),
+    })
+}
+
+fn check(key: &Key, promise: &Promise, found: &Digest) -> Result<(), LoadError> {
+    if let Some(size) = promise.size
+        && size != found.size
+    {
+        return Err(damaged(key, bytes_text(size), bytes_text(found.size)));
+    }
+    if promise.hash != found.hash {
+        let text = |hash: ObjectHash| format!("hash {hash}");
+        return Err(damaged(key, text(promise.hash), text(found.hash)));
+    }
+    if let Some(sha256) = promise.sha256
+        && sha256 != found.sha256
+    {
+        let text = |sha256: Sha256| format!("SHA-256 {sha256}");
+        return Err(damaged(key, text(sha256), text(found.sha256)));
+    }
+    Ok(())
+}
+
+fn damaged(key: &Key, expected: String, found: String) -> LoadError {
+    LoadError::Damaged {
+        path: key.path(),
+        expected,
+        found,
+    }
+}
+
+fn unreadable(key: &Key, source: io::Error) -> LoadError {
+    LoadError::Read {
+        path: key.path(),
+        source,
+    }
+}
+
+fn bytes_text(size: u64) -> String {
+    format!("{size} bytes")
+}
+
+/// `work` on every item, on all cores, results in the items' order. After the
+/// first failure nothing new is begun.
+fn in_parallel<I: Sync, O: Send, E: Send>(
+    items: &[I],
+    work: impl Fn(&I) -> Result<O, E> + Sync,
+) -> Result<Vec<O>, E> {
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(items.len());
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(usize, O)>> = Mutex::new(Vec::with_capacity(items.len()));
+    let failure: Mutex<Option<E>> = Mutex::new(None);
+    let run = || {
+        while let Some((at, item)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            items.get(at).map(|item| (at, item))
+        } {
+            match work(item) {
+                Ok(output) => lock(&results).push((at, output)),
+                Err(error) => {
+                    next.store(items.len(), Ordering::Relaxed);
+                    lock(&failure).get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(run))));
+
+    if let Some(error) = lock(&failure).take() {
+        return Err(error);
+    }
+    let mut results = std::mem::take(&mut *lock(&results));
+    results.sort_by_key(|(at, _)| *at);
+    Ok(results.into_iter().map(|(_, output)| output).collect())
+}
+
+/// A panic of another holder leaves our values whole: each lock guards one push.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,387 @@
+//! From a request to its response. Every outcome is a response, so nothing here
+//! has an error of its own.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE,
+};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use serde::Serialize;
+use snapshot_format::{Key, ReferenceVersion};
+
+use crate::body::{Body, Piece};
+use crate::conditional::{self, Decision};
+use crate::connection::Connection;
+use crate::content::Content;
+use crate::headers;
+use crate::negotiate::{Choice, negotiate};
+use crate::problem::{Problem, json};
+use crate::range::{self, Selection};
+use crate::request::{self, Wanted};
+use crate::route::{Route, canonical, route};
+use crate::shared::Shared;
+use crate::state::{Representation, Resource, Snapshot};
+
+/// A body that somebody sends with a GET is read up to here, then refused.
+const MAX_REQUEST_BODY_BYTES: u64 = 64 * 1024;
+const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers one request.
+pub(crate) async fn respond(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+) -> Response<Body> {
+    let in_flight = connection.begin();
+    let (parts, body) = request.into_parts();
+    let mut response = if body.is_end_stream() {
+        answer(&parts, &shared).await
+    } else {
+        match discard(&parts, body).await {
+            Ok(()) => answer(&parts, &shared).await,
+            Err(problem) => {
+                let mut response = problem.into_response();
+                request::close(response.headers_mut());
+                response
+            }
+        }
+    };
+    if request::ends_connection(&parts) {
+        request::close(response.headers_mut());
+    }
+    response.map(|body| body.counted(in_flight))
+}
+
+/// A body has no meaning in a GET (RFC 9110 §9.3.1) but must be read, or its
+/// bytes are taken for the next request.
+async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
+    let too_large = || {
+        let detail = format!("a request's body may have {MAX_REQUEST_BODY_BYTES} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    if request::stated_length(&parts.headers).is_some_and(|length| length > MAX_REQUEST_BODY_BYTES)
+    {
+        return Err(too_large());
+    }
+    let read = async {
+        let mut read_bytes = 0;
+        while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
+            let frame =
+                frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body is broken"))?;
+            read_bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+            if read_bytes > MAX_REQUEST_BODY_BYTES {
+                return Err(too_large());
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(REQUEST_BODY_TIMEOUT, read)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come in time",
+            ))
+        })
+}
+
+async fn answer(request: &Parts, shared: &Arc<Shared>) -> Response<Body> {
+    let wanted = match request::check(request) {
+        Ok(wanted) => wanted,
+        Err(problem) => return for_method(problem.into_response(), &request.method),
+    };
+    if wanted == Wanted::Options {
+        return options();
+    }
+    let response = match find(request.uri.path(), shared).await {
+        Ok(Found::Resource(resource)) => represent(request, wanted, &resource, shared),
+        Ok(Found::Document(response)) => response,
+        Err(problem) => problem.into_response(),
+    };
+    for_method(response, &request.method)
+}
+
+/// RFC 9110 §9.3.2: HEAD is GET without the body, every field the same.
+fn for_method(response: Response<Body>, method: &hyper::Method) -> Response<Body> {
+    if method == hyper::Method::HEAD {
+        response.map(|_| Body::empty())
+    } else {
+        response
+    }
+}
+
+enum Found {
+    Resource(Arc<Resource>),
+    Document(Response<Body>),
+}
+
+async fn find(path: &str, shared: &Arc<Shared>) -> Result<Found, Problem> {
+    let snapshot = shared.snapshot.load();
+    let snapshot = snapshot.as_ref();
+    if let Some(resource) = snapshot.and_then(|snapshot| snapshot.resources.get(path)) {
+        return Ok(Found::Resource(resource.clone()));
+    }
+
+    let path = canonical(path).map_err(|_| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "a % without two hexadecimal digits",
+        )
+    })?;
+    if let Some(resource) = snapshot.and_then(|snapshot| snapshot.resources.get(path.as_ref())) {
+        return Ok(Found::Resource(resource.clone()));
+    }
+    match route(&path) {
+        Route::Health => Ok(Found::Document(health())),
+        Route::Ready => ready(snapshot.map(Arc::as_ref), shared).map(Found::Document),
+        Route::Api(name) => Err(unknown_table(name, snapshot.map(Arc::as_ref))),
+        Route::Stored(Key::Version) => Err(not_yet()),
+        Route::Stored(key) => stored(key, shared).await.map(Found::Resource),
+        Route::Unknown => Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing here")),
+    }
+}
+
+/// Looks behind the held snapshot, on a thread that may block.
+async fn stored(key: Key, shared: &Arc<Shared>) -> Result<Arc<Resource>, Problem> {
+    if let Some(resource) = shared.archive.kept(&key) {
+        return Ok(resource);
+    }
+    let permit = shared
+        .lookups
+        .acquire()
+        .await
+        .expect("the semaphore is never closed");
+    let archive = shared.clone();
+    let found = tokio::task::spawn_blocking(move || archive.archive.find(&key)).await;
+    drop(permit);
+    match found {
+        Ok(Ok(resource)) => Ok(resource),
+        Ok(Err(error)) => {
+            if !error.is_absence() {
+                shared.observe(&crate::Event::ObjectRefused(error));
+            }
+            Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "the store has no intact file of this name",
+            ))
+        }
+        Err(_) => Err(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the lookup failed",
+        )),
+    }
+}
+
+fn not_yet() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "no snapshot has been published yet",
+    )
+}
+
+fn unknown_table(name: &str, snapshot: Option<&Snapshot>) -> Problem {
+    let Some(snapshot) = snapshot else {
+        return not_yet();
+    };
+    let known = snapshot.tables.iter().map(ToString::to_string).collect();
+    let detail = format!("no table has the key \"{name}\"; \"tables\" lists those that there are");
+    Problem::new(StatusCode::NOT_FOUND, detail).listing(known)
+}
+
+fn health() -> Response<Body> {
+    json(
+        StatusCode::OK,
+        "application/json",
+        br#"{"status":"ok"}"#.to_vec(),
+    )
+}
+
+/// Whether a valid snapshot is held, which one, and what keeps a newer one out.
+fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>, Problem> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ready<'a> {
+        status: &'static str,
+        reference_version: ReferenceVersion,
+        epoch: u64,
+        sequence: u64,
+        published_at: &'a str,
+        held_for_seconds: u64,
+        refused: Option<String>,
+    }
+    let refused = shared.refusal();
+    let Some(snapshot) = snapshot else {
+        let detail = refused.map_or_else(
+            || "no snapshot has been published yet".to_owned(),
+            |refused| format!("no valid snapshot is held: {refused}"),
+        );
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    };
+    let held_for = SystemTime::now()
+        .duration_since(snapshot.held_since)
+        .unwrap_or_default();
+    let ready = Ready {
+        status: "ready",
+        reference_version: snapshot.version.reference_version,
+        epoch: snapshot.version.epoch,
+        sequence: snapshot.version.sequence,
+        published_at: &snapshot.version.published_at,
+        held_for_seconds: held_for.as_secs(),
+        refused,
+    };
+    let body = serde_json::to_vec(&ready).expect("strings and numbers are JSON");
+    Ok(json(StatusCode::OK, "application/json", body))
+}
+
+fn options() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers::options();
+    response
+}
+
+/// Selects a representation, then evaluates conditions, then ranges: RFC 9110
+/// §13.2.1 lets no precondition hide a 406, and §13.2.2 puts ranges last.
+fn represent(
+    request: &Parts,
+    wanted: Wanted,
+    resource: &Resource,
+    shared: &Shared,
+) -> Response<Body> {
+    let fields = &request.headers;
+    let accepted = fields
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .map(HeaderValue::as_bytes);
+    let representation = match negotiate(accepted, resource.encodings()) {
+        Choice::Identity => resource.identity(),
+        Choice::Coded(encoding) => resource.variant(encoding),
+        Choice::NotAcceptable => return not_acceptable(resource),
+    };
+
+    match conditional::evaluate(fields, representation.validators()) {
+        Decision::Proceed => {}
+        Decision::NotModified => {
+            let head = representation.not_modified.clone();
+            return with(StatusCode::NOT_MODIFIED, head, Body::empty());
+        }
+        Decision::PreconditionFailed => {
+            let detail = "the representation is not the one that the request names";
+            return Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response();
+        }
+    }
+
+    // RFC 9110 §14.2: Range is defined for GET alone.
+    if wanted == Wanted::Get
+        && fields.contains_key(RANGE)
+        && conditional::range_applies(fields, representation.validators())
+    {
+        return ranged(fields, representation, shared);
+    }
+    whole(representation, shared)
+}
+
+fn whole(representation: &Representation, shared: &Shared) -> Response<Body> {
+    let body = match &representation.content {
+        Content::Memory(bytes) => Body::bytes(bytes.clone()),
+        content => Body::part(content, 0..content.size_bytes(), &shared.chunks),
+    };
+    with(StatusCode::OK, representation.ok.clone(), body)
+}
+
+fn ranged(fields: &HeaderMap, representation: &Representation, shared: &Shared) -> Response<Body> {
+    let size = representation.content.size_bytes();
+    match range::select(fields, size) {
+        Selection::Whole => whole(representation, shared),
+        Selection::Part(part) => {
+            let mut head = representation.ok.clone();
+            head.insert(CONTENT_RANGE, content_range(&part, size));
+            head.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+            let body = Body::part(&representation.content, part, &shared.chunks);
+            with(StatusCode::PARTIAL_CONTENT, head, body)
+        }
+        // A coded body in several parts has no agreed meaning: the coding would
+        // apply to the parts, or to the multipart around them.
+        Selection::Parts(_) if representation.encoding.is_some() => whole(representation, shared),
+        Selection::Parts(parts) => multipart(representation, parts, shared),
+        Selection::Unsatisfiable => {
+            let detail = format!("the representation has {size} bytes, none of them in the range");
+            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+            let mut response = problem.into_response();
+            let range = HeaderValue::try_from(format!("bytes */{size}")).expect("digits");
+            response.headers_mut().insert(CONTENT_RANGE, range);
+            response
+        }
+    }
+}
+
+/// RFC 9110 §15.3.7.2.
+fn multipart(
+    representation: &Representation,
+    parts: Vec<Range<u64>>,
+    shared: &Shared,
+) -> Response<Body> {
+    let size = representation.content.size_bytes();
+    let etag = representation.etag.to_str().expect("hexadecimal digits");
+    // No object holds its own hash, so it can stand between the parts.
+    let boundary = &etag.trim_matches('"')[..32];
+    let part_type = representation.ok[CONTENT_TYPE]
+        .to_str()
+        .expect("one of ours");
+
+    let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
+    for part in parts {
+        let range = content_range(&part, size);
+        let range = range.to_str().expect("digits");
+        let separator = if pieces.is_empty() { "" } else { "\r\n" };
+        let head = format!(
+            "{separator}--{boundary}\r\nContent-Type: {part_type}\r\nContent-Range: {range}\r\n\r\n"
+        );
+        pieces.push(Piece::Bytes(Bytes::from(head)));
+        pieces.push(Piece::Part(representation.content.clone(), part));
+    }
+    pieces.push(Piece::Bytes(Bytes::from(format!("\r\n--{boundary}--\r\n"))));
+
+    let body = Body::pieces(pieces, &shared.chunks);
+    let media_type = format!("multipart/byteranges; boundary={boundary}");
+    let mut head = representation.ok.clone();
+    head.insert(
+        CONTENT_TYPE,
+        HeaderValue::try_from(media_type).expect("ASCII"),
+    );
+    head.insert(CONTENT_LENGTH, HeaderValue::from(body.left_bytes()));
+    with(StatusCode::PARTIAL_CONTENT, head, body)
+}
+
+fn content_range(part: &Range<u64>, size_bytes: u64) -> HeaderValue {
+    let text = format!("bytes {}-{}/{size_bytes}", part.start, part.end - 1);
+    HeaderValue::try_from(text).expect("digits")
+}
+
+fn not_acceptable(resource: &Resource) -> Response<Body> {
+    let codings: Vec<_> = resource
+        .encodings()
+        .iter()
+        .map(|e| e.content_coding())
+        .collect();
+    let others = if codings.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", codings.join(", "))
+    };
+    let detail = format!("Accept-Encoding allows none of the codings there are: identity{others}");
+    Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into_response()
+}
+
+fn with(status: StatusCode, head: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = head;
+    response
+}

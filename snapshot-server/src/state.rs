@@ -1,0 +1,186 @@
+//! A snapshot held ready: for each path the finished representations, so that a
+//! request only looks up and writes. It is swapped whole, never changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+use hyper::header::HeaderValue;
+use snapshot_format::{Encoding, Key, ObjectHash, TableKey, Version};
+
+use crate::conditional::Validators;
+use crate::content::Content;
+use crate::headers::{self, Description};
+
+/// One version, ready to be served.
+pub(crate) struct Snapshot {
+    /// By path, beginning with `/`.
+    pub(crate) resources: HashMap<String, Arc<Resource>>,
+    /// What the resources of hashed paths are made of; the next version takes over
+    /// those that it still has.
+    pub(crate) objects: HashMap<Key, Object>,
+    pub(crate) version: Version,
+    /// `version.json` as it was read; the watcher compares it.
+    pub(crate) version_bytes: Bytes,
+    /// In key order.
+    pub(crate) tables: Vec<TableKey>,
+    pub(crate) held_since: SystemTime,
+}
+
+/// What a path names: one or more representations of the same thing.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    /// The codings there are, in the server's order.
+    encodings: Vec<Encoding>,
+    identity: Representation,
+    /// One for each of `encodings`.
+    variants: Vec<Representation>,
+}
+
+/// Bytes and the header fields that go with them.
+#[derive(Debug)]
+pub(crate) struct Representation {
+    pub(crate) content: Content,
+    pub(crate) etag: HeaderValue,
+    pub(crate) last_modified: Option<SystemTime>,
+    pub(crate) encoding: Option<Encoding>,
+    /// The fields of a 200.
+    pub(crate) ok: HeaderMap,
+    /// The fields of a 304.
+    pub(crate) not_modified: HeaderMap,
+}
+
+/// An object with its variants, verified: what resources are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) hash: ObjectHash,
+    pub(crate) plain: Content,
+    pub(crate) variants: Vec<Variant>,
+    /// When the file was put, in whole seconds.
+    pub(crate) put_at: Option<SystemTime>,
+}
+
+/// A variant's bytes and their own hash.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) encoding: Encoding,
+    pub(crate) content: Content,
+    pub(crate) hash: ObjectHash,
+}
+
+impl Resource {
+    /// An object under its own, hashed path.
+    pub(crate) fn immutable(key: &Key, object: &Object) -> Self {
+        let control = HeaderValue::from_static(key.cache().control());
+        Self::of(object, &control, object.put_at)
+    }
+
+    /// The object that a path means just now. Such a path has no modification
+    /// date: two publications within one second would share it, and the older
+    /// one's readers would be told that nothing changed.
+    pub(crate) fn current(object: &Object, cache_control: &HeaderValue) -> Self {
+        Self::of(object, cache_control, None)
+    }
+
+    /// A compressed file under its own path: not JSON, and nothing to negotiate.
+    pub(crate) fn compressed_file(key: &Key, object: &Object, variant: &Variant) -> Self {
+        let description = Description {
+            content_type: key.content_type(),
+            encoding: None,
+            cache_control: HeaderValue::from_static(key.cache().control()),
+            etag: variant_tag(object.hash, variant),
+            last_modified: object.put_at,
+            size_bytes: variant.content.size_bytes(),
+            varies: false,
+        };
+        let identity = Representation::new(variant.content.clone(), description);
+        Self {
+            encodings: Vec::new(),
+            identity,
+            variants: Vec::new(),
+        }
+    }
+
+    fn of(object: &Object, cache_control: &HeaderValue, last_modified: Option<SystemTime>) -> Self {
+        let describe = |content: &Content, encoding, etag| {
+            let description = Description {
+                content_type: "application/json",
+                encoding,
+                cache_control: cache_control.clone(),
+                etag,
+                last_modified,
+                size_bytes: content.size_bytes(),
+                varies: !object.variants.is_empty(),
+            };
+            Representation::new(content.clone(), description)
+        };
+        let variant = |variant: &Variant| {
+            describe(
+                &variant.content,
+                Some(variant.encoding),
+                variant_tag(object.hash, variant),
+            )
+        };
+        Self {
+            encodings: object
+                .variants
+                .iter()
+                .map(|variant| variant.encoding)
+                .collect(),
+            identity: describe(&object.plain, None, tag(&object.hash.to_string())),
+            variants: object.variants.iter().map(variant).collect(),
+        }
+    }
+
+    pub(crate) fn encodings(&self) -> &[Encoding] {
+        &self.encodings
+    }
+
+    pub(crate) fn identity(&self) -> &Representation {
+        &self.identity
+    }
+
+    /// The representation in a coding of [`Resource::encodings`].
+    pub(crate) fn variant(&self, encoding: Encoding) -> &Representation {
+        let at = self.encodings.iter().position(|held| *held == encoding);
+        at.map_or(&self.identity, |at| &self.variants[at])
+    }
+}
+
+impl Representation {
+    fn new(content: Content, description: Description) -> Self {
+        Self {
+            ok: headers::ok(&description),
+            not_modified: headers::not_modified(&description),
+            etag: description.etag,
+            last_modified: description.last_modified,
+            encoding: description.encoding,
+            content,
+        }
+    }
+
+    pub(crate) fn validators(&self) -> Validators<'_> {
+        Validators {
+            etag: self.etag.as_bytes(),
+            last_modified: self.last_modified,
+        }
+    }
+}
+
+/// RFC 9110 §8.8.3.3: every coding has a tag of its own. The object's hash
+/// would not do, for another release of a compressor gives other bytes, and a
+/// strong tag promises the very same ones to a client that resumes.
+fn variant_tag(object: ObjectHash, variant: &Variant) -> HeaderValue {
+    let own = variant.hash.to_string();
+    tag(&format!(
+        "{object}-{}-{}",
+        variant.encoding.extension(),
+        &own[..8]
+    ))
+}
+
+fn tag(opaque: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{opaque}\"")).expect("hexadecimal digits and hyphens")
+}

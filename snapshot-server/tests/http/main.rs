@@ -1,0 +1,12 @@
+//! What the server says on the wire: real sockets, real folders, raw requests.
+//! Expected values come from the RFCs' text, which each test cites.
+
+mod conditions;
+mod connections;
+mod endpoints;
+mod loading;
+mod methods;
+mod negotiation;
+mod ranges;
+mod requests;
+mod support;

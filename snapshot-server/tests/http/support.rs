@@ -1,0 +1,460 @@
+//! A store written by hand, a server on a free port, a client that hides nothing.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use snapshot_format::{
+    BootstrapHeader, BootstrapWriter, Digest, Encoding, Key, MIN_VARIANT_SIZE, Manifest, ObjectRef,
+    ReferenceVersion, SchemaVersion, TableEntry, TableKey, TableWriter, Version, compress,
+    content_hash,
+};
+use snapshot_server::{Event, Options};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// Long enough for a loaded machine; no test waits for it when it passes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
+const GENERATED_AT: &str = "2026-02-24T13:12:04Z";
+
+/// A table and its rows, as JSON texts.
+pub(crate) type Tables<'a> = &'a [(&'a str, Vec<String>)];
+
+/// A store in a folder of its own.
+pub(crate) struct Store {
+    pub(crate) folder: TempDir,
+    sequence: u64,
+}
+
+/// One version and the bytes behind it.
+pub(crate) struct Published {
+    pub(crate) version: Version,
+    pub(crate) manifest: Manifest,
+    pub(crate) version_bytes: Vec<u8>,
+    pub(crate) objects: BTreeMap<String, Vec<u8>>,
+}
+
+impl Published {
+    pub(crate) fn bootstrap_path(&self) -> String {
+        format!("/{}", Key::Bootstrap(self.version.bootstrap.hash, None))
+    }
+
+    pub(crate) fn manifest_path(&self) -> String {
+        format!("/{}", Key::Manifest(self.version.manifest.hash))
+    }
+
+    pub(crate) fn table_path(&self, table: &str) -> String {
+        let key: TableKey = table.parse().expect("a table key");
+        let hash = self.manifest.tables[&key].hash;
+        format!("/{}", Key::Table(key, hash, None))
+    }
+
+    pub(crate) fn bytes(&self, path: &str) -> &[u8] {
+        &self.objects[path.trim_start_matches('/')]
+    }
+}
+
+impl Store {
+    pub(crate) fn empty() -> Self {
+        Self {
+            folder: TempDir::new().expect("a temporary folder"),
+            sequence: 0,
+        }
+    }
+
+    /// A table without variants and one large enough to have them.
+    pub(crate) fn published() -> (Self, Published) {
+        let mut store = Self::empty();
+        let published = store.publish(&[("grips", rows(3)), ("muscles", rows(200))]);
+        (store, published)
+    }
+
+    /// Puts everything, then swaps, as a publisher does.
+    pub(crate) fn publish(&mut self, tables: Tables<'_>) -> Published {
+        let published = self.render(tables);
+        published
+            .objects
+            .iter()
+            .for_each(|(path, bytes)| self.put(path, bytes));
+        self.swap(&published);
+        published
+    }
+
+    /// The next version, with nothing of it put yet.
+    pub(crate) fn render(&mut self, tables: Tables<'_>) -> Published {
+        self.sequence += 1;
+        let reference_version = ReferenceVersion(40 + self.sequence);
+        let mut objects = BTreeMap::new();
+        let mut entries = BTreeMap::new();
+        let header = BootstrapHeader {
+            schema_version: SCHEMA,
+            reference_version,
+            generated_at: GENERATED_AT.to_owned(),
+        };
+        let mut bootstrap = BootstrapWriter::new(Vec::new(), &header).expect("memory");
+        for (name, rows) in tables {
+            let table: TableKey = name.parse().expect("a table key");
+            let mut writer = TableWriter::new(Vec::new(), SCHEMA, &table).expect("memory");
+            bootstrap.table(&table).expect("memory");
+            for row in rows {
+                writer.row(row.as_bytes()).expect("memory");
+                bootstrap.row(row.as_bytes()).expect("memory");
+            }
+            let (bytes, count) = writer.finish().expect("memory");
+            let digest = Digest::of(&bytes);
+            add(
+                &mut objects,
+                &Key::Table(table.clone(), digest.hash, None),
+                bytes,
+            );
+            entries.insert(table, entry(digest, count));
+        }
+        let bootstrap = bootstrap.finish().expect("memory");
+        let digest = Digest::of(&bootstrap);
+        add(&mut objects, &Key::Bootstrap(digest.hash, None), bootstrap);
+
+        let manifest = Manifest {
+            format_version: 1,
+            schema_version: SCHEMA,
+            reference_version,
+            generated_at: GENERATED_AT.to_owned(),
+            content_hash: content_hash(entries.iter().map(|(key, entry)| (key, entry.hash))),
+            bootstrap: digest.into(),
+            tables: entries,
+        };
+        let bytes = manifest.to_bytes();
+        let manifest_digest = Digest::of(&bytes);
+        add(&mut objects, &Key::Manifest(manifest_digest.hash), bytes);
+
+        let version = Version {
+            format_version: 1,
+            epoch: 1_771_938_724,
+            sequence: self.sequence,
+            schema_version: SCHEMA,
+            reference_version,
+            generated_at: GENERATED_AT.to_owned(),
+            published_at: "2026-02-24T13:12:09Z".to_owned(),
+            manifest: ObjectRef {
+                hash: manifest_digest.hash,
+                size: manifest_digest.size,
+            },
+            bootstrap: ObjectRef {
+                hash: digest.hash,
+                size: digest.size,
+            },
+        };
+        let (epoch, sequence) = version.order();
+        let version_bytes = version.to_bytes();
+        add(
+            &mut objects,
+            &Key::History { epoch, sequence },
+            version_bytes.clone(),
+        );
+        Published {
+            version,
+            manifest,
+            version_bytes,
+            objects,
+        }
+    }
+
+    pub(crate) fn swap(&self, published: &Published) {
+        self.put("version.json", &published.version_bytes);
+    }
+
+    /// Whole or not at all, by a rename.
+    pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().expect("below the root")).expect("a folder");
+        let temporary = path.with_extension("new");
+        std::fs::write(&temporary, bytes).expect("a file");
+        std::fs::rename(temporary, path).expect("a rename");
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        std::fs::remove_file(self.path(path)).expect("the file was there");
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path.trim_start_matches('/'))
+    }
+
+    /// Serves the store with settings for tests.
+    pub(crate) fn serve(&self) -> Served {
+        self.serve_with(|_| {})
+    }
+
+    pub(crate) fn serve_with(&self, change: impl FnOnce(&mut Options)) -> Served {
+        let mut options = Options::new(self.folder.path(), ([127, 0, 0, 1], 0).into());
+        options.poll_interval = Duration::from_millis(5);
+        change(&mut options);
+        Served::start(options)
+    }
+}
+
+pub(crate) fn rows(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|i| format!(r#"{{"id":"ROW_{i:04}","is_active":true,"label":"Row {i}"}}"#))
+        .collect()
+}
+
+fn add(objects: &mut BTreeMap<String, Vec<u8>>, key: &Key, bytes: Vec<u8>) {
+    let has_variants = matches!(key, Key::Bootstrap(..) | Key::Table(..));
+    if has_variants && bytes.len() as u64 >= MIN_VARIANT_SIZE {
+        for encoding in Encoding::ALL {
+            let mut variant = Vec::new();
+            compress(encoding, bytes.len() as u64, &mut &bytes[..], &mut variant).expect("memory");
+            objects.insert(key.with_encoding(Some(encoding)).path(), variant);
+        }
+    }
+    objects.insert(key.path(), bytes);
+}
+
+fn entry(digest: Digest, rows: u64) -> TableEntry {
+    let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
+    let primary_key = vec!["id".to_owned()];
+    TableEntry {
+        hash: digest.hash,
+        sha256: digest.sha256,
+        size: digest.size,
+        rows,
+        version_seq: 1,
+        in_bootstrap: true,
+        schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
+        primary_key,
+        columns,
+    }
+}
+
+/// A running server. It stops, and is waited for, when it is dropped.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    events: mpsc::Receiver<String>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    fn start(mut options: Options) -> Self {
+        let (event, events) = mpsc::channel();
+        options.observer = Arc::new(move |happened: &Event| {
+            let _ = event.send(happened.to_string());
+        });
+        let (bound, address) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                let server = snapshot_server::bind(options).await.expect("a free port");
+                bound.send(server.local_addr()).expect("the test waits");
+                let shutdown = async { stopped.await.unwrap_or_default() };
+                server.run(shutdown).await.expect("the server runs");
+            });
+        });
+        let address = address.recv_timeout(PATIENCE).expect("the server starts");
+        Self {
+            address,
+            events,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// The next thing that the server tells its operator.
+    pub(crate) fn next_event(&self) -> String {
+        self.events.recv_timeout(PATIENCE).expect("an event")
+    }
+
+    /// Begins to stop; [`Served::wait`] or drop waits for the end.
+    pub(crate) fn stop(&mut self) {
+        self.stop
+            .take()
+            .expect("stopped once")
+            .send(())
+            .expect("the server runs");
+    }
+
+    pub(crate) fn wait(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server does not panic");
+        }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// One GET on a connection of its own.
+    pub(crate) fn get(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.client().request("GET", path, fields)
+    }
+
+    pub(crate) fn head(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.client().request("HEAD", path, fields)
+    }
+
+    /// Bytes as they are, answered once.
+    pub(crate) fn raw(&self, request: impl AsRef<[u8]>) -> Reply {
+        let mut client = self.client();
+        client.send(request);
+        client.reply("GET")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // A test that fails must show its own panic, not this one.
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A connection that sends and reads exactly what it is told.
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        self.stream.get_mut()
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream
+            .get_mut()
+            .write_all(bytes.as_ref())
+            .expect("the server reads");
+    }
+
+    pub(crate) fn request(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\n");
+        for (name, value) in fields {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        self.send(request + "\r\n");
+        self.reply(method)
+    }
+
+    /// Reads one response. Its body must end where Content-Length says.
+    pub(crate) fn reply(&mut self, method: &str) -> Reply {
+        let status_line = self.line().expect("a response");
+        let mut words = status_line.splitn(3, ' ');
+        // hyper answers HTTP/1.0 in its own version.
+        assert!(
+            matches!(words.next(), Some("HTTP/1.1" | "HTTP/1.0")),
+            "{status_line}"
+        );
+        let status: u16 = words.next().and_then(|s| s.parse().ok()).expect("a status");
+        let mut fields = Vec::new();
+        while let Some(line) = self.line().filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':').expect("a field");
+            fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let mut reply = Reply {
+            status,
+            fields,
+            body: Vec::new(),
+        };
+        assert_eq!(
+            reply.field("transfer-encoding"),
+            None,
+            "every length is known"
+        );
+        // RFC 9112 §6.3: neither HEAD nor 204 nor 304 has a body.
+        if method != "HEAD" && status != 304 && status != 204 {
+            let length = reply
+                .field("content-length")
+                .expect("a length")
+                .parse()
+                .expect("digits");
+            reply.body = vec![0; length];
+            self.stream
+                .read_exact(&mut reply.body)
+                .expect("the whole body");
+        }
+        reply
+    }
+
+    /// Everything until the server closes.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => rest,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => rest,
+            Err(error) => panic!("the server neither closed nor answered: {error}"),
+        }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("a readable line");
+        line.strip_suffix("\r\n").map(str::to_owned)
+    }
+}
+
+/// A response, field names in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// The only field line with that name.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut found = self.fields.iter().filter(|(held, _)| held == name);
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(
+            found.next().is_none(),
+            "{name} comes twice: {:?}",
+            self.fields
+        );
+        value
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    /// An error as RFC 9457 wants it, and safe from every cache.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.field("content-type"), Some("application/problem+json"));
+        assert_eq!(self.field("cache-control"), Some("no-store"));
+        assert_eq!(self.json()["status"], status);
+        assert_eq!(self.field("access-control-allow-origin"), Some("*"));
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+}
