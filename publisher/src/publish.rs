@@ -1,0 +1,563 @@
+//! Makes a snapshot public: objects, then the manifest, then the history, then the
+//! version. Each is durable before the next one names it.
+//!
+//! The invariants that are kept here, by their numbers in `ARCHITECTURE.md`:
+//!
+//! 1. An object's name is the hash of its canonical bytes; an object is never changed.
+//!    [`RenderedObject`] has no name but the one its own digest gives it, and a store
+//!    only creates.
+//! 2. A manifest is put only after every object it names, durably; the version only
+//!    after its manifest. At every instant, whatever is killed, `version.json` resolves
+//!    completely: [`Store::sync`] stands between each of the steps.
+//! 5. The version is the only key that is overwritten: [`Store::swap`] is called here
+//!    and nowhere else.
+//! 6. Publishing unchanged data writes nothing and leaves `version.json` untouched.
+//!
+//! A publication is decided once its page of the history is durable. A publisher that
+//! is killed between that and the swap leaves a page ahead of the pointer; the next one
+//! completes that publication before it begins its own. So no page is ever overwritten,
+//! the sequence has neither gap nor repeat, and a lost `version.json` comes back.
+
+mod variants;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use snapshot_format::{
+    Digest, DigestWriter, FORMAT_VERSION, Key, MAX_VERSION_SIZE, Manifest, ObjectHash, ObjectRef,
+    TableKey, Version, VersionError,
+};
+
+use crate::spool::Spool;
+use crate::store::{Store, StoreError, hint_for};
+
+/// A database state as the bytes that are published.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Every object that the manifest names: the tables and the bootstrap.
+    pub objects: Vec<RenderedObject>,
+    /// The manifest.
+    pub manifest: Manifest,
+}
+
+/// One object, named by the digest of its own bytes.
+#[derive(Debug)]
+pub struct RenderedObject {
+    key: Key,
+    digest: Digest,
+    bytes: Spool,
+}
+
+impl RenderedObject {
+    /// A table object, all of whose bytes went through `written`.
+    pub fn table(table: TableKey, written: DigestWriter<Spool>) -> Self {
+        let (bytes, digest) = written.finish();
+        let key = Key::Table(table, digest.hash, None);
+        Self { key, digest, bytes }
+    }
+
+    /// The bootstrap object, all of whose bytes went through `written`.
+    pub fn bootstrap(written: DigestWriter<Spool>) -> Self {
+        let (bytes, digest) = written.finish();
+        let key = Key::Bootstrap(digest.hash, None);
+        Self { key, digest, bytes }
+    }
+
+    /// Where it goes.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What the manifest says of it.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &Spool {
+        &self.bytes
+    }
+}
+
+/// What is reported while a publication goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Variants are made.
+    Compressing {
+        /// Bytes that went into compressors.
+        done_bytes: u64,
+        /// Bytes that have to.
+        total_bytes: u64,
+    },
+    /// Files are put.
+    Putting {
+        /// So many are there.
+        done: usize,
+        /// Of so many.
+        total: usize,
+    },
+}
+
+/// How a publication ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(
+    tag = "outcome",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Published {
+    /// The state is public already; nothing was written.
+    Unchanged {
+        /// The version that stays.
+        version: Version,
+    },
+    /// A publisher that was killed had put this state and not yet swapped to it; that
+    /// was done now.
+    Completed {
+        /// The version that it had made.
+        version: Version,
+    },
+    /// There is a new version.
+    Changed {
+        /// The new version.
+        version: Version,
+        /// Objects that the store did not hold, or not with every variant.
+        objects_written: usize,
+        /// Objects that it held.
+        objects_reused: usize,
+        /// Bytes of the objects and variants that were put.
+        bytes: u64,
+        /// What took how long.
+        timings: Timings,
+    },
+}
+
+impl Published {
+    /// The version that is public now.
+    pub fn version(&self) -> &Version {
+        match self {
+            Self::Unchanged { version }
+            | Self::Completed { version }
+            | Self::Changed { version, .. } => version,
+        }
+    }
+}
+
+/// What took how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Timings {
+    /// Making the variants.
+    #[serde(rename = "variantsMs", serialize_with = "milliseconds")]
+    pub variants: Duration,
+    /// Putting objects and variants, durably.
+    #[serde(rename = "putMs", serialize_with = "milliseconds")]
+    pub put: Duration,
+    /// Putting the manifest and the history, and swapping the version.
+    #[serde(rename = "swapMs", serialize_with = "milliseconds")]
+    pub swap: Duration,
+}
+
+/// Why a snapshot was not made public. The old version is then still in place, whole.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file that should hold a version does not.
+    #[error("{location} is not a version that this program can read")]
+    Version {
+        /// The file.
+        location: String,
+        /// Why not.
+        #[source]
+        source: VersionError,
+    },
+    /// A page of the history holds another publication than its name says.
+    #[error("{location} holds the publication {}-{}", order.0, order.1)]
+    Misplaced {
+        /// The file.
+        location: String,
+        /// What it holds.
+        order: (u64, u64),
+    },
+    /// The history names a manifest that is not there, so it cannot be completed.
+    #[error("{location}, which the last publication names, is missing or has another size")]
+    Incomplete {
+        /// The manifest.
+        location: String,
+    },
+    /// A variant could not be made.
+    #[error("failed to compress {key}")]
+    Variant {
+        /// The variant.
+        key: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl PublishError {
+    /// What may help.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Version {
+                source: VersionError::TooNew(_),
+                ..
+            } => Some("a later release of this program wrote it; publish with that one"),
+            Self::Version { .. } => Some(
+                "another program wrote it; remove that file and publish again: the last version comes back from versions/",
+            ),
+            Self::Misplaced { .. } => Some("another program wrote it; remove that file"),
+            Self::Incomplete { .. } => Some(
+                "another program removed it; restore it, or begin a new store in an empty folder",
+            ),
+            Self::Variant { source, .. } => hint_for(source),
+        }
+    }
+}
+
+/// Makes a rendered state public in `store`.
+///
+/// `now` becomes the version's `publishedAt`, and the store's epoch where this is its
+/// first publication.
+///
+/// # Errors
+/// Where the store cannot take it or holds what this program did not write. Whatever
+/// was put so far stays and is not put again by the next run.
+pub async fn publish(
+    rendered: Rendered,
+    store: &impl Store,
+    now: Timestamp,
+    progress: impl Fn(Progress) + Send + Sync + 'static,
+) -> Result<Published, PublishError> {
+    let Rendered { objects, manifest } = rendered;
+    debug_assert!(
+        names_all(&manifest, &objects),
+        "the objects are the manifest's"
+    );
+    let bytes = manifest.to_bytes();
+    let newest = newest(store).await?;
+    let completed = complete(store, &newest).await?;
+    let last = newest.published.map(|publication| publication.version);
+    let version = next_version(last.as_ref(), &manifest, &bytes, now);
+    match last {
+        Some(last) if is_same_state(&last, &version) && completed => {
+            Ok(Published::Completed { version: last })
+        }
+        Some(last) if is_same_state(&last, &version) => Ok(Published::Unchanged { version: last }),
+        _ => {
+            let objects = put_objects(store, objects, Arc::new(progress)).await?;
+            let start = Instant::now();
+            put_manifest(store, &version, bytes).await?;
+            put_page(store, &version).await?;
+            store.swap(&version.to_bytes()).await?;
+            Ok(Published::Changed {
+                version,
+                objects_written: objects.written,
+                objects_reused: objects.reused,
+                bytes: objects.bytes,
+                timings: Timings {
+                    swap: start.elapsed(),
+                    ..objects.timings
+                },
+            })
+        }
+    }
+}
+
+fn is_same_state(last: &Version, next: &Version) -> bool {
+    last.manifest == next.manifest && last.schema_version == next.schema_version
+}
+
+// What became of the objects.
+struct PutObjects {
+    written: usize,
+    reused: usize,
+    bytes: u64,
+    timings: Timings,
+}
+
+async fn put_objects(
+    store: &impl Store,
+    objects: Vec<RenderedObject>,
+    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+) -> Result<PutObjects, PublishError> {
+    let start = Instant::now();
+    let total = objects.len();
+    let missing = missing(store, objects).await?;
+    let written = missing.len();
+    let files = variants::make(missing, store.staging(), Arc::clone(&progress)).await?;
+    let made = Instant::now();
+    let bytes = put_all(store, files, &*progress).await?;
+    store.sync().await?;
+    Ok(PutObjects {
+        written,
+        reused: total - written,
+        bytes,
+        timings: Timings {
+            variants: made - start,
+            put: made.elapsed(),
+            swap: Duration::ZERO,
+        },
+    })
+}
+
+async fn put_manifest(
+    store: &impl Store,
+    version: &Version,
+    bytes: Vec<u8>,
+) -> Result<(), PublishError> {
+    let content = Spool::holding(store.staging(), bytes);
+    store
+        .put(&Key::Manifest(version.manifest.hash), content)
+        .await?;
+    Ok(store.sync().await?)
+}
+
+async fn put_page(store: &impl Store, version: &Version) -> Result<(), PublishError> {
+    let (epoch, sequence) = version.order();
+    let content = Spool::holding(store.staging(), version.to_bytes());
+    store
+        .put(&Key::History { epoch, sequence }, content)
+        .await?;
+    Ok(store.sync().await?)
+}
+
+// What a store says was published last.
+struct Newest {
+    // By the history, or by the pointer where no page is ahead of it.
+    published: Option<Publication>,
+    // The pointer names another publication, or there is no pointer.
+    is_ahead: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Publication {
+    bytes: Vec<u8>,
+    version: Version,
+}
+
+async fn newest(store: &impl Store) -> Result<Newest, PublishError> {
+    let pointer = read_version(store, &Key::Version).await?;
+    let mut is_ahead = false;
+    let mut published = match pointer {
+        Some(pointer) => Some(pointer),
+        None => match store.history().await?.last() {
+            Some(&(epoch, sequence)) => {
+                is_ahead = true;
+                read_page(store, epoch, sequence).await?
+            }
+            None => None,
+        },
+    };
+    while let Some(Publication { version, .. }) = &published {
+        let sequence = version.sequence.saturating_add(1);
+        let Some(page) = read_page(store, version.epoch, sequence).await? else {
+            break;
+        };
+        is_ahead = true;
+        published = Some(page);
+    }
+    Ok(Newest {
+        published,
+        is_ahead,
+    })
+}
+
+// Swaps to the last publication where the pointer is behind it. Everything that it
+// names was durable before its page was put.
+async fn complete(store: &impl Store, newest: &Newest) -> Result<bool, PublishError> {
+    let Some(Publication { bytes, version }) = &newest.published else {
+        return Ok(false);
+    };
+    if newest.is_ahead {
+        let key = Key::Manifest(version.manifest.hash);
+        if store.size(&key).await? != Some(version.manifest.size) {
+            let location = store.location(&key);
+            return Err(PublishError::Incomplete { location });
+        }
+    }
+    // Also where nothing is ahead: the publisher that swapped may have died before its
+    // swap was durable, and "unchanged" promises that it is.
+    store.sync().await?;
+    if newest.is_ahead {
+        store.swap(bytes).await?;
+    }
+    Ok(newest.is_ahead)
+}
+
+async fn read_page(
+    store: &impl Store,
+    epoch: u64,
+    sequence: u64,
+) -> Result<Option<Publication>, PublishError> {
+    let key = Key::History { epoch, sequence };
+    let page = read_version(store, &key).await?;
+    match &page {
+        Some(page) if page.version.order() != (epoch, sequence) => Err(PublishError::Misplaced {
+            location: store.location(&key),
+            order: page.version.order(),
+        }),
+        _ => Ok(page),
+    }
+}
+
+async fn read_version(store: &impl Store, key: &Key) -> Result<Option<Publication>, PublishError> {
+    let Some(bytes) = store.get(key, MAX_VERSION_SIZE).await? else {
+        return Ok(None);
+    };
+    match Version::parse(&bytes) {
+        Ok(version) => Ok(Some(Publication { bytes, version })),
+        Err(source) => Err(PublishError::Version {
+            location: store.location(key),
+            source,
+        }),
+    }
+}
+
+/// An object of which the store lacks something.
+#[derive(Debug)]
+struct MissingObject {
+    object: RenderedObject,
+    // A publisher that was killed may have put some variants and not the object, or the
+    // other way round, so each is looked for.
+    itself: bool,
+    encodings: Vec<snapshot_format::Encoding>,
+}
+
+async fn missing(
+    store: &impl Store,
+    objects: Vec<RenderedObject>,
+) -> Result<Vec<MissingObject>, PublishError> {
+    stream::iter(objects)
+        .map(|object| missing_of(store, object))
+        .buffer_unordered(CONCURRENT_REQUESTS)
+        .try_filter_map(async |missing| Ok(missing))
+        .try_collect()
+        .await
+}
+
+async fn missing_of(
+    store: &impl Store,
+    object: RenderedObject,
+) -> Result<Option<MissingObject>, PublishError> {
+    let expected_bytes = object.digest.size;
+    let itself = match store.size(&object.key).await? {
+        None => true,
+        Some(found_bytes) if found_bytes == expected_bytes => false,
+        Some(found_bytes) => {
+            return Err(PublishError::Store(StoreError::Damaged {
+                location: store.location(&object.key),
+                expected_bytes,
+                found_bytes,
+            }));
+        }
+    };
+    let mut encodings = Vec::new();
+    for &encoding in variants::of_size(expected_bytes) {
+        let key = object.key.with_encoding(Some(encoding));
+        if store.size(&key).await?.is_none() {
+            encodings.push(encoding);
+        }
+    }
+    let complete = !itself && encodings.is_empty();
+    Ok((!complete).then_some(MissingObject {
+        object,
+        itself,
+        encodings,
+    }))
+}
+
+// Enough to hide the wait for a disk or a network, few enough to keep their files open.
+const CONCURRENT_REQUESTS: usize = 16;
+
+async fn put_all(
+    store: &impl Store,
+    files: Vec<(Key, Spool)>,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<u64, PublishError> {
+    let total = files.len();
+    let bytes = files.iter().map(|(_, content)| content.len()).sum();
+    let mut puts = stream::iter(files)
+        .map(|(key, content)| put_one(store, key, content))
+        .buffer_unordered(CONCURRENT_REQUESTS);
+    let mut done = 0;
+    while let Some(()) = puts.try_next().await? {
+        done += 1;
+        progress(Progress::Putting { done, total });
+    }
+    Ok(bytes)
+}
+
+async fn put_one(store: &impl Store, key: Key, content: Spool) -> Result<(), PublishError> {
+    Ok(store.put(&key, content).await?)
+}
+
+fn next_version(
+    last: Option<&Version>,
+    manifest: &Manifest,
+    manifest_bytes: &[u8],
+    now: Timestamp,
+) -> Version {
+    let (epoch, sequence) = match last {
+        Some(last) => (last.epoch, last.sequence.saturating_add(1)),
+        // A clock before 1970 is a clock that is not set.
+        None => (u64::try_from(now.as_second()).unwrap_or(0), 1),
+    };
+    Version {
+        format_version: FORMAT_VERSION,
+        epoch,
+        sequence,
+        schema_version: manifest.schema_version,
+        reference_version: manifest.reference_version,
+        generated_at: manifest.generated_at.clone(),
+        published_at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        manifest: ObjectRef {
+            hash: ObjectHash::of(manifest_bytes),
+            size: manifest_bytes.len() as u64,
+        },
+        bootstrap: ObjectRef {
+            hash: manifest.bootstrap.hash,
+            size: manifest.bootstrap.size,
+        },
+    }
+}
+
+fn names_all(manifest: &Manifest, objects: &[RenderedObject]) -> bool {
+    let holds = |key: Key, size: u64| {
+        let mut same = objects.iter().filter(|object| object.key == key);
+        same.next().is_some_and(|object| object.digest.size == size)
+    };
+    let tables = manifest.tables.iter();
+    objects.len() == manifest.tables.len() + 1
+        && holds(
+            Key::Bootstrap(manifest.bootstrap.hash, None),
+            manifest.bootstrap.size,
+        )
+        && tables
+            .map(|(table, entry)| (Key::Table(table.clone(), entry.hash, None), entry.size))
+            .all(|(key, size)| holds(key, size))
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Version {
+            epoch, sequence, ..
+        } = self.version();
+        match self {
+            Self::Unchanged { .. } => write!(f, "unchanged, still {epoch}-{sequence}"),
+            Self::Completed { .. } => write!(f, "completed {epoch}-{sequence}"),
+            Self::Changed { .. } => write!(f, "published {epoch}-{sequence}"),
+        }
+    }
+}

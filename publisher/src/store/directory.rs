@@ -1,0 +1,344 @@
+//! A store in a folder.
+//!
+//! ```text
+//! .lock        held by the one publisher that has the store open
+//! .staging/    what that publisher is writing; nobody else's concern
+//! the rest     as the format lays it out
+//! ```
+//!
+//! A file is written in `.staging`, made durable there, and only then renamed to the
+//! name that readers know: under that name it is whole, or absent. Its name is durable
+//! with the folder it stands in, which is what [`Store::sync`] sees to.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use snapshot_format::Key;
+
+use super::lock::Lock;
+use super::{Disk, Holder, Store, StoreError};
+use crate::spool::{Spool, Staging};
+
+/// A folder that is a store, open for writing.
+#[derive(Debug)]
+pub struct DirectoryStore {
+    // Shared with the work on blocking threads. Where a publication is abandoned, the
+    // lock stays until the last of it has ended.
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    disk: Disk,
+    staging: Staging,
+    unsynced: Mutex<BTreeSet<PathBuf>>,
+    lock: Lock,
+}
+
+impl DirectoryStore {
+    /// Opens the store in the folder `root`, which is made where it is not there.
+    ///
+    /// Waits at most `wait` for another publisher that has it open; `waiting` is told
+    /// once who that is. Removes what publishers that died have left in the staging folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] after `wait`; [`StoreError::Failed`] where the folder
+    /// cannot be written.
+    pub async fn open(
+        root: impl Into<PathBuf>,
+        wait: Duration,
+        waiting: impl FnOnce(&Holder),
+    ) -> Result<Self, StoreError> {
+        Self::open_on(Disk::default(), root, wait, waiting).await
+    }
+
+    /// The same through a disk's hook.
+    ///
+    /// # Errors
+    /// As [`DirectoryStore::open`], and those of the hook.
+    pub async fn open_on(
+        disk: Disk,
+        root: impl Into<PathBuf>,
+        wait: Duration,
+        waiting: impl FnOnce(&Holder),
+    ) -> Result<Self, StoreError> {
+        let root = root.into();
+        let mut unsynced = BTreeSet::new();
+        ensure_folder(&disk, &root, &mut unsynced)?;
+        let lock = Lock::take(&disk, &root.join(".lock"), wait, waiting).await?;
+        let staging = root.join(".staging");
+        ensure_folder(&disk, &staging, &mut unsynced)?;
+        empty(&disk, &staging)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root,
+                staging: Staging::on(disk.clone(), staging),
+                disk,
+                unsynced: Mutex::new(unsynced),
+                lock,
+            }),
+        })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        match tokio::task::spawn_blocking(move || work(&inner)).await {
+            Ok(result) => result,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+}
+
+impl Store for DirectoryStore {
+    async fn get(&self, key: &Key, limit_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.clone();
+        self.run(move |inner| inner.get(&key, limit_bytes)).await
+    }
+
+    async fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        let key = key.clone();
+        self.run(move |inner| inner.size(&key)).await
+    }
+
+    async fn history(&self) -> Result<Vec<(u64, u64)>, StoreError> {
+        self.run(Inner::history).await
+    }
+
+    async fn put(&self, key: &Key, content: Spool) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.run(move |inner| inner.put(&key, content)).await
+    }
+
+    async fn sync(&self) -> Result<(), StoreError> {
+        self.run(Inner::sync).await
+    }
+
+    async fn swap(&self, version: &[u8]) -> Result<(), StoreError> {
+        let version = version.to_owned();
+        self.run(move |inner| inner.swap(version)).await
+    }
+
+    fn staging(&self) -> &Staging {
+        &self.inner.staging
+    }
+
+    fn location(&self, key: &Key) -> String {
+        self.inner.path(key).display().to_string()
+    }
+}
+
+impl Inner {
+    fn get(&self, key: &Key, limit_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path(key);
+        let Some(bytes) = found(read_at_most(&path, limit_bytes))
+            .map_err(StoreError::failed("read", path.display()))?
+        else {
+            return Ok(None);
+        };
+        if bytes.len() > limit_bytes {
+            return Err(StoreError::TooLarge {
+                location: path.display().to_string(),
+                limit_bytes,
+            });
+        }
+        self.rely_on(&path);
+        Ok(Some(bytes))
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        let path = self.path(key);
+        let size = found(file_size(&path)).map_err(StoreError::failed("read", path.display()))?;
+        if size.is_some() {
+            self.rely_on(&path);
+        }
+        Ok(size)
+    }
+
+    fn history(&self) -> Result<Vec<(u64, u64)>, StoreError> {
+        let folder = self.root.join("versions");
+        let failed = || StoreError::failed("list", folder.display());
+        let mut orders = Vec::new();
+        for entry in found(fs::read_dir(&folder))
+            .map_err(failed())?
+            .into_iter()
+            .flatten()
+        {
+            let name = entry.map_err(failed())?.file_name();
+            let path = format!("versions/{}", name.to_string_lossy());
+            if let Some(Key::History { epoch, sequence }) = Key::parse(&path) {
+                orders.push((epoch, sequence));
+            }
+        }
+        orders.sort_unstable();
+        Ok(orders)
+    }
+
+    fn put(&self, key: &Key, content: Spool) -> Result<(), StoreError> {
+        debug_assert_ne!(*key, Key::Version, "the pointer is swapped, not put");
+        let size_bytes = content.len();
+        if let Some(found_bytes) = self.size(key)? {
+            return self.check_size(key, size_bytes, found_bytes);
+        }
+        let path = self.path(key);
+        let folder = path.parent().expect("a key stands below the root");
+        ensure_folder(&self.disk, folder, &mut self.unsynced())?;
+        let file = self.staged(content)?;
+        self.rely_on(&path);
+        match self.disk.rename(file, &path) {
+            // A publisher that lost its lock may have been faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let found_bytes = self.size(key)?.unwrap_or(0);
+                self.check_size(key, size_bytes, found_bytes)
+            }
+            renamed => renamed.map_err(StoreError::failed("write", path.display())),
+        }
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        // Each is forgotten only after it is done, so that a second try does what the
+        // first one could not.
+        let folders = self.unsynced().clone();
+        for folder in folders {
+            self.disk
+                .sync_folder(&folder)
+                .map_err(StoreError::failed("sync", folder.display()))?;
+            self.unsynced().remove(&folder);
+        }
+        Ok(())
+    }
+
+    fn swap(&self, version: Vec<u8>) -> Result<(), StoreError> {
+        let file = self.staged(Spool::holding(&self.staging, version))?;
+        // As late as can be. A publisher that works without the lock may put objects,
+        // which do no harm, but must not move the pointer.
+        if !self.lock.is_held() {
+            return Err(StoreError::LockLost {
+                location: self.lock.path().display().to_string(),
+            });
+        }
+        let path = self.path(&Key::Version);
+        self.disk
+            .replace(file, &path)
+            .map_err(StoreError::failed("replace", path.display()))?;
+        self.disk
+            .sync_folder(&self.root)
+            .map_err(StoreError::failed("sync", self.root.display()))
+    }
+
+    // A durable file in the staging folder.
+    fn staged(&self, content: Spool) -> Result<tempfile::NamedTempFile, StoreError> {
+        let folder = self.staging.folder();
+        let file = content
+            .into_file()
+            .map_err(StoreError::failed("write in", folder.display()))?;
+        self.disk
+            .sync_file(file.as_file(), file.path())
+            .map_err(StoreError::failed("sync a file in", folder.display()))?;
+        Ok(file)
+    }
+
+    fn check_size(
+        &self,
+        key: &Key,
+        expected_bytes: u64,
+        found_bytes: u64,
+    ) -> Result<(), StoreError> {
+        // Another release of a compressor makes variants of other lengths.
+        if key.encoding().is_some() || expected_bytes == found_bytes {
+            return Ok(());
+        }
+        Err(StoreError::Damaged {
+            location: self.path(key).display().to_string(),
+            expected_bytes,
+            found_bytes,
+        })
+    }
+
+    // Marks what a dead publisher may have put without making its name durable.
+    fn rely_on(&self, path: &Path) {
+        let folders = path.ancestors().skip(1);
+        let within = folders.take_while(|folder| folder.starts_with(&self.root));
+        self.unsynced().extend(within.map(Path::to_owned));
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.path())
+    }
+
+    // A set of paths is whole at every instant, whoever panicked.
+    fn unsynced(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a folder and what is missing above it; the folders that got a new name in them
+/// are added to `unsynced`.
+fn ensure_folder(
+    disk: &Disk,
+    folder: &Path,
+    unsynced: &mut BTreeSet<PathBuf>,
+) -> Result<(), StoreError> {
+    let failed = || StoreError::failed("make the folder", folder.display());
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new("/"));
+    ensure_folder(disk, parent, unsynced)?;
+    match disk.create_folder(folder) {
+        Ok(()) => {}
+        // Somebody else's, made in between.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(error) => return Err(failed()(error)),
+    }
+    // The parent of `snapshots` is the empty path.
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    unsynced.insert(parent.to_owned());
+    Ok(())
+}
+
+fn empty(disk: &Disk, folder: &Path) -> Result<(), StoreError> {
+    let listed = fs::read_dir(folder).map_err(StoreError::failed("list", folder.display()))?;
+    for entry in listed {
+        let path = entry
+            .map_err(StoreError::failed("list", folder.display()))?
+            .path();
+        disk.remove(&path)
+            .map_err(StoreError::failed("remove", path.display()))?;
+    }
+    Ok(())
+}
+
+fn read_at_most(path: &Path, limit_bytes: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let one_more = limit_bytes as u64 + 1;
+    File::open(path)?.take(one_more).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn file_size(path: &Path) -> io::Result<u64> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(metadata.len())
+}
+
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,136 @@
+//! The lock on a directory store: one publisher at a time.
+//!
+//! It is the kernel's lock on an open file, so it ends with the process that took it,
+//! however that ends; no stale lock has to be broken. What the file says is only for
+//! the message that another publisher prints while it waits.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{Disk, Holder, StoreError};
+
+/// The lock, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    file: File,
+    disk: Disk,
+}
+
+// Short against a publication, long against the cost of one try.
+const POLL: Duration = Duration::from_millis(50);
+
+impl Lock {
+    /// Waits for the lock at most `wait`. `waiting` is told once, where it has to, who
+    /// has it.
+    pub(super) async fn take(
+        disk: &Disk,
+        path: &Path,
+        wait: Duration,
+        waiting: impl FnOnce(&Holder),
+    ) -> Result<Self, StoreError> {
+        let start = Instant::now();
+        let mut waiting = Some(waiting);
+        loop {
+            if let Some(lock) = Self::try_take(disk, path)? {
+                return Ok(lock);
+            }
+            let holder = read_holder(path);
+            if start.elapsed() >= wait {
+                let folder = path.parent().unwrap_or(path);
+                return Err(StoreError::Locked {
+                    location: folder.display().to_string(),
+                    holder,
+                    waited: wait,
+                });
+            }
+            if let Some(waiting) = waiting.take() {
+                waiting(&holder);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn try_take(disk: &Disk, path: &Path) -> Result<Option<Self>, StoreError> {
+        let file = disk
+            .open_or_create(path)
+            .map_err(StoreError::failed("open", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(StoreError::failed("lock", path.display())(error));
+            }
+        }
+        let lock = Self {
+            path: path.to_owned(),
+            file,
+            disk: disk.clone(),
+        };
+        // Somebody may have replaced the file between opening and locking it.
+        if !lock.is_held() {
+            return Ok(None);
+        }
+        lock.write_holder()
+            .map_err(StoreError::failed("write", path.display()))?;
+        Ok(Some(lock))
+    }
+
+    /// Whether the file that is locked is still the one that others would lock.
+    pub(super) fn is_held(&self) -> bool {
+        let identity = |m: fs::Metadata| (m.dev(), m.ino());
+        match (self.file.metadata(), fs::metadata(&self.path)) {
+            (Ok(ours), Ok(there)) => identity(ours) == identity(there),
+            _ => false,
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write_holder(&self) -> io::Result<()> {
+        let holder = Holder {
+            pid: std::process::id(),
+            host: host(),
+            since: jiff::Timestamp::now()
+                .strftime("%Y-%m-%dT%H:%M:%SZ")
+                .to_string(),
+        };
+        let line = serde_json::to_vec(&holder)?;
+        self.disk.truncate(&self.file, &self.path)?;
+        self.disk.write_at(&self.file, &self.path, &line, 0)
+    }
+}
+
+impl Drop for Lock {
+    // At rest the file is empty, so that an unchanged store has unchanged bytes. Closing
+    // the file releases the lock; nothing depends on this.
+    fn drop(&mut self) {
+        let _ = self.disk.truncate(&self.file, &self.path);
+    }
+}
+
+fn read_holder(path: &Path) -> Holder {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text));
+    let holder = read.ok().and_then(|_| serde_json::from_str(&text).ok());
+    // Between taking the lock and saying so, or under another program.
+    holder.unwrap_or_else(|| Holder {
+        pid: 0,
+        host: "an unknown host".to_owned(),
+        since: "just now".to_owned(),
+    })
+}
+
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| fs::read_to_string("/etc/hostname"));
+    match name {
+        Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
+        _ => "this host".to_owned(),
+    }
+}

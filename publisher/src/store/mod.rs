@@ -1,0 +1,218 @@
+//! Stores: where snapshots live.
+//!
+//! A [`Store`] is what a publisher needs of a place: to see what is there, to put what
+//! is not, to make it durable, and to replace one small file. [`DirectoryStore`] does it
+//! with a folder. The contract below asks nothing that a bucket cannot give: a put that
+//! only creates, and a conditional replace.
+
+mod directory;
+mod disk;
+mod lock;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use snapshot_format::Key;
+
+pub use directory::DirectoryStore;
+pub use disk::{Disk, Step};
+
+use crate::spool::{Spool, Staging};
+
+/// A place for snapshots, open for writing.
+///
+/// To hold a store is to hold its lock: opening one takes the lock, and no second
+/// publisher opens the same place until it is dropped. So what a publisher reads stays
+/// true until it writes, and it may read the database, render and publish in one go
+/// without being overtaken.
+///
+/// `put` may be called for several keys at once.
+pub trait Store: Sync {
+    /// What lies under `key`; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Where it is longer than `limit_bytes`, or cannot be read.
+    fn get(
+        &self,
+        key: &Key,
+        limit_bytes: usize,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// The number of bytes under `key`; `None` where nothing is.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    fn size(&self, key: &Key) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
+
+    /// The `(epoch, sequence)` of every publication in the history, in ascending order.
+    ///
+    /// # Errors
+    /// Where the history cannot be listed.
+    fn history(&self) -> impl Future<Output = Result<Vec<(u64, u64)>, StoreError>> + Send;
+
+    /// Puts `content` under `key`, which is any but [`Key::Version`].
+    ///
+    /// It creates and never overwrites: what is there already is left alone, so that a
+    /// put may be repeated. Nobody ever sees a part of the content under the key, also
+    /// not after a loss of power.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where an object of another length has the name;
+    /// [`StoreError::Failed`] where it cannot be written.
+    fn put(&self, key: &Key, content: Spool)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes durable whatever this value has put or found: once it returns, no loss of
+    /// power takes any of it away.
+    ///
+    /// What `get` and `size` found counts too. A publisher that died may have put it
+    /// without living to make it durable.
+    ///
+    /// # Errors
+    /// Where the place does not confirm it. It is then to be called again before
+    /// anything may build on what was put.
+    fn sync(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Replaces `version.json`, atomically and durably: a reader sees the old one or
+    /// this one. It is the only key that is ever overwritten.
+    ///
+    /// # Errors
+    /// [`StoreError::LockLost`], with the old one still in place, where the lock that
+    /// came with the store is no longer held; [`StoreError::Failed`] where it cannot be
+    /// written, or was and is not known to be durable.
+    fn swap(&self, version: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Where to stage what is going to be put. It is emptied of what publishers that
+    /// died have left there.
+    fn staging(&self) -> &Staging;
+
+    /// The place of a key, for messages: a path, a URL.
+    fn location(&self, key: &Key) -> String;
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The place below refused.
+    #[error("failed to {action} {location}")]
+    Failed {
+        /// What was tried: a verb and what goes with it.
+        action: &'static str,
+        /// Where: a path, a URL.
+        location: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Something other than the object lies under an object's name.
+    #[error("{location} has {found_bytes} bytes, but the object of that name has {expected_bytes}")]
+    Damaged {
+        /// Where.
+        location: String,
+        /// The object's size.
+        expected_bytes: u64,
+        /// The size of what is there.
+        found_bytes: u64,
+    },
+    /// More bytes than the format allows.
+    #[error("{location} is longer than the {limit_bytes} bytes that it may have")]
+    TooLarge {
+        /// Where.
+        location: String,
+        /// The bound.
+        limit_bytes: usize,
+    },
+    /// Another publisher has the store.
+    #[error("{location} is still locked by {holder} after {} s", waited.as_secs())]
+    Locked {
+        /// The store.
+        location: String,
+        /// Who has it.
+        holder: Holder,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The lock went while the store was open.
+    #[error("{location} is no longer the lock that this publisher holds; nothing was swapped")]
+    LockLost {
+        /// The lock.
+        location: String,
+    },
+}
+
+impl StoreError {
+    /// What may help.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed { source, .. } => hint_for(source),
+            Self::Damaged { .. } => {
+                Some("another program changed it; remove that file and publish again")
+            }
+            Self::TooLarge { .. } => {
+                Some("another program wrote it; remove that file and publish again")
+            }
+            Self::Locked { .. } => {
+                Some("wait until it is done or stop it: its lock goes with the process")
+            }
+            Self::LockLost { .. } => Some(
+                "another program removed or replaced the lock file; leave it alone and publish again",
+            ),
+        }
+    }
+
+    // The constructor for `map_err`.
+    fn failed(action: &'static str, location: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
+        let location = location.to_string();
+        move |source| Self::Failed {
+            action,
+            location,
+            source,
+        }
+    }
+}
+
+/// What may help against a fault of the file system.
+pub(crate) fn hint_for(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Some("let the publisher's user write in the store, or publish as the user who owns it")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("it is mounted read-only; choose another folder with --out")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
+            "make room and publish again: it goes on where it stopped, and readers still get the last version",
+        ),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            Some("a file stands where the store needs a folder; move it away")
+        }
+        io::ErrorKind::IsADirectory => {
+            Some("a folder stands where the store needs a file; move it away")
+        }
+        io::ErrorKind::Unsupported => {
+            Some("this file system has no locks; choose a folder on another one with --out")
+        }
+        _ => None,
+    }
+}
+
+/// The publisher that has a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// The machine it runs on.
+    pub host: String,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, host, since } = self;
+        write!(f, "process {pid} on {host} since {since}")
+    }
+}
