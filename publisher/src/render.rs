@@ -1,0 +1,561 @@
+//! Rows as bytes: what PostgreSQL sends in its binary format becomes the canonical JSON
+//! of a row.
+//!
+//! ```text
+//! {"id":"NEUTRAL","is_active":true,"label":"Neutral","sort_order":1}
+//! ```
+//!
+//! Pure, and the one place that decides how a value of each SQL type looks in JSON. What
+//! would be published with another value than the database holds is refused, by table,
+//! row and column. Bytes that PostgreSQL would not send are an error, never a panic.
+
+mod numeric;
+mod value;
+
+use snapshot_format::json::Parser;
+use snapshot_format::{RowShape, TableKey};
+
+use crate::schema::{Column, Table};
+
+pub use value::ValueError;
+use value::{Form, shortened};
+
+/// Renders the rows of one table.
+#[derive(Debug, Clone)]
+pub struct RowRenderer {
+    table: TableKey,
+    shape: RowShape,
+    columns: Vec<RenderedColumn>,
+    // Names, in the key's order.
+    primary_key: Vec<String>,
+}
+
+/// Why a table or a row cannot be published.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RenderError {
+    /// The table has nothing to publish.
+    #[error("{table}: has no column that is published")]
+    NoColumns {
+        /// The table.
+        table: TableKey,
+    },
+    /// A column's type has no form in JSON.
+    #[error("{table}: column {column:?}: the type {sql_type} has no form in JSON")]
+    Type {
+        /// The table.
+        table: TableKey,
+        /// The column.
+        column: String,
+        /// The type, as PostgreSQL prints it.
+        sql_type: String,
+    },
+    /// A value has no form in JSON.
+    #[error("{table}: row {row}: column {column:?}: {reason}")]
+    Value {
+        /// The table.
+        table: TableKey,
+        /// The row, by its primary key: `"NEUTRAL"`, `7`, `("A", 7)`.
+        row: String,
+        /// The column.
+        column: String,
+        /// What is wrong with the value.
+        reason: Box<ValueError>,
+    },
+}
+
+impl RenderError {
+    /// What may help.
+    pub fn hint(&self) -> Option<String> {
+        let (table, column) = match self {
+            Self::NoColumns { .. } => return None,
+            Self::Type { table, column, .. } => (table, column),
+            Self::Value { reason, .. } if !reason.is_cured_by_text() => return None,
+            Self::Value { table, column, .. } => (table, column),
+        };
+        Some(format!(
+            "publish it as a string: add as_text = [{column:?}] under [tables.{table}] in tablecast.toml"
+        ))
+    }
+}
+
+impl RowRenderer {
+    /// A renderer for the published columns of `table`, in their order.
+    ///
+    /// # Errors
+    /// [`RenderError::Type`] where a column's type is published only as text, and the
+    /// configuration does not say so; [`RenderError::NoColumns`].
+    pub fn new(table: &Table) -> Result<Self, RenderError> {
+        let columns: Vec<_> = table
+            .published()
+            .map(|column| RenderedColumn::new(table, column))
+            .collect::<Result<_, _>>()?;
+        if columns.is_empty() {
+            let table = table.key.clone();
+            return Err(RenderError::NoColumns { table });
+        }
+        Ok(Self {
+            table: table.key.clone(),
+            shape: RowShape::new(columns.iter().map(|column| column.name.as_str())),
+            columns,
+            primary_key: table.primary_key_names(),
+        })
+    }
+
+    /// Renders one row into `row`, which is cleared first.
+    ///
+    /// `values` are those of the published columns, in their order: the bytes of
+    /// PostgreSQL's binary format, `None` for NULL. A column that is published as text is
+    /// to be selected as `column::text`.
+    ///
+    /// # Errors
+    /// [`RenderError::Value`] where a value has no form in JSON; `row` then holds nothing
+    /// to be published.
+    ///
+    /// # Panics
+    /// Where there are fewer values than columns.
+    pub fn row<'v>(
+        &self,
+        values: impl Iterator<Item = Option<&'v [u8]>>,
+        row: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        let mut refused = None;
+        row.clear();
+        let mut values = values;
+        for (index, column) in self.columns.iter().enumerate() {
+            let value = values.next().expect("there is a value for each column");
+            self.shape.begin_value(index, row);
+            let start = row.len();
+            if let Err(reason) = column.write(value, row) {
+                // The row goes on, because the columns that name it may come behind.
+                row.truncate(start);
+                row.extend_from_slice(b"null");
+                refused.get_or_insert((column, reason));
+            }
+        }
+        self.shape.end_row(row);
+        match refused {
+            None => Ok(()),
+            Some((column, reason)) => Err(self.refuse(column, reason, row)),
+        }
+    }
+
+    fn refuse(&self, column: &RenderedColumn, reason: ValueError, row: &[u8]) -> RenderError {
+        RenderError::Value {
+            table: self.table.clone(),
+            row: self.name_of(row, column, &reason),
+            column: column.name.clone(),
+            reason: Box::new(reason),
+        }
+    }
+
+    // Reads the primary key out of the rendered row, where the refused value is null.
+    fn name_of(&self, row: &[u8], refused: &RenderedColumn, reason: &ValueError) -> String {
+        let row = String::from_utf8_lossy(row);
+        let mut members = Vec::new();
+        // Whatever ends the reading costs the name, not the error.
+        let _ = Parser::new(&row).object(|member| members.push(member));
+        let mut key = self.primary_key.iter().map(|name| {
+            let member = members.iter().find(|member| member.key == *name);
+            match member {
+                _ if *name == refused.name => reason.value().unwrap_or("?").to_owned(),
+                Some(member) => shortened(member.raw),
+                None => "?".to_owned(),
+            }
+        });
+        match self.primary_key.len() {
+            1 => key.next().expect("there is one"),
+            _ => format!("({})", key.collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct RenderedColumn {
+    name: String,
+    form: Form,
+}
+
+impl RenderedColumn {
+    fn new(table: &Table, column: &Column) -> Result<Self, RenderError> {
+        let form = if column.as_text {
+            Some(Form::Text)
+        } else {
+            Form::of(&column.kind)
+        };
+        match form {
+            Some(form) => Ok(Self {
+                name: column.name.clone(),
+                form,
+            }),
+            None => Err(RenderError::Type {
+                table: table.key.clone(),
+                column: column.name.clone(),
+                sql_type: column.sql_type.clone(),
+            }),
+        }
+    }
+
+    fn write(&self, value: Option<&[u8]>, row: &mut Vec<u8>) -> Result<(), ValueError> {
+        match value {
+            Some(value) => self.form.write(value, row),
+            None => {
+                row.extend_from_slice(b"null");
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::schema::Kind;
+
+    fn column(name: &str, kind: Kind) -> Column {
+        Column {
+            name: name.to_owned(),
+            sql_type: String::new(),
+            kind,
+            nullable: true,
+            default: None,
+            generated: false,
+            as_text: false,
+        }
+    }
+
+    fn table(columns: Vec<Column>, primary_key: &[usize]) -> Table {
+        Table {
+            key: "bigTable".parse().expect("a key"),
+            name: "big_table".to_owned(),
+            namespace: "public".to_owned(),
+            columns,
+            primary_key: primary_key.to_owned(),
+            foreign_keys: Vec::new(),
+            missing_triggers: Vec::new(),
+        }
+    }
+
+    fn render(table: &Table, values: &[Option<&[u8]>]) -> Result<String, RenderError> {
+        let mut row = b"left from the row before".to_vec();
+        RowRenderer::new(table)?.row(values.iter().copied(), &mut row)?;
+        Ok(String::from_utf8(row).expect("JSON is UTF-8"))
+    }
+
+    #[track_caller]
+    fn refused(table: &Table, values: &[Option<&[u8]>], message: &str, hint: Option<&str>) {
+        let error = render(table, values).expect_err("has no form in JSON");
+        assert_eq!(error.to_string(), message);
+        assert_eq!(error.hint().as_deref(), hint);
+    }
+
+    #[test]
+    fn a_row_has_every_published_column() {
+        let columns = vec![
+            column("id", Kind::Text(None)),
+            column("is_active", Kind::Bool),
+            column("label", Kind::Text(None)),
+            column("source_type", Kind::Text(None)),
+            column("steps", Kind::Array(Box::new(Kind::Int4))),
+        ];
+        let steps = b"\0\0\0\x01\0\0\0\0\0\0\0\x17\0\0\0\x01\0\0\0\x01\0\0\0\x04\0\0\0\x07";
+        let values = [Some(&b"NEUTRAL"[..]), Some(&[1]), None, Some(steps)];
+        let row = render(&table(columns, &[0]), &values);
+        let expected = r#"{"id":"NEUTRAL","is_active":true,"label":null,"steps":[7]}"#;
+        assert_eq!(row.as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn a_refused_value_is_named_by_table_row_and_column() {
+        let int8 = |value: i64| value.to_be_bytes();
+        let (big, one) = (int8(9_007_199_254_740_993), int8(1));
+        let hint = r#"publish it as a string: add as_text = ["views"] under [tables.bigTable] in tablecast.toml"#;
+
+        let columns = vec![column("id", Kind::Text(None)), column("views", Kind::Int8)];
+        refused(
+            &table(columns, &[0]),
+            &[Some(b"A"), Some(&big)],
+            r#"bigTable: row "A": column "views": 9007199254740993 is beyond 2^53-1, where readers round integers"#,
+            Some(hint),
+        );
+
+        // The key may stand behind the value, have several columns, or be the value.
+        let columns = vec![
+            column("views", Kind::Float8),
+            column("x", Kind::Int8),
+            column("y", Kind::Text(None)),
+        ];
+        let not_a_number = f64::NAN.to_be_bytes();
+        refused(
+            &table(columns, &[1, 2]),
+            &[Some(&not_a_number), Some(&one), Some(b"say \"hi\"")],
+            r#"bigTable: row (1, "say \"hi\""): column "views": NaN is not a finite number, and JSON has no other"#,
+            Some(hint),
+        );
+        refused(
+            &table(vec![column("views", Kind::Int8)], &[0]),
+            &[Some(&big)],
+            r#"bigTable: row 9007199254740993: column "views": 9007199254740993 is beyond 2^53-1, where readers round integers"#,
+            Some(hint),
+        );
+    }
+
+    #[test]
+    fn every_reason_is_a_sentence() {
+        let check = |kind: Kind, value: &[u8], reason: &str| {
+            let columns = vec![column("id", Kind::Int2), column("x", kind)];
+            let error = render(&table(columns, &[0]), &[Some(&[0, 7]), Some(value)]);
+            let message = error.expect_err("has no form in JSON").to_string();
+            assert_eq!(message, format!("bigTable: row 7: column \"x\": {reason}"));
+        };
+        let array = |size: i32, lower: i32| {
+            let header = [1, 0, 20, size, lower].map(i32::to_be_bytes);
+            header.concat()
+        };
+        check(
+            Kind::Numeric(None),
+            &[
+                0, 5, 255, 255, 0, 0, 0, 20, 4, 210, 22, 46, 35, 52, 13, 128, 30, 210,
+            ],
+            "0.1234567890123456789 has more digits than a double holds",
+        );
+        check(
+            Kind::Numeric(None),
+            &[0, 1, 0, 99, 0, 0, 0, 0, 0, 1],
+            "100000000000000000000000000000000000000000000000000000000000… is beyond 2^53-1, where readers round integers",
+        );
+        check(
+            Kind::Numeric(None),
+            &[0, 0, 0, 0, 0xf0, 0, 0, 32],
+            "-Infinity is not a finite number, and JSON has no other",
+        );
+        check(
+            Kind::Date,
+            &i32::MAX.to_be_bytes(),
+            "infinity is outside of the years 0001 to 9999, which RFC 3339 can write",
+        );
+        check(
+            Kind::TimestampTz,
+            &(-730_120 * 86_400_000_000_i64).to_be_bytes(),
+            "the year 1 BC is outside of the years 0001 to 9999, which RFC 3339 can write",
+        );
+        check(
+            Kind::Timestamp,
+            &252_455_616_000_000_000_i64.to_be_bytes(),
+            "the year 10000 is outside of the years 0001 to 9999, which RFC 3339 can write",
+        );
+        check(
+            Kind::Json,
+            br#"{"a":1,"a":2}"#,
+            "duplicate key \"a\" in one object",
+        );
+        check(
+            Kind::Jsonb,
+            b"\x01[9007199254740993]",
+            "number 9007199254740993 is beyond 2^53-1, where readers round integers",
+        );
+        check(
+            Kind::Json,
+            "[".repeat(101).repeat(2).as_bytes(),
+            "nests deeper than 100 levels, which some readers refuse",
+        );
+        check(
+            Kind::Array(Box::new(Kind::Int8)),
+            &array(1, 0),
+            "the array's subscripts start at 0, not 1, and JSON would lose that",
+        );
+        for (kind, value, sent) in [
+            (Kind::Text(None), &b"\xff"[..], "text that is not UTF-8"),
+            (Kind::Bool, b"", "a boolean of 0 bytes, not 1"),
+            (Kind::Bool, b"\x02", "a boolean of 2, not 0 or 1"),
+            (Kind::Int8, b"\0\0\0\x01", "a bigint of 4 bytes, not 8"),
+            (Kind::Time, &[255; 8], "a time of -1 microseconds"),
+            (Kind::Jsonb, b"", "a jsonb of 0 bytes"),
+            (Kind::Jsonb, b"{}", "a jsonb of version 123, not 1"),
+            (Kind::Numeric(None), b"\0\0\0", "a numeric of 3 bytes"),
+            (
+                Kind::Numeric(None),
+                &[0, 2, 0, 0, 0, 0, 0, 0, 0, 1],
+                "a numeric of 1 digits that claims 2",
+            ),
+            (
+                Kind::Numeric(None),
+                &[0, 0, 0, 0, 0x12, 0x34, 0, 0],
+                "a numeric with the sign 0x1234",
+            ),
+            (
+                Kind::Numeric(None),
+                &[0, 1, 0, 0, 0, 0, 0, 0, 0x27, 0x10],
+                "a numeric with the digit 10000, not 0 to 9999",
+            ),
+            (
+                Kind::Array(Box::new(Kind::Int8)),
+                &[0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 20],
+                "an array of 7 dimensions",
+            ),
+            (
+                Kind::Array(Box::new(Kind::Int8)),
+                &array(0, 1),
+                "an array with a dimension of 0",
+            ),
+            (
+                Kind::Array(Box::new(Kind::Int8)),
+                &array(i32::MAX, 1),
+                "an array that ends too early",
+            ),
+            (
+                Kind::Array(Box::new(Kind::Int8)),
+                &[0; 13],
+                "an array with 1 bytes behind its end",
+            ),
+        ] {
+            check(kind, value, &format!("PostgreSQL sent {sent}"));
+        }
+    }
+
+    #[test]
+    fn a_type_without_a_form_is_published_as_text_or_refused() {
+        let mut duration = column("length", Kind::Other);
+        duration.sql_type = "interval".to_owned();
+        let mut table = table(vec![column("id", Kind::Int4), duration], &[0]);
+        let values = [Some(&[0, 0, 0, 1][..]), Some(b"01:30:00")];
+        refused(
+            &table,
+            &values,
+            r#"bigTable: column "length": the type interval has no form in JSON"#,
+            Some(
+                r#"publish it as a string: add as_text = ["length"] under [tables.bigTable] in tablecast.toml"#,
+            ),
+        );
+        table.columns[1].as_text = true;
+        let row = render(&table, &values);
+        assert_eq!(row.as_deref(), Ok(r#"{"id":1,"length":"01:30:00"}"#));
+    }
+
+    #[test]
+    fn a_table_without_a_published_column_is_refused() {
+        let table = table(vec![column("source_type", Kind::Text(None))], &[0]);
+        refused(
+            &table,
+            &[],
+            "bigTable: has no column that is published",
+            None,
+        );
+    }
+
+    // What a real server sent, and what an independent program made of the text that the
+    // same server printed.
+    #[test]
+    fn what_postgresql_sends_is_published_as_the_vectors_say() {
+        for case in vectors() {
+            let renders = table(vec![column("x", case.kind.clone())], &[0]);
+            let row = match render(&renders, &[Some(&case.binary)]) {
+                Ok(row) => Ok(row["{\"x\":".len()..row.len() - 1].to_owned()),
+                Err(RenderError::Value { reason, .. }) => Err(reason.class().to_owned()),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(row, case.expected, "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_or_write_what_is_not_json() {
+        let mut random = Random(0x7461_626c_6563_6173);
+        for case in vectors() {
+            let renders = table(vec![column("x", case.kind.clone())], &[0]);
+            for _ in 0..200 {
+                let bytes = random.damage(&case.binary);
+                if let Ok(row) = render(&renders, &[Some(&bytes)]) {
+                    let json: Result<Value, _> = serde_json::from_str(&row);
+                    assert!(json.is_ok(), "{}: {bytes:?} became {row}", case.name);
+                }
+            }
+        }
+    }
+
+    struct Case {
+        name: String,
+        kind: Kind,
+        binary: Vec<u8>,
+        expected: Result<String, String>,
+    }
+
+    fn vectors() -> Vec<Case> {
+        let file = include_str!("../../tests/vectors/postgres-binary.json");
+        let file: Value = serde_json::from_str(file).expect("is JSON");
+        let cases = file["cases"].as_array().expect("is an array");
+        let case = |case: &Value| {
+            let text = |name: &str| case[name].as_str().map(str::to_owned);
+            let (sql_type, sql) = (text("type").expect("text"), text("sql").expect("text"));
+            Case {
+                name: format!("({sql})::{sql_type}"),
+                kind: kind_of(&sql_type),
+                binary: unhex(&text("binary").expect("text")),
+                expected: text("json").ok_or_else(|| text("refused").expect("text")),
+            }
+        };
+        cases.iter().map(case).collect()
+    }
+
+    fn kind_of(sql_type: &str) -> Kind {
+        if let Some(element) = sql_type.strip_suffix("[]") {
+            return Kind::Array(Box::new(kind_of(element)));
+        }
+        match sql_type.split('(').next().expect("a name") {
+            "boolean" => Kind::Bool,
+            "smallint" => Kind::Int2,
+            "integer" => Kind::Int4,
+            "bigint" => Kind::Int8,
+            "real" => Kind::Float4,
+            "double precision" => Kind::Float8,
+            "numeric" | "pg_temp.amount" => Kind::Numeric(None),
+            "text" | "character varying" | "character" | "\"char\"" | "name" | "pg_temp.sku" => {
+                Kind::Text(None)
+            }
+            "uuid" => Kind::Uuid,
+            "date" => Kind::Date,
+            "time" => Kind::Time,
+            "timestamp without time zone" => Kind::Timestamp,
+            "timestamp with time zone" => Kind::TimestampTz,
+            "bytea" => Kind::Bytea,
+            "json" => Kind::Json,
+            "jsonb" => Kind::Jsonb,
+            "pg_temp.grip" => Kind::Enum(Vec::new()),
+            other => panic!("no kind for {other}"),
+        }
+    }
+
+    fn unhex(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2);
+        let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16);
+        pairs.map(|pair| byte(pair).expect("two digits")).collect()
+    }
+
+    // Marsaglia's xorshift64: the same damage at every run.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % bound as u64) as usize
+        }
+
+        fn damage(&mut self, bytes: &[u8]) -> Vec<u8> {
+            let mut bytes = bytes.to_vec();
+            for _ in 0..=self.below(3) {
+                let at = self.below(bytes.len() + 1);
+                match self.below(4) {
+                    0 => bytes.truncate(at),
+                    1 => bytes.insert(at, self.below(256) as u8),
+                    2 if at < bytes.len() => bytes[at] = self.below(256) as u8,
+                    3 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                    _ => bytes.extend_from_slice(&[255; 4]),
+                }
+            }
+            bytes
+        }
+    }
+}

@@ -1,0 +1,505 @@
+//! Values: the binary format of each SQL type, and its form in JSON.
+//!
+//! | SQL | JSON |
+//! | --- | --- |
+//! | `boolean`, integers, floats, `numeric` | `true`, a number that no reader rounds |
+//! | text, enumerations | a string |
+//! | `uuid` | `"0190163d-8694-739b-aea5-966c26f8ad91"` |
+//! | `date`, `time` | `"2026-02-24"`, `"13:12:04.5"`: see below |
+//! | `timestamp`, `timestamptz` | `"2026-02-24T13:12:04Z"`, `"2026-02-24T13:12:04.500000Z"` |
+//! | `bytea` | base64 with padding (RFC 4648 §4) |
+//! | `json`, `jsonb` | their canonical form |
+//! | arrays | arrays; an array of two dimensions is an array of arrays |
+//!
+//! The binary formats are those of PostgreSQL's `*send` functions (`src/backend/utils/adt`).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use snapshot_format::canonical::{self, CanonicalError};
+use snapshot_format::number::{self, NumberError};
+
+use super::numeric;
+use crate::schema::Kind;
+
+/// How deep a `json` value may nest. With arrays and the object around it, it stays
+/// below the 127 levels that serde_json reads, the least of the readers we know.
+const MAX_JSON_DEPTH: usize = 100;
+
+/// Why a value cannot be published.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ValueError {
+    /// A number that readers would take for another.
+    #[error("{value} {error}")]
+    Number {
+        /// The number.
+        value: String,
+        /// What is wrong with it.
+        error: NumberError,
+    },
+    /// A JSON text without a canonical form.
+    #[error("{0}")]
+    Json(CanonicalError),
+    /// A JSON text that nests too deep.
+    #[error("nests deeper than {MAX_JSON_DEPTH} levels, which some readers refuse")]
+    Depth,
+    /// An infinite date, or one whose year has not four digits.
+    #[error("{0} is outside of the years 0001 to 9999, which RFC 3339 can write")]
+    Moment(String),
+    /// An array that does not count from 1.
+    #[error("the array's subscripts start at {0}, not 1, and JSON would lose that")]
+    LowerBound(i32),
+    /// Text of a database whose encoding is SQL_ASCII.
+    #[error("PostgreSQL sent text that is not UTF-8")]
+    NotUtf8,
+    /// Anything else that PostgreSQL would not send.
+    #[error("PostgreSQL sent {0}")]
+    Binary(String),
+}
+
+impl ValueError {
+    /// Whether the column can be published once it is published as text.
+    pub(super) fn is_cured_by_text(&self) -> bool {
+        !matches!(self, Self::NotUtf8 | Self::Binary(_))
+    }
+
+    /// The value, where the error knows it.
+    pub(super) fn value(&self) -> Option<&str> {
+        match self {
+            Self::Number { value, .. } | Self::Moment(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl ValueError {
+    /// The class by which `tests/vectors/` names the refusal.
+    pub(super) fn class(&self) -> &'static str {
+        use snapshot_format::json::FaultKind;
+        match self {
+            Self::Number { error, .. } | Self::Json(CanonicalError::Number { error, .. }) => {
+                match error {
+                    NumberError::UnsafeInteger => "unsafe-integer",
+                    NumberError::Inexact => "inexact",
+                    NumberError::NotFinite => "not-finite",
+                }
+            }
+            Self::Json(CanonicalError::Fault(fault)) => match fault {
+                FaultKind::DuplicateKey(_) => "duplicate-key",
+                FaultKind::LoneSurrogate(_) => "lone-surrogate",
+                FaultKind::Nul => "nul",
+            },
+            Self::Json(CanonicalError::Syntax(_)) => "syntax",
+            Self::Depth => "depth",
+            Self::Moment(_) => "moment",
+            Self::LowerBound(_) => "lower-bound",
+            Self::NotUtf8 | Self::Binary(_) => "binary",
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, ValueError>;
+
+/// How the values of a column are published.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Form {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    Numeric,
+    Text,
+    Uuid,
+    Date,
+    Time,
+    Timestamp,
+    Bytea,
+    Json,
+    Jsonb,
+    Array(Box<Self>),
+}
+
+impl Form {
+    /// The form for that kind; `None` where it has one only as text.
+    pub(super) fn of(kind: &Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::Bool => Self::Bool,
+            Kind::Int2 => Self::Int2,
+            Kind::Int4 => Self::Int4,
+            Kind::Int8 => Self::Int8,
+            Kind::Float4 => Self::Float4,
+            Kind::Float8 => Self::Float8,
+            Kind::Numeric(_) => Self::Numeric,
+            Kind::Text(_) | Kind::Enum(_) => Self::Text,
+            Kind::Uuid => Self::Uuid,
+            Kind::Date => Self::Date,
+            Kind::Time => Self::Time,
+            Kind::Timestamp | Kind::TimestampTz => Self::Timestamp,
+            Kind::Bytea => Self::Bytea,
+            Kind::Json => Self::Json,
+            Kind::Jsonb => Self::Jsonb,
+            Kind::Array(element) => Self::Array(Box::new(Self::of(element)?)),
+            Kind::Other => return None,
+        })
+    }
+
+    /// Appends the value, or a part of it and an error.
+    pub(super) fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Self::Bool => write_bool(value, out),
+            Self::Int2 => write_integer(i16::from_be_bytes(fixed("smallint", value)?).into(), out),
+            Self::Int4 => write_integer(i32::from_be_bytes(fixed("integer", value)?).into(), out),
+            Self::Int8 => write_integer(i64::from_be_bytes(fixed("bigint", value)?), out),
+            Self::Float4 => write_float4(f32::from_be_bytes(fixed("real", value)?), out),
+            Self::Float8 => {
+                write_float8(f64::from_be_bytes(fixed("double precision", value)?), out)
+            }
+            Self::Numeric => numeric::write(value, out),
+            Self::Text => {
+                canonical::write_string(utf8(value)?, out);
+                Ok(())
+            }
+            Self::Uuid => write_uuid(fixed("uuid", value)?, out),
+            Self::Date => write_date(i32::from_be_bytes(fixed("date", value)?), out),
+            Self::Time => write_time(i64::from_be_bytes(fixed("time", value)?), out),
+            Self::Timestamp => write_timestamp(i64::from_be_bytes(fixed("timestamp", value)?), out),
+            Self::Bytea => {
+                write_base64(value, out);
+                Ok(())
+            }
+            Self::Json => write_json(value, out),
+            Self::Jsonb => match value.split_first() {
+                Some((1, text)) => write_json(text, out),
+                Some((version, _)) => binary(format!("a jsonb of version {version}, not 1")),
+                None => binary("a jsonb of 0 bytes"),
+            },
+            Self::Array(element) => write_array(element, value, out),
+        }
+    }
+}
+
+fn write_bool(value: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    match fixed("boolean", value)? {
+        [0] => out.extend_from_slice(b"false"),
+        [1] => out.extend_from_slice(b"true"),
+        [other] => return binary(format!("a boolean of {other}, not 0 or 1")),
+    }
+    Ok(())
+}
+
+fn write_integer(value: i64, out: &mut Vec<u8>) -> Result<()> {
+    number::write_i64(value, out).map_err(|error| refused_number(value, error))
+}
+
+fn write_float4(value: f32, out: &mut Vec<u8>) -> Result<()> {
+    number::write_f32(value, out).map_err(|error| refused_number(spelled(value.into()), error))
+}
+
+fn write_float8(value: f64, out: &mut Vec<u8>) -> Result<()> {
+    number::write_f64(value, out).map_err(|error| refused_number(spelled(value), error))
+}
+
+// PostgreSQL's names for what JSON has no number for; Rust's differ.
+fn spelled(not_finite: f64) -> &'static str {
+    if not_finite.is_nan() {
+        "NaN"
+    } else if not_finite > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    }
+}
+
+pub(super) fn refused_number(value: impl ToString, error: NumberError) -> ValueError {
+    let value = shortened(&value.to_string());
+    ValueError::Number { value, error }
+}
+
+fn write_uuid(bytes: [u8; 16], out: &mut Vec<u8>) -> Result<()> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for (index, byte) in bytes.into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            out.push(b'-');
+        }
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 0xf)]);
+    }
+    out.push(b'"');
+    Ok(())
+}
+
+fn write_base64(value: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let start = out.len();
+    let length = base64::encoded_len(value.len(), true).expect("a value has less than 2^30 bytes");
+    out.resize(start + length, 0);
+    let written = BASE64.encode_slice(value, &mut out[start..]);
+    debug_assert_eq!(written, Ok(length));
+    out.push(b'"');
+}
+
+fn write_json(text: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    let text = utf8(text)?;
+    if nests_deeper_than(MAX_JSON_DEPTH, text) {
+        return Err(ValueError::Depth);
+    }
+    canonical::write_json(text, out).map_err(ValueError::Json)
+}
+
+fn nests_deeper_than(limit: usize, text: &str) -> bool {
+    // What opens must close: most values are too short to be looked through.
+    if text.len() <= 2 * limit {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    text.bytes().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > limit
+    })
+}
+
+// --- dates and times ---
+
+const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
+const MICROSECONDS_PER_DAY: i64 = 24 * 60 * 60 * MICROSECONDS_PER_SECOND;
+
+fn write_date(days: i32, out: &mut Vec<u8>) -> Result<()> {
+    let date = match days {
+        i32::MAX => Err(infinite("infinity")),
+        i32::MIN => Err(infinite("-infinity")),
+        days => Date::since_2000(days.into()),
+    }?;
+    out.push(b'"');
+    date.write(out);
+    out.push(b'"');
+    Ok(())
+}
+
+fn write_time(microseconds: i64, out: &mut Vec<u8>) -> Result<()> {
+    // 24:00:00 is a time to PostgreSQL: the end of the day.
+    if !(0..=MICROSECONDS_PER_DAY).contains(&microseconds) {
+        return binary(format!("a time of {microseconds} microseconds"));
+    }
+    out.push(b'"');
+    write_time_of_day(microseconds, out);
+    out.push(b'"');
+    Ok(())
+}
+
+// Without time zone is taken to be UTC; with time zone, PostgreSQL keeps UTC.
+fn write_timestamp(microseconds: i64, out: &mut Vec<u8>) -> Result<()> {
+    let date = match microseconds {
+        i64::MAX => Err(infinite("infinity")),
+        i64::MIN => Err(infinite("-infinity")),
+        microseconds => Date::since_2000(microseconds.div_euclid(MICROSECONDS_PER_DAY)),
+    }?;
+    out.push(b'"');
+    date.write(out);
+    out.push(b'T');
+    write_time_of_day(microseconds.rem_euclid(MICROSECONDS_PER_DAY), out);
+    out.extend_from_slice(b"Z\"");
+    Ok(())
+}
+
+fn write_time_of_day(microseconds: i64, out: &mut Vec<u8>) {
+    let seconds = microseconds / MICROSECONDS_PER_SECOND;
+    let fraction = microseconds % MICROSECONDS_PER_SECOND;
+    write_digits::<2>(seconds / 3600, out);
+    out.push(b':');
+    write_digits::<2>(seconds / 60 % 60, out);
+    out.push(b':');
+    write_digits::<2>(seconds % 60, out);
+    if fraction > 0 {
+        out.push(b'.');
+        write_digits::<6>(fraction, out);
+    }
+}
+
+fn infinite(name: &str) -> ValueError {
+    ValueError::Moment(name.to_owned())
+}
+
+// A day of the proleptic Gregorian calendar, with a year of four digits.
+struct Date {
+    year: i64,
+    month: i64,
+    day: i64,
+}
+
+impl Date {
+    fn since_2000(days: i64) -> Result<Self> {
+        let date = Self::of_any_year(days);
+        match date.year {
+            1..=9999 => Ok(date),
+            year @ 10_000.. => Err(ValueError::Moment(format!("the year {year}"))),
+            year => Err(ValueError::Moment(format!("the year {} BC", 1 - year))),
+        }
+    }
+
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days:
+    // years begin in March, so that the leap day is their last, and are taken in eras of
+    // 400, which all have the same number of days.
+    fn of_any_year(days_since_2000: i64) -> Self {
+        const DAYS_PER_ERA: i64 = 146_097;
+        const MARCH_0000_TO_JANUARY_2000: i64 = 730_425;
+        let days = days_since_2000 + MARCH_0000_TO_JANUARY_2000;
+        let era = days.div_euclid(DAYS_PER_ERA);
+        let day_of_era = days.rem_euclid(DAYS_PER_ERA);
+        let leap_days = day_of_era / 1460 - day_of_era / 36_524 + day_of_era / 146_096;
+        let year_of_era = (day_of_era - leap_days) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = (month_from_march + 2) % 12 + 1;
+        Self {
+            year: era * 400 + year_of_era + i64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_digits::<4>(self.year, out);
+        out.push(b'-');
+        write_digits::<2>(self.month, out);
+        out.push(b'-');
+        write_digits::<2>(self.day, out);
+    }
+}
+
+// The last `COUNT` digits of a number that is not negative.
+fn write_digits<const COUNT: usize>(mut number: i64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; COUNT];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend_from_slice(&digits);
+}
+
+// --- arrays ---
+
+// Number of dimensions, whether there are nulls, type of the elements; of each dimension
+// its size and lower bound; then the elements, each with its length before it.
+fn write_array(element: &Form, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    // What PostgreSQL calls MAXDIM.
+    let mut sizes = [0; 6];
+    let mut input = Input(value);
+    let dimensions = input.integer()?;
+    let _has_nulls = input.integer()?;
+    let _element_oid = input.integer()?;
+    let sizes = usize::try_from(dimensions)
+        .ok()
+        .and_then(|n| sizes.get_mut(..n));
+    let Some(sizes) = sizes else {
+        return binary(format!("an array of {dimensions} dimensions"));
+    };
+    for size in sizes.iter_mut() {
+        *size = input.integer()?;
+        if *size < 1 {
+            return binary(format!("an array with a dimension of {size}"));
+        }
+        match input.integer()? {
+            1 => {}
+            other => return Err(ValueError::LowerBound(other)),
+        }
+    }
+    if sizes.is_empty() {
+        out.extend_from_slice(b"[]");
+    } else {
+        write_dimensions(sizes, element, &mut input, out)?;
+    }
+    match input.0.len() {
+        0 => Ok(()),
+        left => binary(format!("an array with {left} bytes behind its end")),
+    }
+}
+
+// Each level has at least one element, and each element takes bytes from the input: the
+// loops end however large the sizes claim to be.
+fn write_dimensions(
+    sizes: &[i32],
+    element: &Form,
+    input: &mut Input,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let Some((&size, inner)) = sizes.split_first() else {
+        return write_element(element, input, out);
+    };
+    out.push(b'[');
+    for index in 0..size {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_dimensions(inner, element, input, out)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_element(element: &Form, input: &mut Input, out: &mut Vec<u8>) -> Result<()> {
+    match input.integer()? {
+        -1 => {
+            out.extend_from_slice(b"null");
+            Ok(())
+        }
+        length => element.write(input.bytes(length)?, out),
+    }
+}
+
+// What is left to read of an array.
+struct Input<'v>(&'v [u8]);
+
+impl<'v> Input<'v> {
+    fn integer(&mut self) -> Result<i32> {
+        self.bytes(4)
+            .map(|bytes| i32::from_be_bytes(bytes.try_into().expect("four bytes")))
+    }
+
+    fn bytes(&mut self, length: i32) -> Result<&'v [u8]> {
+        let split = usize::try_from(length)
+            .ok()
+            .and_then(|n| self.0.split_at_checked(n));
+        let Some((bytes, rest)) = split else {
+            return binary("an array that ends too early");
+        };
+        self.0 = rest;
+        Ok(bytes)
+    }
+}
+
+// --- what they share ---
+
+fn fixed<const SIZE: usize>(sql_type: &str, value: &[u8]) -> Result<[u8; SIZE]> {
+    let size = value.len();
+    value
+        .try_into()
+        .or_else(|_| binary(format!("a {sql_type} of {size} bytes, not {SIZE}")))
+}
+
+fn utf8(value: &[u8]) -> Result<&str> {
+    std::str::from_utf8(value).map_err(|_| ValueError::NotUtf8)
+}
+
+pub(super) fn binary<T>(what: impl Into<String>) -> Result<T> {
+    Err(ValueError::Binary(what.into()))
+}
+
+/// The text, or its beginning where it would fill the screen.
+pub(super) fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
