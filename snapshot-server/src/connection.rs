@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::load::lock;
@@ -298,6 +298,27 @@ impl Connection {
         }
     }
 
+    /// Bytes between the requests of HTTP/2 are no head that has begun.
+    pub(crate) fn set_multiplexed(&self) {
+        self.multiplexed.store(true, Ordering::Relaxed);
+        self.head_since_ms.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// What comes before a protocol: any order ends it.
+    pub(crate) async fn unless_told<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        std::future::poll_fn(|cx| {
+            self.waker.get_or_init(|| cx.waker().clone());
+            if self.order.load(Ordering::SeqCst) != Order::Go as u8 {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
     /// Runs the protocol until it ends or the connection is told to.
     pub(crate) async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>) {
         let mut finishing = false;
@@ -334,15 +355,43 @@ impl Drop for InFlight {
     }
 }
 
+/// What a client sends first that speaks HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// A stream whose reads and writes are noted.
 pub(crate) struct Watched<S> {
     stream: S,
     connection: Arc<Connection>,
+    /// Read to see which protocol it is, and not read by it yet.
+    first: Vec<u8>,
 }
 
 impl<S> Watched<S> {
     pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
-        Self { stream, connection }
+        Self {
+            stream,
+            connection,
+            first: Vec::new(),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Watched<S> {
+    /// Reads until the first bytes tell. They are read again by the protocol.
+    pub(crate) async fn speaks_http2(&mut self) -> io::Result<bool> {
+        let mut first = Vec::with_capacity(1024);
+        loop {
+            let count = self.stream.read_buf(&mut first).await?;
+            if count > 0 {
+                self.connection.has_read();
+            }
+            let told = first.len().min(PREFACE.len());
+            let alike = first[..told] == PREFACE[..told];
+            if count == 0 || !alike || told == PREFACE.len() {
+                self.first = first;
+                return Ok(alike && told == PREFACE.len());
+            }
+        }
     }
 }
 
@@ -352,6 +401,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let count = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first[..count]);
+            self.first.drain(..count);
+            if self.first.is_empty() {
+                self.first = Vec::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {

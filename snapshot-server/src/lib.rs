@@ -27,6 +27,7 @@ mod conditional;
 mod connection;
 mod content;
 mod headers;
+mod listen;
 mod load;
 mod negotiate;
 mod problem;
@@ -37,6 +38,7 @@ mod route;
 mod serve;
 mod shared;
 mod state;
+mod tls;
 mod watch;
 
 use std::error::Error;
@@ -50,18 +52,22 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use snapshot_format::{Cache, Version};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
 pub use connection::Timeouts;
+pub use listen::{Listen, ListenError};
 pub use load::LoadError;
+pub use tls::{TlsError, TlsFiles};
 
 use archive::Archive;
 use body::ChunkPool;
 use connection::Connections;
 use content::Budget;
+use listen::Listener;
 use load::Folder;
 use shared::Shared;
+use tls::Tls;
 
 /// What is served, where, and within which bounds.
 #[derive(Clone)]
@@ -70,7 +76,9 @@ pub struct Options {
     /// when it appears.
     pub root: PathBuf,
     /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
+    pub listen: Vec<Listen>,
+    /// The certificate for [`Listen::Https`].
+    pub tls: Option<TlsFiles>,
     /// How often `version.json` is compared.
     pub poll_interval: Duration,
     /// How many bytes of objects are held in memory; others stay in their files.
@@ -95,7 +103,8 @@ impl Options {
     pub fn new(root: impl Into<PathBuf>, listen: SocketAddr) -> Self {
         Self {
             root: root.into(),
-            listen,
+            listen: vec![listen.into()],
+            tls: None,
             poll_interval: Duration::from_millis(500),
             memory_budget_bytes: 256 * 1024 * 1024,
             in_flight_bytes: 64 * 1024 * 1024,
@@ -131,6 +140,10 @@ pub enum Event {
     Refused(LoadError),
     /// An object of another version was asked for and is damaged.
     ObjectRefused(LoadError),
+    /// A renewed certificate is in use.
+    CertificateSwapped,
+    /// The certificate's files changed and cannot be used; the one before stays.
+    CertificateRefused(TlsError),
 }
 
 impl fmt::Display for Event {
@@ -150,6 +163,10 @@ impl fmt::Display for Event {
             ),
             Event::Refused(error) => write!(f, "snapshot refused: {}", explain(error)),
             Event::ObjectRefused(error) => write!(f, "object refused: {}", explain(error)),
+            Event::CertificateSwapped => f.write_str("certificate renewed"),
+            Event::CertificateRefused(error) => {
+                write!(f, "certificate refused: {}", explain(error))
+            }
         }
     }
 }
@@ -157,15 +174,24 @@ impl fmt::Display for Event {
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address cannot be had.
-    #[error("failed to listen on {address}")]
+    /// The place cannot be had.
+    #[error("failed to listen on {place}")]
     Listen {
         /// The one asked for.
-        address: SocketAddr,
+        place: Listen,
         /// Why.
         #[source]
         source: io::Error,
     },
+    /// Nowhere to listen.
+    #[error("there is no place to listen at")]
+    NoListener,
+    /// HTTPS was asked for without a certificate.
+    #[error("https needs a certificate and its key")]
+    NoCertificate,
+    /// The certificate cannot be used.
+    #[error("failed to set TLS up")]
+    Tls(#[source] TlsError),
     /// The root is there, but not a folder.
     #[error("{} is not a folder", root.display())]
     Root {
@@ -182,8 +208,8 @@ pub enum ServerError {
 
 /// A server that listens, and holds the snapshot if there is one.
 pub struct Server {
-    listener: TcpListener,
-    local_addr: SocketAddr,
+    listeners: Vec<Listener>,
+    tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
     connections: Arc<Connections>,
     poll_interval: Duration,
@@ -203,12 +229,19 @@ pub async fn bind(options: Options) -> Result<Server, ServerError> {
     if options.root.exists() && !options.root.is_dir() {
         return Err(ServerError::Root { root: options.root });
     }
-    let listen_error = |source| ServerError::Listen {
-        address: options.listen,
-        source,
-    };
-    let listener = listen(options.listen).map_err(listen_error)?;
-    let local_addr = listener.local_addr().map_err(listen_error)?;
+    let tls = options
+        .tls
+        .map(Tls::load)
+        .transpose()
+        .map_err(ServerError::Tls)?
+        .map(Arc::new);
+    let mut listeners = Vec::new();
+    for place in &options.listen {
+        listeners.extend(Listener::open(place, tls.as_ref())?);
+    }
+    if listeners.is_empty() {
+        return Err(ServerError::NoListener);
+    }
 
     // Old versions' readers must not take the room of the current one.
     let archive_bytes = options.memory_budget_bytes / 8;
@@ -230,23 +263,52 @@ pub async fn bind(options: Options) -> Result<Server, ServerError> {
     let connections = Arc::new(Connections::new(options.max_connections, options.timeouts));
     let poll_interval = options.poll_interval;
     Ok(Server {
-        listener,
-        local_addr,
+        listeners,
+        tls,
         shared,
         connections,
         poll_interval,
     })
 }
 
+/// Asks a running server to look at its files now.
+#[derive(Clone)]
+pub struct Reload(Arc<Shared>);
+
+impl Reload {
+    /// Compares `version.json` and the certificate at once, not at the next interval.
+    pub fn now(&self) {
+        self.0.look.send_replace(());
+    }
+}
+
 impl Server {
-    /// The address that was bound, with its real port.
+    /// Everywhere it listens, with real ports.
+    pub fn places(&self) -> Vec<Listen> {
+        self.listeners.iter().map(Listener::place).collect()
+    }
+
+    /// The first address, with its real port. `0.0.0.0:0` where it listens at
+    /// Unix sockets only.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        let address = |place| match place {
+            Listen::Http(address) | Listen::Https(address) => Some(address),
+            Listen::Unix(_) | Listen::Systemd => None,
+        };
+        self.places()
+            .into_iter()
+            .find_map(address)
+            .unwrap_or(([0, 0, 0, 0], 0).into())
     }
 
     /// The version that is held.
     pub fn version(&self) -> Option<Version> {
         self.shared.held().map(|snapshot| snapshot.version.clone())
+    }
+
+    /// A handle that works while the server runs.
+    pub fn reload(&self) -> Reload {
+        Reload(self.shared.clone())
     }
 
     /// Serves until `shutdown` resolves, then lets running requests finish.
@@ -255,38 +317,39 @@ impl Server {
     /// None yet: what happens to one connection never ends the server.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let Self {
-            listener,
+            listeners,
+            tls,
             shared,
             connections,
             poll_interval,
-            ..
         } = self;
         // Aborted when the set is dropped, after the last connection.
         let mut background = JoinSet::new();
         background.spawn(watch::watch(shared.clone(), poll_interval));
+        if let Some(tls) = tls {
+            background.spawn(tls::watch(tls, shared.clone()));
+        }
         let swept = connections.clone();
         background.spawn(async move { swept.sweep().await });
 
-        serve::accept(listener, &shared, &connections, shutdown).await;
+        let (stop, _) = signal::channel(false);
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            let mut stopped = stop.subscribe();
+            let stopped = async move { _ = stopped.wait_for(|stop| *stop).await };
+            accepting.spawn(serve::accept(
+                listener,
+                shared.clone(),
+                connections.clone(),
+                stopped,
+            ));
+        }
+        shutdown.await;
+        stop.send_replace(true);
+        accepting.join_all().await;
         connections.stop().await;
         Ok(())
     }
-}
-
-/// A longer backlog than the usual 128: a wave of reconnecting clients waits
-/// instead of being reset.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    const BACKLOG: u32 = 4096;
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
-    // On Windows the option would let two servers share the port.
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// An error and its causes on one line.

@@ -1,11 +1,10 @@
 //! `snapshot-server`: serves a snapshot folder over HTTP.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use snapshot_server::{Options, ServerError};
+use snapshot_server::{Listen, Options, ServerError, TlsFiles};
 
 /// Serves a snapshot folder over HTTP.
 ///
@@ -15,7 +14,7 @@ use snapshot_server::{Options, ServerError};
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = EXAMPLES)]
 struct Args {
-    /// The folder that `publisher` writes.
+    /// The folder that `publisher` writes
     #[arg(
         long,
         value_name = "DIR",
@@ -24,14 +23,37 @@ struct Args {
     )]
     root: PathBuf,
 
-    /// Where to listen; port 0 takes a free one and prints it.
+    /// Where to listen: 127.0.0.1:8080, https://0.0.0.0:443, unix:/run/name.sock, or systemd
+    ///
+    /// May be given several times, or with commas between. Port 0 takes a free
+    /// port and prints it. Plain and TLS ports speak HTTP/1.1 and HTTP/2.
+    /// `systemd` takes over the sockets of a .socket unit.
     #[arg(
         long,
-        value_name = "ADDR",
+        value_name = "PLACE",
         default_value = "127.0.0.1:8080",
-        env = "SNAPSHOT_LISTEN"
+        env = "SNAPSHOT_LISTEN",
+        value_delimiter = ','
     )]
-    listen: SocketAddr,
+    listen: Vec<Listen>,
+
+    /// The certificate chain in PEM, for https; renewed without a restart
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SNAPSHOT_TLS_CERT",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SNAPSHOT_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -40,6 +62,10 @@ Examples:
   curl -s localhost:8080/version.json
   curl -s --compressed localhost:8080/api/v1/reference/bootstrap
   curl -s localhost:8080/ready        which version is held, and what keeps a newer one out
+  snapshot-server --listen https://0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
+
+Signals: SIGTERM and SIGINT finish what runs and stop, SIGHUP looks for a new version and a
+renewed certificate at once.
 
 Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, 2 for a wrong command line.";
 
@@ -71,7 +97,35 @@ async fn run(args: Args) -> Result<(), ServerError> {
     if server.version().is_none() {
         eprintln!("snapshot-server: no valid snapshot there yet; waiting for one");
     }
+    #[cfg(unix)]
+    reload_on_hangup(server.reload());
     server.run(stopped).await
+}
+
+impl Args {
+    fn options(self) -> Options {
+        let tls = self.tls_cert.zip(self.tls_key);
+        Options {
+            root: self.root,
+            listen: self.listen,
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            ..Options::default()
+        }
+    }
+}
+
+/// SIGHUP: look at the files now, not at the next interval.
+#[cfg(unix)]
+fn reload_on_hangup(reload: snapshot_server::Reload) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return;
+    };
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reload.now();
+        }
+    });
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

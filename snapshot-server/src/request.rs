@@ -183,17 +183,18 @@ pub(crate) fn stated_length(headers: &HeaderMap) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use hyper::Request;
+    use hyper::http::request::Builder;
 
     use super::*;
 
     #[track_caller]
-    fn check_status(request: hyper::http::request::Builder, expected: Result<Wanted, u16>) {
+    fn check_status(request: Builder, expected: Result<Wanted, u16>) {
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let found = check(&parts).map_err(|problem| problem.status().as_u16());
         assert_eq!(found, expected, "{parts:?}");
     }
 
-    fn get(target: &str) -> hyper::http::request::Builder {
+    fn get(target: &str) -> Builder {
         Request::get(target).version(Version::HTTP_11)
     }
 

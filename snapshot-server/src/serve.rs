@@ -1,4 +1,4 @@
-//! The accept loop, and one task for each connection.
+//! The accept loops, and one task for each connection.
 
 use std::future::Future;
 use std::io;
@@ -6,12 +6,14 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::{Admitted, Connections, Protocol, Watched};
+use crate::listen::{Accepted, Listener};
+use crate::request::MAX_HEAD_BYTES;
 use crate::respond::respond;
 use crate::shared::Shared;
 
@@ -19,24 +21,30 @@ use crate::shared::Shared;
 /// so that nearly every head that is too large gets an answer that explains.
 const PARSER_LIMIT_BYTES: usize = 64 * 1024;
 
+/// Requests at a time on one HTTP/2 connection. RFC 9113 §5.1.2 advises at least 100.
+const MAX_STREAMS: u32 = 128;
+/// What waits in a stream for the client's window to open.
+const STREAM_BUFFER_BYTES: usize = 128 * 1024;
+
 /// Accepts until `shutdown` resolves.
 pub(crate) async fn accept(
-    listener: TcpListener,
-    shared: &Arc<Shared>,
-    connections: &Arc<Connections>,
+    listener: Listener,
+    shared: Arc<Shared>,
+    connections: Arc<Connections>,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
     loop {
+        // When all connections are at work the next ones wait in the backlog.
+        let full = connections.is_full();
         let accepted = tokio::select! {
-            accepted = listener.accept(), if !connections.is_full() => accepted,
-            // All connections are at work: the next ones wait in the backlog.
-            () = tokio::time::sleep(Duration::from_millis(50)), if connections.is_full() => continue,
+            accepted = listener.accept(), if !full => accepted,
+            () = tokio::time::sleep(Duration::from_millis(50)), if full => continue,
             () = &mut shutdown => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(serve(stream, shared.clone(), connections.admit()));
+            Ok(accepted) => {
+                tokio::spawn(serve(accepted, shared.clone(), connections.admit()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(_) => {
@@ -56,21 +64,55 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>, admitted: Admitted) {
-    // A response is one write; waiting for more only delays its end.
-    let _ = stream.set_nodelay(true);
+async fn serve(accepted: Accepted, shared: Arc<Shared>, admitted: Admitted) {
+    match accepted {
+        Accepted::Tcp(stream, None) => speak(stream, &shared, &admitted).await,
+        Accepted::Tcp(stream, Some(tls)) => {
+            let handshake = pin!(tls.accept(stream));
+            // A failed handshake is the client's affair; it was told by an alert.
+            if let Some(Ok(stream)) = admitted.connection.unless_told(handshake).await {
+                Box::pin(speak(stream, &shared, &admitted)).await;
+            }
+        }
+        #[cfg(unix)]
+        Accepted::Unix(stream) => Box::pin(speak(stream, &shared, &admitted)).await,
+    }
+}
+
+/// HTTP/2 where the client begins with its preface, else HTTP/1.1. What TLS
+/// agreed on by ALPN begins the same way, so nobody has to ask it.
+async fn speak<S>(stream: S, shared: &Arc<Shared>, admitted: &Admitted)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = &admitted.connection;
-    let io = TokioIo::new(Watched::new(stream, connection.clone()));
+    let mut stream = Watched::new(stream, connection.clone());
+    let preface = connection.unless_told(pin!(stream.speaks_http2())).await;
+    let Some(Ok(speaks_http2)) = preface else {
+        return;
+    };
+
     let service = service_fn(|request| {
         let response = respond(request, shared.clone(), connection.clone());
         async { Ok::<_, io::Error>(response.await) }
     });
-    let http = http1::Builder::new()
-        // The sweep over all connections keeps the time instead.
-        .header_read_timeout(None)
-        .max_header_size(PARSER_LIMIT_BYTES)
-        .serve_connection(io, service);
-    connection.drive(pin!(http)).await;
+    let io = TokioIo::new(stream);
+    if speaks_http2 {
+        connection.set_multiplexed();
+        let http = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEAD_BYTES as u32)
+            .max_send_buf_size(STREAM_BUFFER_BYTES)
+            .serve_connection(io, service);
+        Box::pin(connection.drive(pin!(http))).await;
+    } else {
+        let http = http1::Builder::new()
+            // The sweep over all connections keeps the time instead.
+            .header_read_timeout(None)
+            .max_header_size(PARSER_LIMIT_BYTES)
+            .serve_connection(io, service);
+        connection.drive(pin!(http)).await;
+    }
 }
 
 impl<I, B, S> Protocol for http1::Connection<I, S>
@@ -80,6 +122,20 @@ where
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     B: hyper::body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, B, S, E> Protocol for http2::Connection<I, S, E>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: hyper::body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();

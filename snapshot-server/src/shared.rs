@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Semaphore, watch};
 
 use crate::archive::Archive;
 use crate::body::ChunkPool;
@@ -20,8 +20,8 @@ pub(crate) struct Shared {
     /// How many lookups behind the held snapshot may hash at a time.
     pub(crate) lookups: Semaphore,
     pub(crate) chunks: ChunkPool,
-    /// Asks the watcher to look now.
-    pub(crate) look: Notify,
+    /// Asks those who follow files to look now.
+    pub(crate) look: watch::Sender<()>,
     pub(crate) observer: Observer,
     /// Why the version in the folder is not the one held.
     refusal: Mutex<Option<String>>,
@@ -40,7 +40,7 @@ impl Shared {
             archive,
             lookups: Semaphore::new(4),
             chunks,
-            look: Notify::new(),
+            look: watch::Sender::default(),
             observer,
             refusal: Mutex::default(),
         }

@@ -16,17 +16,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Looks at the folder, for ever.
 pub(crate) async fn watch(shared: Arc<Shared>, interval: Duration) {
+    let mut asked = shared.look.subscribe();
     let mut pause = interval;
     loop {
         // A refused snapshot may still be arriving, so it is tried again, less
         // and less often, for each attempt hashes what is there.
-        let woken = tokio::time::timeout(pause, shared.look.notified())
-            .await
-            .is_ok();
+        let was_asked = tokio::time::timeout(pause, asked.changed()).await.is_ok();
         let attempt = shared.clone();
         let looked = tokio::task::spawn_blocking(move || look(&attempt)).await;
         pause = match looked {
-            Ok(Outcome::Refused) if woken => interval,
+            Ok(Outcome::Refused) if was_asked => interval,
             Ok(Outcome::Refused) => (pause * 2).min(LONGEST_PAUSE).max(interval),
             _ => interval,
         };

@@ -4,9 +4,11 @@
 mod conditions;
 mod connections;
 mod endpoints;
+mod listening;
 mod loading;
 mod methods;
 mod negotiation;
+mod protocols;
 mod ranges;
 mod requests;
 mod support;

@@ -13,7 +13,7 @@ use snapshot_format::{
     ReferenceVersion, SchemaVersion, TableEntry, TableKey, TableWriter, Version, compress,
     content_hash,
 };
-use snapshot_server::{Event, Options};
+use snapshot_server::{Event, Listen, Options, Reload};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -234,6 +234,8 @@ fn entry(digest: Digest, rows: u64) -> TableEntry {
 /// A running server. It stops, and is waited for, when it is dropped.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
+    pub(crate) places: Vec<Listen>,
+    reload: Reload,
     events: mpsc::Receiver<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -255,14 +257,19 @@ impl Served {
                 .expect("a runtime");
             runtime.block_on(async {
                 let server = snapshot_server::bind(options).await.expect("a free port");
-                bound.send(server.local_addr()).expect("the test waits");
+                let ready = (server.local_addr(), server.places(), server.reload());
+                bound
+                    .send(ready)
+                    .unwrap_or_else(|_| panic!("the test waits"));
                 let shutdown = async { stopped.await.unwrap_or_default() };
                 server.run(shutdown).await.expect("the server runs");
             });
         });
-        let address = address.recv_timeout(PATIENCE).expect("the server starts");
+        let (address, places, reload) = address.recv_timeout(PATIENCE).expect("the server starts");
         Self {
             address,
+            places,
+            reload,
             events,
             stop: Some(stop),
             thread: Some(thread),
@@ -272,6 +279,11 @@ impl Served {
     /// The next thing that the server tells its operator.
     pub(crate) fn next_event(&self) -> String {
         self.events.recv_timeout(PATIENCE).expect("an event")
+    }
+
+    /// What SIGHUP does.
+    pub(crate) fn reload(&self) {
+        self.reload.now();
     }
 
     /// Begins to stop; [`Served::wait`] or drop waits for the end.

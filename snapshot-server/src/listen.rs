@@ -1,0 +1,296 @@
+//! Where the server listens: TCP, TLS, Unix sockets, and what systemd hands over.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::ServerError;
+use crate::tls::Tls;
+
+/// A place to listen at, as it stands on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Listen {
+    /// `127.0.0.1:8080` or `http://127.0.0.1:8080`: HTTP/1.1, and HTTP/2 with prior knowledge.
+    Http(SocketAddr),
+    /// `https://0.0.0.0:443`: TLS, with HTTP/2 where the client offers it.
+    Https(SocketAddr),
+    /// `unix:/run/snapshot-server.sock`.
+    Unix(PathBuf),
+    /// `systemd`: every socket that the service manager has opened.
+    Systemd,
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self::Http(address)
+    }
+}
+
+/// Not a place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a place to listen at; write 127.0.0.1:8080, https://0.0.0.0:443, unix:/run/name.sock or systemd"
+)]
+pub struct ListenError;
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        let address = |text: &str| text.parse().map_err(|_| ListenError);
+        if text == "systemd" {
+            return Ok(Self::Systemd);
+        }
+        match text.split_once(':') {
+            Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            Some(("http", rest)) => rest
+                .strip_prefix("//")
+                .ok_or(ListenError)
+                .and_then(address)
+                .map(Self::Http),
+            Some(("https", rest)) => rest
+                .strip_prefix("//")
+                .ok_or(ListenError)
+                .and_then(address)
+                .map(Self::Https),
+            _ => address(text).map(Self::Http),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(address) => write!(f, "http://{address}"),
+            Self::Https(address) => write!(f, "https://{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Systemd => f.write_str("systemd"),
+        }
+    }
+}
+
+/// An open listener.
+pub(crate) struct Listener {
+    socket: Socket,
+    tls: Option<Arc<Tls>>,
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix {
+        listener: tokio::net::UnixListener,
+        _file: Option<SocketFile>,
+    },
+}
+
+/// A connection that was accepted and has said nothing yet.
+pub(crate) enum Accepted {
+    Tcp(TcpStream, Option<Arc<Tls>>),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Listener {
+    /// Opens one place, which is several listeners where systemd has opened them.
+    pub(crate) fn open(place: &Listen, tls: Option<&Arc<Tls>>) -> Result<Vec<Self>, ServerError> {
+        let failed = |source| ServerError::Listen {
+            place: place.clone(),
+            source,
+        };
+        let one = |socket, tls| vec![Self { socket, tls }];
+        match place {
+            Listen::Http(address) => Ok(one(Socket::Tcp(tcp(*address).map_err(failed)?), None)),
+            Listen::Https(address) => {
+                let tls = tls.ok_or(ServerError::NoCertificate)?.clone();
+                Ok(one(Socket::Tcp(tcp(*address).map_err(failed)?), Some(tls)))
+            }
+            #[cfg(unix)]
+            Listen::Unix(path) => {
+                let (listener, file) = unix(path).map_err(failed)?;
+                Ok(one(
+                    Socket::Unix {
+                        listener,
+                        _file: Some(file),
+                    },
+                    None,
+                ))
+            }
+            #[cfg(unix)]
+            Listen::Systemd => systemd().map_err(failed),
+            #[cfg(not(unix))]
+            Listen::Unix(_) | Listen::Systemd => Err(failed(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
+    /// Where it really listens: with the port that was free.
+    pub(crate) fn place(&self) -> Listen {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let address = listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into());
+                if self.tls.is_some() {
+                    Listen::Https(address)
+                } else {
+                    Listen::Http(address)
+                }
+            }
+            #[cfg(unix)]
+            Socket::Unix { listener, .. } => {
+                let path = listener.local_addr().ok();
+                let path = path.as_ref().and_then(|address| address.as_pathname());
+                Listen::Unix(path.unwrap_or_else(|| "".as_ref()).to_owned())
+            }
+        }
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // A response is one write; waiting for more only delays its end.
+                let _ = stream.set_nodelay(true);
+                Ok(Accepted::Tcp(stream, self.tls.clone()))
+            }
+            #[cfg(unix)]
+            Socket::Unix { listener, .. } => Ok(Accepted::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// A longer backlog than the usual 128: a wave of reconnecting clients waits
+/// instead of being reset.
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    const BACKLOG: u32 = 4096;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // On Windows the option would let two servers share the port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The file of a Unix socket, removed with its listener.
+#[cfg(unix)]
+struct SocketFile(PathBuf);
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(unix)]
+fn unix(path: &std::path::Path) -> io::Result<(tokio::net::UnixListener, SocketFile)> {
+    use std::os::unix::fs::FileTypeExt;
+
+    let bind = || tokio::net::UnixListener::bind(path);
+    let listener = match bind() {
+        // What a killed server leaves behind is removed; a socket that somebody
+        // still listens at, or a file that is no socket, is not.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let is_socket = std::fs::symlink_metadata(path)?.file_type().is_socket();
+            if !is_socket || std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            bind()?
+        }
+        other => other?,
+    };
+    Ok((listener, SocketFile(path.to_owned())))
+}
+
+/// The sockets of systemd's protocol: LISTEN_PID, LISTEN_FDS, from descriptor 3 on.
+#[cfg(unix)]
+fn systemd() -> io::Result<Vec<Listener>> {
+    let mut given = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for at in 0..given.len() {
+        let socket = match given.take_tcp_listener(at) {
+            Ok(Some(listener)) => {
+                listener.set_nonblocking(true)?;
+                Socket::Tcp(TcpListener::from_std(listener)?)
+            }
+            Ok(None) => continue,
+            Err(_) => {
+                let Some(listener) = given.take_unix_listener(at)? else {
+                    continue;
+                };
+                listener.set_nonblocking(true)?;
+                Socket::Unix {
+                    listener: tokio::net::UnixListener::from_std(listener)?,
+                    _file: None,
+                }
+            }
+        };
+        listeners.push(Listener { socket, tls: None });
+    }
+    if listeners.is_empty() {
+        return Err(io::Error::other(
+            "the service manager handed over no socket",
+        ));
+    }
+    Ok(listeners)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<Listen, ListenError>) {
+        assert_eq!(text.parse(), expected, "{text}");
+    }
+
+    #[test]
+    fn a_place_is_read_and_written_alike() {
+        let address: SocketAddr = ([127, 0, 0, 1], 8080).into();
+        check("127.0.0.1:8080", Ok(Listen::Http(address)));
+        check("http://127.0.0.1:8080", Ok(Listen::Http(address)));
+        check("https://127.0.0.1:8080", Ok(Listen::Https(address)));
+        check(
+            "[::1]:80",
+            Ok(Listen::Http("[::1]:80".parse().expect("an address"))),
+        );
+        check(
+            "unix:/run/a b.sock",
+            Ok(Listen::Unix("/run/a b.sock".into())),
+        );
+        check("systemd", Ok(Listen::Systemd));
+        for text in [
+            "http://127.0.0.1:8080",
+            "https://[::1]:443",
+            "unix:a.sock",
+            "systemd",
+        ] {
+            let place: Listen = text.parse().expect("a place");
+            assert_eq!(place.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_a_place() {
+        for text in [
+            "",
+            "8080",
+            "localhost:8080",
+            "http:127.0.0.1:80",
+            "https://",
+            "unix:",
+            "ftp://1.1.1.1:1",
+        ] {
+            check(text, Err(ListenError));
+        }
+    }
+}
