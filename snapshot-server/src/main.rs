@@ -88,12 +88,10 @@ async fn run(args: Args) -> Result<(), ServerError> {
     // Before anything else: a signal that comes while loading also counts.
     let stopped = stop_signal();
     let root = args.root.clone();
-    let server = snapshot_server::bind(Options::new(args.root, args.listen)).await?;
-    eprintln!(
-        "snapshot-server: {} on http://{}",
-        root.display(),
-        server.local_addr()
-    );
+    let server = snapshot_server::bind(args.options()).await?;
+    for place in server.places() {
+        eprintln!("snapshot-server: {} on {place}", root.display());
+    }
     if server.version().is_none() {
         eprintln!("snapshot-server: no valid snapshot there yet; waiting for one");
     }
