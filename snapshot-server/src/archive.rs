@@ -17,7 +17,7 @@ const KEPT: usize = 128;
 
 /// The folder behind the held snapshot.
 pub(crate) struct Archive {
-    folder: Folder,
+    pub(crate) folder: Folder,
     kept: Mutex<VecDeque<(Key, Arc<Resource>)>>,
 }
 

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::connection::InFlight;
 use crate::content::{Content, read_at};
+use crate::exchange::Exchange;
 
 /// What one read of a large file takes, and so what a slow client can occupy
 /// several of.
@@ -36,8 +36,8 @@ impl ChunkPool {
 pub(crate) struct Body {
     state: State,
     left_bytes: u64,
-    /// Counts the request as being answered until the last byte is handed over.
-    _in_flight: Option<InFlight>,
+    /// The request is over when the last byte is handed over.
+    exchange: Option<Exchange>,
 }
 
 enum State {
@@ -75,7 +75,7 @@ impl Body {
         Self {
             state: State::Done,
             left_bytes: 0,
-            _in_flight: None,
+            exchange: None,
         }
     }
 
@@ -89,7 +89,7 @@ impl Body {
         Self {
             state,
             left_bytes,
-            _in_flight: None,
+            exchange: None,
         }
     }
 
@@ -113,7 +113,7 @@ impl Body {
         Self {
             state: State::Pieces(pieces),
             left_bytes,
-            _in_flight: None,
+            exchange: None,
         }
     }
 
@@ -123,9 +123,9 @@ impl Body {
     }
 
     /// The same body; the request is over when it is dropped.
-    pub(crate) fn counted(self, in_flight: InFlight) -> Self {
+    pub(crate) fn counted(self, exchange: Exchange) -> Self {
         Self {
-            _in_flight: Some(in_flight),
+            exchange: Some(exchange),
             ..self
         }
     }
@@ -224,7 +224,11 @@ impl hyper::body::Body for Body {
             State::Pieces(pieces) => ready!(pieces.poll_next(cx)),
         };
         if let Some(Ok(bytes)) = &next {
-            self.left_bytes -= bytes.len() as u64;
+            let count = bytes.len() as u64;
+            self.left_bytes -= count;
+            if let Some(exchange) = &mut self.exchange {
+                exchange.sent(count);
+            }
         }
         if self.left_bytes == 0 || !matches!(next, Some(Ok(_))) {
             self.state = State::Done;

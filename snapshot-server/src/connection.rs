@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -92,8 +93,9 @@ impl Connections {
     /// Notes a new connection. At the limit the ones that have waited longest
     /// for a request give way: a flood of silent clients crowds out itself,
     /// not those that are being served.
-    pub(crate) fn admit(self: &Arc<Self>) -> Admitted {
+    pub(crate) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Admitted {
         let connection = Arc::new(Connection {
+            peer,
             clock: self.clock.clone(),
             in_flight: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
@@ -222,6 +224,8 @@ const NEVER: u64 = u64::MAX;
 
 /// One connection, as seen by its stream, its requests and the sweep.
 pub(crate) struct Connection {
+    /// Who is at the other end; nobody on a Unix socket has a number.
+    pub(crate) peer: Option<IpAddr>,
     clock: Arc<Clock>,
     /// Requests whose response is not handed over yet.
     in_flight: AtomicUsize,

@@ -48,13 +48,20 @@ impl Content {
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     left_bytes: Arc<AtomicU64>,
+    whole_bytes: u64,
 }
 
 impl Budget {
     pub(crate) fn new(bytes: u64) -> Self {
         Self {
             left_bytes: Arc::new(AtomicU64::new(bytes)),
+            whole_bytes: bytes,
         }
+    }
+
+    /// How much of it is taken.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.whole_bytes - self.left_bytes.load(Ordering::Acquire)
     }
 
     /// Takes the file into memory if its bytes fit, else keeps it open.

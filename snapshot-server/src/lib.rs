@@ -21,14 +21,18 @@
 //! # }
 //! ```
 
+mod access_log;
 mod archive;
 mod body;
 mod conditional;
 mod connection;
 mod content;
+mod cors;
+mod exchange;
 mod headers;
 mod listen;
 mod load;
+mod metrics;
 mod negotiate;
 mod problem;
 mod range;
@@ -55,17 +59,21 @@ use snapshot_format::{Cache, Version};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
+pub use access_log::AccessLog;
 pub use connection::Timeouts;
+pub use cors::Cors;
 pub use listen::{Listen, ListenError};
 pub use load::LoadError;
 pub use tls::{TlsError, TlsFiles};
 
+use access_log::Logger;
 use archive::Archive;
 use body::ChunkPool;
 use connection::Connections;
 use content::Budget;
 use listen::Listener;
 use load::Folder;
+use serve::Surface;
 use shared::Shared;
 use tls::Tls;
 
@@ -91,6 +99,12 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// `Cache-Control` of `version.json` and the endpoints under `/api`.
     pub pointer_cache_control: String,
+    /// Where `/metrics` is served, apart from the public.
+    pub metrics: Option<SocketAddr>,
+    /// How requests are logged.
+    pub access_log: AccessLog,
+    /// Which pages may read responses.
+    pub cors: Cors,
     /// Is told what happens.
     pub observer: Observer,
 }
@@ -111,6 +125,9 @@ impl Options {
             max_connections: 16 * 1024,
             timeouts: Timeouts::default(),
             pointer_cache_control: Cache::Briefly.control().to_owned(),
+            metrics: None,
+            access_log: AccessLog::Off,
+            cors: Cors::Any,
             observer: Arc::new(|event| eprintln!("snapshot-server: {event}")),
         }
     }
@@ -122,6 +139,9 @@ impl Default for Options {
         Self::new("snapshots", ([127, 0, 0, 1], 8080).into())
     }
 }
+
+/// Connections to `/metrics`.
+const MAX_OPERATORS: usize = 64;
 
 /// Something that an operator may want to know.
 #[derive(Debug)]
@@ -209,9 +229,10 @@ pub enum ServerError {
 /// A server that listens, and holds the snapshot if there is one.
 pub struct Server {
     listeners: Vec<Listener>,
+    operator: Option<Listener>,
     tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
-    connections: Arc<Connections>,
+    timeouts: Timeouts,
     poll_interval: Duration,
 }
 
@@ -243,6 +264,13 @@ pub async fn bind(options: Options) -> Result<Server, ServerError> {
         return Err(ServerError::NoListener);
     }
 
+    let operator = options
+        .metrics
+        .map(|address| Listener::open(&address.into(), None));
+    let operator = operator
+        .transpose()?
+        .and_then(|mut listeners| listeners.pop());
+
     // Old versions' readers must not take the room of the current one.
     let archive_bytes = options.memory_budget_bytes / 8;
     let folder = |bytes| Folder {
@@ -250,23 +278,31 @@ pub async fn bind(options: Options) -> Result<Server, ServerError> {
         budget: Budget::new(bytes),
         pointer_cache_control: pointer_cache_control.clone(),
     };
-    let shared = Arc::new(Shared::new(
-        folder(options.memory_budget_bytes - archive_bytes),
-        Archive::new(folder(archive_bytes)),
-        ChunkPool::new(options.in_flight_bytes),
-        options.observer,
-    ));
+    let connections = Arc::new(Connections::new(options.max_connections, options.timeouts));
+    let shared = Arc::new(Shared::new(shared::Parts {
+        folder: folder(options.memory_budget_bytes - archive_bytes),
+        archive: Archive::new(folder(archive_bytes)),
+        chunks: ChunkPool::new(options.in_flight_bytes),
+        cors: options.cors,
+        log: Logger::start(options.access_log),
+        connections,
+        observer: options.observer,
+    }));
     let first = shared.clone();
     // A panic while loading is reported by the runtime; the watcher tries again.
     let _ = tokio::task::spawn_blocking(move || watch::look(&first)).await;
 
-    let connections = Arc::new(Connections::new(options.max_connections, options.timeouts));
-    let poll_interval = options.poll_interval;
+    let Options {
+        timeouts,
+        poll_interval,
+        ..
+    } = options;
     Ok(Server {
         listeners,
+        operator,
         tls,
         shared,
-        connections,
+        timeouts,
         poll_interval,
     })
 }
@@ -301,6 +337,14 @@ impl Server {
             .unwrap_or(([0, 0, 0, 0], 0).into())
     }
 
+    /// Where `/metrics` is, with its real port.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        match self.operator.as_ref()?.place() {
+            Listen::Http(address) => Some(address),
+            _ => None,
+        }
+    }
+
     /// The version that is held.
     pub fn version(&self) -> Option<Version> {
         self.shared.held().map(|snapshot| snapshot.version.clone())
@@ -318,11 +362,13 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let Self {
             listeners,
+            operator,
             tls,
             shared,
-            connections,
+            timeouts,
             poll_interval,
         } = self;
+        let connections = shared.connections.clone();
         // Aborted when the set is dropped, after the last connection.
         let mut background = JoinSet::new();
         background.spawn(watch::watch(shared.clone(), poll_interval));
@@ -334,20 +380,31 @@ impl Server {
 
         let (stop, _) = signal::channel(false);
         let mut accepting = JoinSet::new();
-        for listener in listeners {
+        let mut accept = |listener, surface, connections| {
             let mut stopped = stop.subscribe();
             let stopped = async move { _ = stopped.wait_for(|stop| *stop).await };
             accepting.spawn(serve::accept(
                 listener,
+                surface,
                 shared.clone(),
-                connections.clone(),
+                connections,
                 stopped,
             ));
+        };
+        for listener in listeners {
+            accept(listener, Surface::Public, connections.clone());
+        }
+        // Apart, so that a flood on the public side does not hide itself.
+        let operators = Arc::new(Connections::new(MAX_OPERATORS, timeouts));
+        if let Some(listener) = operator {
+            accept(listener, Surface::Operator, operators.clone());
+            let swept = operators.clone();
+            background.spawn(async move { swept.sweep().await });
         }
         shutdown.await;
         stop.send_replace(true);
         accepting.join_all().await;
-        connections.stop().await;
+        tokio::join!(connections.stop(), operators.stop());
         Ok(())
     }
 }

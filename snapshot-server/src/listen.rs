@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -92,9 +92,19 @@ enum Socket {
 
 /// A connection that was accepted and has said nothing yet.
 pub(crate) enum Accepted {
-    Tcp(TcpStream, Option<Arc<Tls>>),
+    Tcp(TcpStream, IpAddr, Option<Arc<Tls>>),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
+}
+
+impl Accepted {
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Accepted::Tcp(_, peer, _) => Some(*peer),
+            #[cfg(unix)]
+            Accepted::Unix(_) => None,
+        }
+    }
 }
 
 impl Listener {
@@ -152,10 +162,10 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
             Socket::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, peer) = listener.accept().await?;
                 // A response is one write; waiting for more only delays its end.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, self.tls.clone()))
+                Ok(Accepted::Tcp(stream, peer.ip(), self.tls.clone()))
             }
             #[cfg(unix)]
             Socket::Unix { listener, .. } => Ok(Accepted::Unix(listener.accept().await?.0)),

@@ -22,8 +22,9 @@ use snapshot_format::{
 };
 
 use crate::content::{Budget, Content};
+use crate::metrics::Kind;
 use crate::route::API;
-use crate::state::{Object, Resource, Snapshot, Variant};
+use crate::state::{Object, Resource, Snapshot, Variant, kind_of};
 
 /// Why a snapshot is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -126,13 +127,13 @@ impl Folder {
         let pointer = &self.pointer_cache_control;
         hold(
             path_of(&Key::Version),
-            Resource::current(&plain(version_bytes.clone()), pointer),
+            Resource::current(Kind::Version, &plain(version_bytes.clone()), pointer),
         );
         hold(path_of(&key), Resource::immutable(&key, &manifest_object));
         let summary = plain(Bytes::from(summary(&version)));
         hold(
             format!("{API}version"),
-            Resource::current(&summary, pointer),
+            Resource::current(Kind::Version, &summary, pointer),
         );
         for (wanted, object) in wanted.iter().zip(&objects) {
             hold(
@@ -157,7 +158,10 @@ impl Folder {
                 Key::Table(table, ..) => table.as_str(),
                 _ => "bootstrap",
             };
-            hold(format!("{API}{name}"), Resource::current(object, pointer));
+            hold(
+                format!("{API}{name}"),
+                Resource::current(kind_of(&wanted.key), object, pointer),
+            );
         }
 
         let objects = wanted

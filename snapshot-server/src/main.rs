@@ -1,10 +1,14 @@
 //! `snapshot-server`: serves a snapshot folder over HTTP.
 
+mod settings;
+
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use snapshot_server::{Listen, Options, ServerError, TlsFiles};
+use settings::Settings;
+use snapshot_server::{Options, ServerError};
 
 /// Serves a snapshot folder over HTTP.
 ///
@@ -12,85 +16,71 @@ use snapshot_server::{Listen, Options, ServerError, TlsFiles};
 /// version is picked up without a restart, as soon as `version.json` names it
 /// and every file of it is there and intact; until then the last one stays.
 #[derive(Debug, Parser)]
-#[command(version, after_long_help = EXAMPLES)]
+#[command(version, after_long_help = AFTERWORD)]
 struct Args {
-    /// The folder that `publisher` writes
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "snapshots",
-        env = "SNAPSHOT_ROOT"
-    )]
-    root: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
 
-    /// Where to listen: 127.0.0.1:8080, https://0.0.0.0:443, unix:/run/name.sock, or systemd
+    /// A file of settings; flags and the environment come before it
     ///
-    /// May be given several times, or with commas between. Port 0 takes a free
-    /// port and prints it. Plain and TLS ports speak HTTP/1.1 and HTTP/2.
-    /// `systemd` takes over the sockets of a .socket unit.
-    #[arg(
-        long,
-        value_name = "PLACE",
-        default_value = "127.0.0.1:8080",
-        env = "SNAPSHOT_LISTEN",
-        value_delimiter = ','
-    )]
-    listen: Vec<Listen>,
-
-    /// The certificate chain in PEM, for https; renewed without a restart
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SNAPSHOT_TLS_CERT",
-        requires = "tls_key"
-    )]
-    tls_cert: Option<PathBuf>,
-
-    /// The certificate's private key in PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SNAPSHOT_TLS_KEY",
-        requires = "tls_cert"
-    )]
-    tls_key: Option<PathBuf>,
+    /// TOML with the names of the flags: memory = "64MiB".
+    #[arg(long, value_name = "FILE", env = "SNAPSHOT_CONFIG")]
+    config: Option<PathBuf>,
 }
 
-const EXAMPLES: &str = "\
+const AFTERWORD: &str = "\
+Paths:
+  /version.json                     the pointer; poll it
+  /bootstrap/HASH.json              every table; by hash, so cached for ever
+  /tables/KEY/HASH.json             one table
+  /manifests/HASH.json              the objects of a version
+  /versions/EPOCH-SEQUENCE.json     the history
+  /api/v1/reference/version, /bootstrap, /KEY     the same for clients without hashes
+  /health, /ready                   the process lives; a valid snapshot is held, and which
+
 Examples:
   snapshot-server --root snapshots --listen 0.0.0.0:8080
-  curl -s localhost:8080/version.json
-  curl -s --compressed localhost:8080/api/v1/reference/bootstrap
-  curl -s localhost:8080/ready        which version is held, and what keeps a newer one out
   snapshot-server --listen https://0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
+  snapshot-server --metrics 127.0.0.1:9100 --access-log json
+  curl -s --compressed localhost:8080/api/v1/reference/bootstrap
+  curl -s localhost:8080/ready
 
-Signals: SIGTERM and SIGINT finish what runs and stop, SIGHUP looks for a new version and a
+Signals: SIGTERM and SIGINT finish what runs and stop; SIGHUP looks for a new version and a
 renewed certificate at once.
 
-Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, 2 for a wrong command line.";
+Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot serve, 2 for a wrong command line.";
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let Args { settings, config } = Args::parse();
+    let file = config.map_or_else(|| Ok(Settings::default()), |path| Settings::read(&path));
+    let mut options = match file.and_then(|file| settings.or(file).into_options()) {
+        Ok(options) => options,
+        Err(error) => return fail(&error, 2),
+    };
+    make_room(&mut options);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
+        Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run(args)) {
+    match runtime.block_on(run(options)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => fail(&error, 1),
     }
 }
 
-async fn run(args: Args) -> Result<(), ServerError> {
+async fn run(options: Options) -> Result<(), ServerError> {
     // Before anything else: a signal that comes while loading also counts.
     let stopped = stop_signal();
-    let root = args.root.clone();
-    let server = snapshot_server::bind(args.options()).await?;
+    let root = options.root.clone();
+    let server = snapshot_server::bind(options).await?;
     for place in server.places() {
         eprintln!("snapshot-server: {} on {place}", root.display());
+    }
+    if let Some(address) = server.metrics_addr() {
+        eprintln!("snapshot-server: metrics on http://{address}/metrics");
     }
     if server.version().is_none() {
         eprintln!("snapshot-server: no valid snapshot there yet; waiting for one");
@@ -100,16 +90,30 @@ async fn run(args: Args) -> Result<(), ServerError> {
     server.run(stopped).await
 }
 
-impl Args {
-    fn options(self) -> Options {
-        let tls = self.tls_cert.zip(self.tls_key);
-        Options {
-            root: self.root,
-            listen: self.listen,
-            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
-            ..Options::default()
+/// Lets the process open as many files as the system allows, and takes no more
+/// connections than that.
+fn make_room(options: &mut Options) {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        // For objects in files, the log, listeners and lookups.
+        const OTHER_FILES: usize = 256;
+
+        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+            return;
+        };
+        let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+        let most = usize::try_from(if raised { hard } else { soft }).unwrap_or(usize::MAX);
+        let most = most.saturating_sub(OTHER_FILES).max(16);
+        if options.max_connections > most {
+            eprintln!(
+                "snapshot-server: at most {most} connections: the system allows no more files"
+            );
+            options.max_connections = most;
         }
     }
+    #[cfg(not(unix))]
+    let _ = options;
 }
 
 /// SIGHUP: look at the files now, not at the next interval.
@@ -126,7 +130,7 @@ fn reload_on_hangup(reload: snapshot_server::Reload) {
     });
 }
 
-/// Resolves at SIGTERM or Ctrl-C.
+/// Resolves at SIGTERM or SIGINT.
 fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let terminate = {
@@ -147,12 +151,12 @@ fn stop_signal() -> impl Future<Output = ()> {
     }
 }
 
-fn fail(error: &dyn std::error::Error) -> ExitCode {
+fn fail(error: &dyn Error, status: u8) -> ExitCode {
     eprintln!("error: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
         eprintln!("  caused by: {error}");
         cause = error.source();
     }
-    ExitCode::from(1)
+    ExitCode::from(status)
 }

@@ -51,7 +51,7 @@ impl Problem {
     pub(crate) fn into_response(self) -> Response<Body> {
         let status = self.status();
         let body = serde_json::to_vec(&self).expect("strings and numbers are JSON");
-        let mut response = json(status, "application/problem+json", body);
+        let mut response = document(status, "application/problem+json", body);
         let fields = response.headers_mut();
         match status {
             // RFC 9110 §15.5.6: a 405 names what is allowed.
@@ -67,8 +67,12 @@ impl Problem {
     }
 }
 
-/// A small JSON document that is true only now.
-pub(crate) fn json(status: StatusCode, media_type: &'static str, body: Vec<u8>) -> Response<Body> {
+/// A small document that is true only now.
+pub(crate) fn document(
+    status: StatusCode,
+    media_type: &'static str,
+    body: Vec<u8>,
+) -> Response<Body> {
     let mut fields = headers::common();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));

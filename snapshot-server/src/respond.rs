@@ -19,12 +19,15 @@ use crate::body::{Body, Piece};
 use crate::conditional::{self, Decision};
 use crate::connection::Connection;
 use crate::content::Content;
+use crate::exchange::Exchange;
 use crate::headers;
+use crate::metrics::Kind;
 use crate::negotiate::{Choice, negotiate};
-use crate::problem::{Problem, json};
+use crate::problem::{Problem, document};
 use crate::range::{self, Selection};
 use crate::request::{self, Wanted};
 use crate::route::{Route, canonical, route};
+use crate::serve::Surface;
 use crate::shared::Shared;
 use crate::state::{Representation, Resource, Snapshot};
 
@@ -35,27 +38,29 @@ const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Answers one request.
 pub(crate) async fn respond(
     request: Request<Incoming>,
+    surface: Surface,
     shared: Arc<Shared>,
     connection: Arc<Connection>,
 ) -> Response<Body> {
-    let in_flight = connection.begin();
     let (parts, body) = request.into_parts();
-    let mut response = if body.is_end_stream() {
-        answer(&parts, &shared).await
+    let mut exchange = Exchange::begin(&parts, &shared, &connection);
+    let discarded = if body.is_end_stream() {
+        Ok(())
     } else {
-        match discard(&parts, body).await {
-            Ok(()) => answer(&parts, &shared).await,
-            Err(problem) => {
-                let mut response = problem.into_response();
-                request::close(response.headers_mut());
-                response
-            }
-        }
+        discard(&parts, body).await
     };
-    if request::ends_connection(&parts) {
+    let must_end = discarded.is_err() || request::ends_connection(&parts);
+
+    let (kind, mut response) = match discarded {
+        Ok(()) => answer(&parts, surface, &shared).await,
+        Err(problem) => (Kind::Other, problem.into_response()),
+    };
+    shared.cors.narrow(&parts.headers, response.headers_mut());
+    if must_end {
         request::close(response.headers_mut());
     }
-    response.map(|body| body.counted(in_flight))
+    exchange.decided(kind, response.status());
+    response.map(|body| body.counted(exchange))
 }
 
 /// A body has no meaning in a GET (RFC 9110 §9.3.1) but must be read, or its
@@ -91,20 +96,27 @@ async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
         })
 }
 
-async fn answer(request: &Parts, shared: &Arc<Shared>) -> Response<Body> {
-    let wanted = match request::check(request) {
-        Ok(wanted) => wanted,
-        Err(problem) => return for_method(problem.into_response(), &request.method),
+async fn answer(request: &Parts, surface: Surface, shared: &Arc<Shared>) -> (Kind, Response<Body>) {
+    let path = request.uri.path();
+    let (kind, response) = match request::check(request) {
+        Err(problem) => (Kind::Other, problem.into_response()),
+        Ok(Wanted::Options) => (Kind::Other, options()),
+        Ok(wanted) => {
+            let found = match surface {
+                Surface::Public => find(path, shared).await,
+                Surface::Operator => operate(path, shared),
+            };
+            match found {
+                Ok(Found::Resource(resource)) => (
+                    resource.kind(),
+                    represent(request, wanted, &resource, shared),
+                ),
+                Ok(Found::Document(kind, response)) => (kind, *response),
+                Err(problem) => (Kind::Other, problem.into_response()),
+            }
+        }
     };
-    if wanted == Wanted::Options {
-        return options();
-    }
-    let response = match find(request.uri.path(), shared).await {
-        Ok(Found::Resource(resource)) => represent(request, wanted, &resource, shared),
-        Ok(Found::Document(response)) => response,
-        Err(problem) => problem.into_response(),
-    };
-    for_method(response, &request.method)
+    (kind, for_method(response, &request.method))
 }
 
 /// RFC 9110 §9.3.2: HEAD is GET without the body, every field the same.
@@ -118,7 +130,7 @@ fn for_method(response: Response<Body>, method: &hyper::Method) -> Response<Body
 
 enum Found {
     Resource(Arc<Resource>),
-    Document(Response<Body>),
+    Document(Kind, Box<Response<Body>>),
 }
 
 async fn find(path: &str, shared: &Arc<Shared>) -> Result<Found, Problem> {
@@ -138,12 +150,38 @@ async fn find(path: &str, shared: &Arc<Shared>) -> Result<Found, Problem> {
         return Ok(Found::Resource(resource.clone()));
     }
     match route(&path) {
-        Route::Health => Ok(Found::Document(health())),
-        Route::Ready => ready(snapshot.map(Arc::as_ref), shared).map(Found::Document),
+        Route::Health => Ok(probe(health())),
+        Route::Ready => ready(snapshot.map(Arc::as_ref), shared).map(probe),
         Route::Api(name) => Err(unknown_table(name, snapshot.map(Arc::as_ref))),
         Route::Stored(Key::Version) => Err(not_yet()),
         Route::Stored(key) => stored(key, shared).await.map(Found::Resource),
         Route::Unknown => Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing here")),
+    }
+}
+
+fn probe(response: Response<Body>) -> Found {
+    Found::Document(Kind::Probe, Box::new(response))
+}
+
+/// What operators ask on a listener of their own.
+fn operate(path: &str, shared: &Shared) -> Result<Found, Problem> {
+    let snapshot = shared.held();
+    match path {
+        "/health" => Ok(probe(health())),
+        "/ready" => ready(snapshot.as_deref(), shared).map(probe),
+        "/metrics" => {
+            let page = shared.render_metrics(snapshot.as_deref(), SystemTime::now());
+            let media_type = "text/plain; version=0.0.4; charset=utf-8";
+            Ok(probe(document(
+                StatusCode::OK,
+                media_type,
+                page.into_bytes(),
+            )))
+        }
+        _ => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "here are /metrics, /ready and /health",
+        )),
     }
 }
 
@@ -195,7 +233,7 @@ fn unknown_table(name: &str, snapshot: Option<&Snapshot>) -> Problem {
 }
 
 fn health() -> Response<Body> {
-    json(
+    document(
         StatusCode::OK,
         "application/json",
         br#"{"status":"ok"}"#.to_vec(),
@@ -236,7 +274,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         refused,
     };
     let body = serde_json::to_vec(&ready).expect("strings and numbers are JSON");
-    Ok(json(StatusCode::OK, "application/json", body))
+    Ok(document(StatusCode::OK, "application/json", body))
 }
 
 fn options() -> Response<Body> {

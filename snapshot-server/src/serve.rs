@@ -26,9 +26,19 @@ const MAX_STREAMS: u32 = 128;
 /// What waits in a stream for the client's window to open.
 const STREAM_BUFFER_BYTES: usize = 128 * 1024;
 
+/// Whom a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// Everybody.
+    Public,
+    /// Those who run the server: its counters, and nothing of the snapshot.
+    Operator,
+}
+
 /// Accepts until `shutdown` resolves.
 pub(crate) async fn accept(
     listener: Listener,
+    surface: Surface,
     shared: Arc<Shared>,
     connections: Arc<Connections>,
     shutdown: impl Future<Output = ()>,
@@ -44,7 +54,8 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok(accepted) => {
-                tokio::spawn(serve(accepted, shared.clone(), connections.admit()));
+                let admitted = connections.admit(accepted.peer());
+                tokio::spawn(serve(accepted, surface, shared.clone(), admitted));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(_) => {
@@ -64,24 +75,24 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(accepted: Accepted, shared: Arc<Shared>, admitted: Admitted) {
+async fn serve(accepted: Accepted, surface: Surface, shared: Arc<Shared>, admitted: Admitted) {
     match accepted {
-        Accepted::Tcp(stream, None) => speak(stream, &shared, &admitted).await,
-        Accepted::Tcp(stream, Some(tls)) => {
+        Accepted::Tcp(stream, _, None) => speak(stream, surface, &shared, &admitted).await,
+        Accepted::Tcp(stream, _, Some(tls)) => {
             let handshake = pin!(tls.accept(stream));
             // A failed handshake is the client's affair; it was told by an alert.
             if let Some(Ok(stream)) = admitted.connection.unless_told(handshake).await {
-                Box::pin(speak(stream, &shared, &admitted)).await;
+                Box::pin(speak(stream, surface, &shared, &admitted)).await;
             }
         }
         #[cfg(unix)]
-        Accepted::Unix(stream) => Box::pin(speak(stream, &shared, &admitted)).await,
+        Accepted::Unix(stream) => Box::pin(speak(stream, surface, &shared, &admitted)).await,
     }
 }
 
 /// HTTP/2 where the client begins with its preface, else HTTP/1.1. What TLS
 /// agreed on by ALPN begins the same way, so nobody has to ask it.
-async fn speak<S>(stream: S, shared: &Arc<Shared>, admitted: &Admitted)
+async fn speak<S>(stream: S, surface: Surface, shared: &Arc<Shared>, admitted: &Admitted)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -93,7 +104,7 @@ where
     };
 
     let service = service_fn(|request| {
-        let response = respond(request, shared.clone(), connection.clone());
+        let response = respond(request, surface, shared.clone(), connection.clone());
         async { Ok::<_, io::Error>(response.await) }
     });
     let io = TokioIo::new(stream);

@@ -1,13 +1,18 @@
 //! What every request and the watcher share.
 
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 
+use crate::access_log::Logger;
 use crate::archive::Archive;
 use crate::body::ChunkPool;
+use crate::connection::Connections;
+use crate::cors::Cors;
 use crate::load::{Folder, lock};
+use crate::metrics::{Gauges, Metrics};
 use crate::state::Snapshot;
 use crate::{Event, Observer};
 
@@ -22,18 +27,37 @@ pub(crate) struct Shared {
     pub(crate) chunks: ChunkPool,
     /// Asks those who follow files to look now.
     pub(crate) look: watch::Sender<()>,
-    pub(crate) observer: Observer,
+    pub(crate) cors: Cors,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: Logger,
+    pub(crate) connections: Arc<Connections>,
+    observer: Observer,
     /// Why the version in the folder is not the one held.
     refusal: Mutex<Option<String>>,
 }
 
+/// What [`Shared`] is made of, beside what it begins with.
+pub(crate) struct Parts {
+    pub(crate) folder: Folder,
+    pub(crate) archive: Archive,
+    pub(crate) chunks: ChunkPool,
+    pub(crate) cors: Cors,
+    pub(crate) log: Logger,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) observer: Observer,
+}
+
 impl Shared {
-    pub(crate) fn new(
-        folder: Folder,
-        archive: Archive,
-        chunks: ChunkPool,
-        observer: Observer,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            folder,
+            archive,
+            chunks,
+            cors,
+            log,
+            connections,
+            observer,
+        } = parts;
         Self {
             snapshot: ArcSwapOption::empty(),
             folder,
@@ -41,9 +65,23 @@ impl Shared {
             lookups: Semaphore::new(4),
             chunks,
             look: watch::Sender::default(),
+            cors,
+            metrics: Metrics::default(),
+            log,
+            connections,
             observer,
             refusal: Mutex::default(),
         }
+    }
+
+    pub(crate) fn render_metrics(&self, snapshot: Option<&Snapshot>, now: SystemTime) -> String {
+        let gauges = Gauges {
+            snapshot,
+            is_refusing: self.refusal().is_some(),
+            open_connections: self.connections.count(),
+            held_bytes: self.folder.budget.held_bytes() + self.archive.folder.budget.held_bytes(),
+        };
+        self.metrics.render(&gauges, now)
     }
 
     pub(crate) fn observe(&self, event: &Event) {

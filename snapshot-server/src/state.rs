@@ -13,6 +13,7 @@ use snapshot_format::{Encoding, Key, ObjectHash, TableKey, Version};
 use crate::conditional::Validators;
 use crate::content::Content;
 use crate::headers::{self, Description};
+use crate::metrics::Kind;
 
 /// One version, ready to be served.
 pub(crate) struct Snapshot {
@@ -32,6 +33,7 @@ pub(crate) struct Snapshot {
 /// What a path names: one or more representations of the same thing.
 #[derive(Debug)]
 pub(crate) struct Resource {
+    kind: Kind,
     /// The codings there are, in the server's order.
     encodings: Vec<Encoding>,
     identity: Representation,
@@ -74,14 +76,14 @@ impl Resource {
     /// An object under its own, hashed path.
     pub(crate) fn immutable(key: &Key, object: &Object) -> Self {
         let control = HeaderValue::from_static(key.cache().control());
-        Self::of(object, &control, object.put_at)
+        Self::of(kind_of(key), object, &control, object.put_at)
     }
 
     /// The object that a path means just now. Such a path has no modification
     /// date: two publications within one second would share it, and the older
     /// one's readers would be told that nothing changed.
-    pub(crate) fn current(object: &Object, cache_control: &HeaderValue) -> Self {
-        Self::of(object, cache_control, None)
+    pub(crate) fn current(kind: Kind, object: &Object, cache_control: &HeaderValue) -> Self {
+        Self::of(kind, object, cache_control, None)
     }
 
     /// A compressed file under its own path: not JSON, and nothing to negotiate.
@@ -97,13 +99,19 @@ impl Resource {
         };
         let identity = Representation::new(variant.content.clone(), description);
         Self {
+            kind: kind_of(key),
             encodings: Vec::new(),
             identity,
             variants: Vec::new(),
         }
     }
 
-    fn of(object: &Object, cache_control: &HeaderValue, last_modified: Option<SystemTime>) -> Self {
+    fn of(
+        kind: Kind,
+        object: &Object,
+        cache_control: &HeaderValue,
+        last_modified: Option<SystemTime>,
+    ) -> Self {
         let describe = |content: &Content, encoding, etag| {
             let description = Description {
                 content_type: "application/json",
@@ -124,6 +132,7 @@ impl Resource {
             )
         };
         Self {
+            kind,
             encodings: object
                 .variants
                 .iter()
@@ -132,6 +141,10 @@ impl Resource {
             identity: describe(&object.plain, None, tag(&object.hash.to_string())),
             variants: object.variants.iter().map(variant).collect(),
         }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(crate) fn encodings(&self) -> &[Encoding] {
@@ -166,6 +179,17 @@ impl Representation {
             etag: self.etag.as_bytes(),
             last_modified: self.last_modified,
         }
+    }
+}
+
+/// What a key's requests are counted as.
+pub(crate) fn kind_of(key: &Key) -> Kind {
+    match key {
+        Key::Version => Kind::Version,
+        Key::History { .. } => Kind::History,
+        Key::Manifest(_) => Kind::Manifest,
+        Key::Bootstrap(..) => Kind::Bootstrap,
+        Key::Table(..) => Kind::Table,
     }
 }
 

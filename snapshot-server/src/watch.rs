@@ -6,6 +6,7 @@
 //! times or sizes: a pointer of the same length within the same second is new.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::shared::Shared;
@@ -70,10 +71,12 @@ pub(crate) fn look(shared: &Shared) -> Outcome {
             };
             shared.snapshot.store(Some(Arc::new(snapshot)));
             shared.set_refusal(None);
+            shared.metrics.swaps.fetch_add(1, Ordering::Relaxed);
             shared.observe(&event);
             Outcome::Swapped
         }
         Err(error) => {
+            shared.metrics.refusals.fetch_add(1, Ordering::Relaxed);
             if shared.set_refusal(Some(explain(&error))) {
                 shared.observe(&Event::Refused(error));
             }

@@ -8,6 +8,7 @@ mod listening;
 mod loading;
 mod methods;
 mod negotiation;
+mod operation;
 mod protocols;
 mod ranges;
 mod requests;

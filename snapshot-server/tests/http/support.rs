@@ -235,6 +235,7 @@ fn entry(digest: Digest, rows: u64) -> TableEntry {
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) places: Vec<Listen>,
+    pub(crate) metrics: Option<SocketAddr>,
     reload: Reload,
     events: mpsc::Receiver<String>,
     stop: Option<oneshot::Sender<()>>,
@@ -257,7 +258,12 @@ impl Served {
                 .expect("a runtime");
             runtime.block_on(async {
                 let server = snapshot_server::bind(options).await.expect("a free port");
-                let ready = (server.local_addr(), server.places(), server.reload());
+                let ready = (
+                    server.local_addr(),
+                    server.places(),
+                    server.metrics_addr(),
+                    server.reload(),
+                );
                 bound
                     .send(ready)
                     .unwrap_or_else(|_| panic!("the test waits"));
@@ -265,10 +271,12 @@ impl Served {
                 server.run(shutdown).await.expect("the server runs");
             });
         });
-        let (address, places, reload) = address.recv_timeout(PATIENCE).expect("the server starts");
+        let (address, places, metrics, reload) =
+            address.recv_timeout(PATIENCE).expect("the server starts");
         Self {
             address,
             places,
+            metrics,
             reload,
             events,
             stop: Some(stop),

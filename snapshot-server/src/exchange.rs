@@ -1,0 +1,82 @@
+//! A request from its head to the last byte of its response: counted, measured
+//! and logged when it is over, however it ends.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use hyper::StatusCode;
+use hyper::header::USER_AGENT;
+use hyper::http::request::Parts;
+
+use crate::access_log::Entry;
+use crate::connection::{Connection, InFlight};
+use crate::metrics::Kind;
+use crate::shared::Shared;
+
+/// Lives as long as the response's body.
+pub(crate) struct Exchange {
+    _in_flight: InFlight,
+    shared: Arc<Shared>,
+    began: Instant,
+    kind: Kind,
+    status: StatusCode,
+    sent_bytes: u64,
+    /// Only where there is a log.
+    entry: Option<Box<Entry>>,
+}
+
+impl Exchange {
+    pub(crate) fn begin(
+        request: &Parts,
+        shared: &Arc<Shared>,
+        connection: &Arc<Connection>,
+    ) -> Self {
+        let entry = shared.log.is_on().then(|| {
+            Box::new(Entry {
+                time: SystemTime::now(),
+                peer: connection.peer,
+                method: request.method.clone(),
+                target: request.uri.path_and_query().cloned(),
+                version: request.version,
+                user_agent: request.headers.get(USER_AGENT).cloned(),
+            })
+        });
+        Self {
+            _in_flight: connection.begin(),
+            shared: shared.clone(),
+            began: Instant::now(),
+            kind: Kind::Other,
+            // What a client sees that went away before there was an answer.
+            status: StatusCode::REQUEST_TIMEOUT,
+            sent_bytes: 0,
+            entry,
+        }
+    }
+
+    pub(crate) fn decided(&mut self, kind: Kind, status: StatusCode) {
+        self.kind = kind;
+        self.status = status;
+    }
+
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.sent_bytes += bytes;
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let took = self.began.elapsed();
+        let metrics = &self.shared.metrics;
+        metrics.record(self.kind, self.status, self.sent_bytes, took);
+        if let Some(entry) = self.entry.take()
+            && !self
+                .shared
+                .log
+                .line(*entry, self.status, self.sent_bytes, took)
+        {
+            metrics
+                .log_lines_dropped
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}

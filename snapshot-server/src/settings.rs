@@ -1,0 +1,489 @@
+//! What the command line, the environment and the configuration file say.
+//!
+//! One struct describes them all, so a key of the file is the flag without its
+//! hyphens in front, and neither can have what the other lacks.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+use snapshot_server::{AccessLog, Cors, Listen, Options, TlsFiles};
+
+/// Everything that can be set. What is left out keeps its default.
+#[derive(Debug, Default, PartialEq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Settings {
+    /// The folder that `publisher` writes [default: snapshots]
+    #[arg(long, value_name = "DIR", env = "SNAPSHOT_ROOT")]
+    root: Option<PathBuf>,
+
+    /// Where to listen: 127.0.0.1:8080, https://0.0.0.0:443, unix:/run/name.sock or systemd
+    ///
+    /// May be given several times, or with commas between. Port 0 takes a free
+    /// port and prints it. Every place speaks HTTP/1.1 and HTTP/2. `systemd`
+    /// takes over the sockets of a .socket unit. [default: 127.0.0.1:8080]
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "SNAPSHOT_LISTEN",
+        value_delimiter = ','
+    )]
+    #[serde(deserialize_with = "texts")]
+    listen: Vec<Listen>,
+
+    /// The certificate chain in PEM, for https; a renewed one is taken without a restart
+    #[arg(long, value_name = "FILE", env = "SNAPSHOT_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key in PEM
+    #[arg(long, value_name = "FILE", env = "SNAPSHOT_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+
+    /// Where to serve /metrics for Prometheus, apart from the public [default: nowhere]
+    #[arg(long, value_name = "ADDR", env = "SNAPSHOT_METRICS")]
+    metrics: Option<SocketAddr>,
+
+    /// One line for each request on standard output: off, text or json [default: off]
+    #[arg(long, value_name = "FORMAT", env = "SNAPSHOT_ACCESS_LOG")]
+    #[serde(deserialize_with = "text")]
+    access_log: Option<Format>,
+
+    /// Which web pages may read the data: any, none, or origins with commas between
+    ///
+    /// The data is public, so the default is any, which every cache can keep
+    /// once for all. [default: any]
+    #[arg(long, value_name = "WHO", env = "SNAPSHOT_CORS")]
+    #[serde(deserialize_with = "text")]
+    cors: Option<Who>,
+
+    /// Cache-Control of version.json and of /api [default: public, max-age=5, stale-if-error=86400]
+    #[arg(long, value_name = "VALUE", env = "SNAPSHOT_POINTER_CACHE_CONTROL")]
+    pointer_cache_control: Option<String>,
+
+    /// How often version.json is compared [default: 500ms]
+    #[arg(long, value_name = "DURATION", env = "SNAPSHOT_POLL_INTERVAL")]
+    #[serde(deserialize_with = "text")]
+    poll_interval: Option<Time>,
+
+    /// Objects held in memory; larger ones are sent from their files [default: 256MiB]
+    #[arg(long, value_name = "SIZE", env = "SNAPSHOT_MEMORY")]
+    #[serde(deserialize_with = "text")]
+    memory: Option<Size>,
+
+    /// Bytes from files that may wait for slow clients, all together [default: 64MiB]
+    #[arg(long, value_name = "SIZE", env = "SNAPSHOT_IN_FLIGHT")]
+    #[serde(deserialize_with = "text")]
+    in_flight: Option<Size>,
+
+    /// Open connections; at the limit the one that waited longest gives way [default: 16384]
+    #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+
+    /// How long a connection may wait between requests [default: 120s]
+    ///
+    /// Must be longer than the keep-alive of a CDN or proxy in front.
+    #[arg(long, value_name = "DURATION", env = "SNAPSHOT_IDLE_TIMEOUT")]
+    #[serde(deserialize_with = "text")]
+    idle_timeout: Option<Time>,
+
+    /// How long a request's head may take from its first byte [default: 10s]
+    #[arg(long, value_name = "DURATION", env = "SNAPSHOT_HEAD_TIMEOUT")]
+    #[serde(deserialize_with = "text")]
+    head_timeout: Option<Time>,
+
+    /// How long a client may read nothing of its response [default: 30s]
+    #[arg(long, value_name = "DURATION", env = "SNAPSHOT_STALL_TIMEOUT")]
+    #[serde(deserialize_with = "text")]
+    stall_timeout: Option<Time>,
+
+    /// How long a stopping server lets running requests finish [default: 10s]
+    #[arg(long, value_name = "DURATION", env = "SNAPSHOT_STOP_TIMEOUT")]
+    #[serde(deserialize_with = "text")]
+    stop_timeout: Option<Time>,
+}
+
+/// Why a configuration file is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("failed to read {}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is not usable", path.display())]
+    Toml {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
+    #[error("tls-cert and tls-key go together; one of them is missing")]
+    HalfOfTls,
+}
+
+impl Settings {
+    /// Reads a file; paths in it are relative to where the server was started.
+    pub(crate) fn read(path: &Path) -> Result<Self, SettingsError> {
+        let path = path.to_owned();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|source| SettingsError::Toml {
+                path,
+                source: Box::new(source),
+            }),
+            Err(source) => Err(SettingsError::Read { path, source }),
+        }
+    }
+
+    /// These settings where they say something, else those.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            root: self.root.or(other.root),
+            listen: if self.listen.is_empty() {
+                other.listen
+            } else {
+                self.listen
+            },
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            metrics: self.metrics.or(other.metrics),
+            access_log: self.access_log.or(other.access_log),
+            cors: self.cors.or(other.cors),
+            pointer_cache_control: self.pointer_cache_control.or(other.pointer_cache_control),
+            poll_interval: self.poll_interval.or(other.poll_interval),
+            memory: self.memory.or(other.memory),
+            in_flight: self.in_flight.or(other.in_flight),
+            max_connections: self.max_connections.or(other.max_connections),
+            idle_timeout: self.idle_timeout.or(other.idle_timeout),
+            head_timeout: self.head_timeout.or(other.head_timeout),
+            stall_timeout: self.stall_timeout.or(other.stall_timeout),
+            stop_timeout: self.stop_timeout.or(other.stop_timeout),
+        }
+    }
+
+    /// The defaults with these settings over them.
+    pub(crate) fn into_options(self) -> Result<Options, SettingsError> {
+        let mut options = Options::default();
+        set(&mut options.root, self.root);
+        if !self.listen.is_empty() {
+            options.listen = self.listen;
+        }
+        options.tls = match (self.tls_cert, self.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            _ => return Err(SettingsError::HalfOfTls),
+        };
+        options.metrics = self.metrics;
+        set(
+            &mut options.access_log,
+            self.access_log.map(|format| format.0),
+        );
+        set(&mut options.cors, self.cors.map(|who| who.0));
+        set(
+            &mut options.pointer_cache_control,
+            self.pointer_cache_control,
+        );
+        set(
+            &mut options.poll_interval,
+            self.poll_interval.map(|time| time.0),
+        );
+        set(
+            &mut options.memory_budget_bytes,
+            self.memory.map(|size| size.0),
+        );
+        set(
+            &mut options.in_flight_bytes,
+            self.in_flight.map(|size| size.0),
+        );
+        set(&mut options.max_connections, self.max_connections);
+        let timeouts = &mut options.timeouts;
+        set(&mut timeouts.idle, self.idle_timeout.map(|time| time.0));
+        set(&mut timeouts.head, self.head_timeout.map(|time| time.0));
+        set(&mut timeouts.stall, self.stall_timeout.map(|time| time.0));
+        set(&mut timeouts.stop, self.stop_timeout.map(|time| time.0));
+        Ok(options)
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+/// A value that is written as text in the file too.
+fn text<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(de::Error::custom)
+}
+
+fn texts<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts
+        .iter()
+        .map(|text| text.parse().map_err(de::Error::custom))
+        .collect()
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Format(AccessLog);
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self(AccessLog::Off)),
+            "text" => Ok(Self(AccessLog::Text)),
+            "json" => Ok(Self(AccessLog::Json)),
+            _ => Err("write off, text or json"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Who(Cors);
+
+impl FromStr for Who {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "any" => return Ok(Self(Cors::Any)),
+            "none" => return Ok(Self(Cors::SameOrigin)),
+            _ => {}
+        }
+        let is_origin = |text: &str| {
+            let host = text
+                .strip_prefix("https://")
+                .or_else(|| text.strip_prefix("http://"));
+            host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '?', '#']))
+        };
+        let mut origins = Vec::new();
+        for origin in text.split(',').map(str::trim) {
+            if !is_origin(origin) {
+                return Err(
+                    "write any, none, or origins like https://app.example, with commas between",
+                );
+            }
+            origins.push(origin.parse().map_err(|_| "an origin is ASCII")?);
+        }
+        Ok(Self(Cors::Origins(origins)))
+    }
+}
+
+/// `500ms`, `30s`, `2m`.
+#[derive(Clone, Debug, PartialEq)]
+struct Time(Duration);
+
+impl FromStr for Time {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = split_number(text);
+        let millis = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" | "min" => 60_000,
+            _ => return Err("write a number with ms, s or m, such as 30s"),
+        };
+        let number: u64 = number
+            .parse()
+            .map_err(|_| "write a whole number, such as 30s")?;
+        match number.checked_mul(millis) {
+            Some(millis @ 1..) => Ok(Self(Duration::from_millis(millis))),
+            _ => Err("the time must be more than nothing and end some day"),
+        }
+    }
+}
+
+/// `65536`, `64KiB`, `256MiB`, `1GiB`.
+#[derive(Clone, Debug, PartialEq)]
+struct Size(u64);
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = split_number(text);
+        let shift = match unit {
+            "" | "B" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            "GiB" => 30,
+            _ => return Err("write a number with KiB, MiB or GiB, such as 256MiB"),
+        };
+        let number: u64 = number
+            .parse()
+            .map_err(|_| "write a whole number, such as 256MiB")?;
+        number
+            .checked_mul(1 << shift)
+            .map(Self)
+            .ok_or("the size does not fit into 64 bits")
+    }
+}
+
+fn split_number(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    (number, unit.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn flags(words: &[&str]) -> Settings {
+        let words = ["snapshot-server"].iter().chain(words);
+        Line::try_parse_from(words)
+            .expect("a command line")
+            .settings
+    }
+
+    #[test]
+    fn every_flag_is_a_key_of_the_file() {
+        for flag in Line::command()
+            .get_arguments()
+            .filter_map(|flag| flag.get_long())
+        {
+            if flag == "help" {
+                continue;
+            }
+            // A value of no type that any key has: what is refused is the value.
+            let error = toml::from_str::<Settings>(&format!("{flag} = {{}}")).expect_err("a table");
+            assert!(
+                !error.message().contains("unknown field"),
+                "{flag}: {error}"
+            );
+        }
+        assert!(toml::from_str::<Settings>("roots = \"a\"").is_err());
+    }
+
+    #[test]
+    fn a_file_says_what_flags_say() {
+        let file = toml::from_str::<Settings>(
+            "root = \"a\"\nlisten = [\"127.0.0.1:1\", \"unix:b\"]\nmemory = \"1MiB\"\n\
+             idle-timeout = \"2m\"\naccess-log = \"json\"\nmax-connections = 9\ncors = \"none\"",
+        );
+        let line = flags(&[
+            "--root=a",
+            "--listen=127.0.0.1:1,unix:b",
+            "--memory=1MiB",
+            "--idle-timeout=2m",
+            "--access-log=json",
+            "--max-connections=9",
+            "--cors=none",
+        ]);
+        assert_eq!(file.expect("a file"), line);
+    }
+
+    #[test]
+    fn flags_come_before_the_file() {
+        let file = flags(&["--root=file", "--memory=1KiB", "--listen=127.0.0.1:1"]);
+        let both = flags(&["--root=flag", "--stop-timeout=1s"]).or(file);
+        let options = both.into_options().expect("options");
+        assert_eq!(options.root, Path::new("flag"));
+        assert_eq!(options.memory_budget_bytes, 1024);
+        assert_eq!(options.listen, ["127.0.0.1:1".parse().expect("a place")]);
+        assert_eq!(options.timeouts.stop, Duration::from_secs(1));
+        assert_eq!(options.timeouts.idle, Duration::from_secs(120));
+    }
+
+    #[test]
+    fn the_help_tells_the_true_defaults() {
+        let help = Line::command().render_long_help().to_string();
+        // However the lines were broken.
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Options {
+            root,
+            memory_budget_bytes,
+            in_flight_bytes,
+            max_connections,
+            timeouts,
+            ..
+        } = Options::default();
+        for default in [
+            root.display().to_string(),
+            format!("{}MiB", memory_budget_bytes >> 20),
+            format!("{}MiB", in_flight_bytes >> 20),
+            max_connections.to_string(),
+            format!("{}s", timeouts.idle.as_secs()),
+            format!("{}s", timeouts.head.as_secs()),
+            format!("{}s", timeouts.stall.as_secs()),
+            format!("{}s", timeouts.stop.as_secs()),
+            format!("{}ms", Options::default().poll_interval.as_millis()),
+            Options::default().pointer_cache_control,
+        ] {
+            assert!(
+                help.contains(&format!("[default: {default}]")),
+                "{default} in\n{help}"
+            );
+        }
+    }
+
+    #[test]
+    fn times_and_sizes_are_read_or_refused() {
+        assert_eq!("500ms".parse(), Ok(Time(Duration::from_millis(500))));
+        assert_eq!("2 m".parse(), Ok(Time(Duration::from_secs(120))));
+        assert_eq!("65536".parse(), Ok(Size(65_536)));
+        assert_eq!("1GiB".parse(), Ok(Size(1 << 30)));
+        for text in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1h",
+            "0s",
+            "99999999999999999999s",
+            "1.5s",
+        ] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
+        for text in [
+            "",
+            "MiB",
+            "1MB",
+            "-1",
+            "99999999999999999999",
+            "99999999999GiB",
+        ] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_are_read_or_refused() {
+        let both = "https://a.example, http://localhost:3000"
+            .parse::<Who>()
+            .expect("origins");
+        assert!(matches!(both.0, Cors::Origins(origins) if origins.len() == 2));
+        for text in [
+            "",
+            "*",
+            "a.example",
+            "https://",
+            "https://a/b",
+            "https://a,b",
+        ] {
+            assert!(text.parse::<Who>().is_err(), "{text}");
+        }
+    }
+}
