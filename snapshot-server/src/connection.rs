@@ -56,8 +56,8 @@ pub(crate) struct Connections {
     emptied: Notify,
 }
 
-/// Milliseconds since the start, as of the last sweep. Good enough for
-/// deadlines of seconds, and free to read.
+/// Milliseconds since the start, as of the last sweep, a quarter of a second ago
+/// at most. Good enough for deadlines of seconds, and free to read.
 struct Clock {
     start: Instant,
     now_ms: AtomicU64,

@@ -3,6 +3,7 @@
 
 mod conditions;
 mod connections;
+mod differential;
 mod endpoints;
 mod listening;
 mod loading;
@@ -13,3 +14,4 @@ mod protocols;
 mod ranges;
 mod requests;
 mod support;
+mod swapping;
