@@ -1,0 +1,164 @@
+//! Where the installed PostgreSQL programs are.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+use super::error::EmbeddedError;
+
+/// Where packages put the programs: `(folder, start of a version's name, what follows it)`.
+const PLACES: [(&str, &str, &str); 9] = [
+    ("/usr/lib/postgresql", "", "bin"),          // Debian, Ubuntu
+    ("/usr", "pgsql-", "bin"),                   // Red Hat, from postgresql.org
+    ("/usr/libexec", "postgresql", ""),          // Alpine
+    ("/opt/homebrew/opt", "postgresql@", "bin"), // Homebrew, Apple silicon
+    ("/usr/local/opt", "postgresql@", "bin"),    // Homebrew, Intel
+    ("/home/linuxbrew/.linuxbrew/opt", "postgresql@", "bin"), // Homebrew, Linux
+    ("/Applications/Postgres.app/Contents/Versions", "", "bin"), // Postgres.app
+    ("/opt/local/lib", "postgresql", "bin"),     // MacPorts
+    ("/usr/lib", "postgresql", "bin"),           // openSUSE
+];
+
+/// Each package manager's program, and what to ask of it.
+const INSTALLERS: [(&str, &str); 6] = [
+    ("apt-get", "apt-get install postgresql"),
+    ("dnf", "dnf install postgresql-server"),
+    ("pacman", "pacman -S postgresql"),
+    ("apk", "apk add postgresql"),
+    ("zypper", "zypper install postgresql-server"),
+    ("brew", "brew install postgresql@17"),
+];
+
+/// One installed PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Binaries {
+    major: u32,
+    folder: PathBuf,
+}
+
+impl Binaries {
+    pub(super) fn initdb(&self) -> PathBuf {
+        self.folder.join("initdb")
+    }
+
+    pub(super) fn postgres(&self) -> PathBuf {
+        self.folder.join("postgres")
+    }
+}
+
+/// Finds the programs: those that `data` was made by, or the newest where it is yet to be made.
+pub(super) fn find(data: &Path, data_major: Option<u32>) -> Result<Binaries, EmbeddedError> {
+    let installed = installed()?;
+    let Some(wanted) = data_major else {
+        return installed
+            .into_iter()
+            .next_back()
+            .ok_or(EmbeddedError::NotInstalled);
+    };
+    let found = installed.iter().map(|binaries| binaries.major).collect();
+    installed
+        .into_iter()
+        .find(|binaries| binaries.major == wanted)
+        .ok_or_else(|| EmbeddedError::OtherMajor {
+            data: data.to_owned(),
+            wanted,
+            found,
+        })
+}
+
+/// The one command that installs PostgreSQL on this system, where we know it.
+pub(super) fn install_command() -> Option<String> {
+    let path = search_path();
+    let (program, command) = INSTALLERS
+        .into_iter()
+        .find(|(program, _)| path.iter().any(|folder| folder.join(program).is_file()))?;
+    // Homebrew refuses root; the others need it.
+    let sudo = if program == "brew" || geteuid().is_root() {
+        ""
+    } else {
+        "sudo "
+    };
+    Some(format!("{sudo}{command}"))
+}
+
+/// Every PostgreSQL in sight, the newest last.
+fn installed() -> Result<BTreeSet<Binaries>, EmbeddedError> {
+    if let Some(folder) = env::var_os("TABLECAST_PG_BIN").map(PathBuf::from) {
+        let binaries = inspect(&folder).ok_or(EmbeddedError::NotInOverride(folder))?;
+        return Ok(BTreeSet::from([binaries]));
+    }
+    let folders: BTreeSet<PathBuf> = search_path()
+        .into_iter()
+        .chain(PLACES.into_iter().flat_map(folders_of_package))
+        .filter_map(|folder| real_folder(&folder))
+        .collect();
+    Ok(folders
+        .iter()
+        .filter_map(|folder| inspect(folder))
+        .collect())
+}
+
+fn search_path() -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // A relative entry means whatever folder we happen to stand in: not a place for programs.
+    env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .collect()
+}
+
+fn folders_of_package((parent, prefix, rest): (&str, &str, &str)) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path().join(rest))
+        .collect()
+}
+
+/// Follows `postgres` to where it really lies: `initdb` is its neighbour there, and not
+/// always beside the link.
+fn real_folder(folder: &Path) -> Option<PathBuf> {
+    let postgres = folder.join("postgres").canonicalize().ok()?;
+    Some(postgres.parent()?.to_owned())
+}
+
+fn inspect(folder: &Path) -> Option<Binaries> {
+    let folder = real_folder(folder)?;
+    if !folder.join("initdb").is_file() {
+        return None;
+    }
+    let output = Command::new(folder.join("postgres"))
+        .arg("--version")
+        .output()
+        .ok()?;
+    let major = major_of(&String::from_utf8_lossy(&output.stdout))?;
+    Some(Binaries { major, folder })
+}
+
+/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` is of major version 15.
+fn major_of(version: &str) -> Option<u32> {
+    let number = version.strip_prefix("postgres (PostgreSQL) ")?;
+    let end = number
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(number.len());
+    number[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major_of;
+
+    #[test]
+    fn the_major_version_is_the_first_number() {
+        assert_eq!(
+            major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
+            Some(15)
+        );
+        assert_eq!(major_of("postgres (PostgreSQL) 18beta1\n"), Some(18));
+        assert_eq!(major_of("postgres (PostgreSQL) 17\n"), Some(17));
+        assert_eq!(major_of("mysqld  Ver 9.1\n"), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! The data folder: made whole or not at all (E3), and looked at before it is used.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::binaries::Binaries;
+use super::error::{EmbeddedError, Said};
+use super::home::Home;
+
+/// What the name of an unfinished data folder begins with.
+const UNFINISHED: &str = "postgres.new-";
+
+/// The major version that wrote the data folder; `None` where it is yet to be made.
+pub(super) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
+    let not_a_cluster = || EmbeddedError::NotACluster(data.to_owned());
+    match fs::read_to_string(data.join("PG_VERSION")) {
+        Ok(version) => version
+            .trim()
+            .parse()
+            .map(Some)
+            .map_err(|_| not_a_cluster()),
+        Err(error) if error.kind() == ErrorKind::NotFound => match is_absent_or_empty(data)? {
+            true => Ok(None),
+            false => Err(not_a_cluster()),
+        },
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotADirectory | ErrorKind::InvalidData
+            ) =>
+        {
+            Err(not_a_cluster())
+        }
+        Err(error) => Err(EmbeddedError::path(data)(error)),
+    }
+}
+
+/// Makes the data folder beside its place and renames it, so that a run killed
+/// half-way leaves nothing that looks like one.
+pub(super) async fn create(home: &Home, binaries: &Binaries) -> Result<(), EmbeddedError> {
+    let parent = home.parent();
+    remove_unfinished(parent);
+    let unfinished = home.new_folder(parent, UNFINISHED)?;
+    initdb(home, binaries, unfinished.path()).await?;
+    fs::rename(unfinished.path(), &home.data).map_err(EmbeddedError::path(&home.data))?;
+    // Its name has changed: there is nothing left for the guard to remove.
+    let _ = unfinished.keep();
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(EmbeddedError::path(parent))
+}
+
+async fn initdb(home: &Home, binaries: &Binaries, data: &Path) -> Result<(), EmbeddedError> {
+    let program = binaries.initdb();
+    let mut command = tokio::process::Command::from(home.command(&program));
+    command.arg("--pgdata").arg(data);
+    // The same on every machine; an order that matters is spelled out in the queries.
+    command.args(["--locale=C", "--encoding=UTF8", "--username=postgres"]);
+    // Whoever gets to the socket (E4) is its owner or root.
+    command.arg("--auth=trust");
+    let output = command
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(EmbeddedError::run(&program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let source = Said::last_of(&String::from_utf8_lossy(&said));
+    Err(EmbeddedError::Create {
+        data: home.data.clone(),
+        source,
+    })
+}
+
+/// Clears away what killed runs left. Only an attempt: an orphaned initdb may still be
+/// writing there, and each run has a name of its own anyway.
+fn remove_unfinished(parent: &Path) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
+    {
+        let _ = fs::remove_dir_all(entry.path());
+    }
+}
+
+fn is_absent_or_empty(data: &Path) -> Result<bool, EmbeddedError> {
+    match fs::read_dir(data) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(EmbeddedError::path(data)(error)),
+    }
+}

@@ -1,0 +1,316 @@
+//! Where the server's data lies, as whom it runs, and whose turn it is.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{Gid, Uid, User, geteuid};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use super::error::EmbeddedError;
+
+/// How long others may take to start, join or stop the server before we give up.
+const TURN_WITHIN: Duration = Duration::from_secs(180);
+
+/// How long we rest before looking again at something that no event announces.
+pub(super) const MOMENT: Duration = Duration::from_millis(10);
+
+/// Where root keeps the data of projects that lie out of the server's reach.
+const SHARED_HOME: &str = "/var/lib/tablecast";
+
+/// What a socket folder's name begins with.
+const SOCKET_FOLDER: &str = "tablecast-";
+
+/// The longest socket path, `<temporary folder>/tablecast-XXXXXX/.s.PGSQL.5432`, that
+/// macOS takes; Linux takes four bytes more.
+const SOCKET_PATH_BYTES: usize = 103;
+
+/// Another user to run the server as. PostgreSQL refuses to run as root.
+#[derive(Debug)]
+struct RunAs {
+    uid: Uid,
+    gid: Gid,
+}
+
+/// The places of one project's server.
+#[derive(Debug)]
+pub(super) struct Home {
+    /// The data folder itself, never a link to it.
+    pub(super) data: PathBuf,
+    pub(super) log: PathBuf,
+    /// The data folder's place in the project, where it lies elsewhere.
+    link: Option<PathBuf>,
+    /// `None`: as ourselves.
+    run_as: Option<RunAs>,
+}
+
+impl Home {
+    /// Decides on places and user, and makes the folders above the data.
+    pub(super) fn open(root: &Path) -> Result<Self, EmbeddedError> {
+        fs::create_dir_all(root).map_err(EmbeddedError::path(root))?;
+        let root = root.canonicalize().map_err(EmbeddedError::path(root))?;
+        let place = root.join("postgres");
+        let data = behind_links(&place);
+        let owner = owner_of(&data);
+
+        let run_as = if geteuid().is_root() {
+            Some(unprivileged(owner)?)
+        } else {
+            None
+        };
+        let user = run_as.as_ref().map_or_else(geteuid, |user| user.uid);
+        if let Some((uid, _)) = owner
+            && uid != user.as_raw()
+        {
+            return Err(EmbeddedError::NotOurs {
+                data,
+                owner: name_of(uid.into()),
+                user: name_of(user),
+            });
+        }
+
+        let mut home = Self {
+            data,
+            log: root.join("postgres.log"),
+            link: None,
+            run_as,
+        };
+        fs::create_dir_all(home.parent()).map_err(EmbeddedError::path(home.parent()))?;
+        if home.in_reach(home.parent())? {
+            return Ok(home);
+        }
+        if owner.is_some() {
+            return Err(EmbeddedError::Unreachable {
+                data: home.data,
+                user: name_of(user),
+            });
+        }
+        home.data = shared_place(&place)?;
+        home.link = Some(place);
+        Ok(home)
+    }
+
+    /// Leaves a link in the project to data that had to be kept elsewhere, and says so.
+    pub(super) fn link_from_project(&self) -> Result<Option<String>, EmbeddedError> {
+        let Some(place) = &self.link else {
+            return Ok(None);
+        };
+        match symlink(&self.data, place) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(EmbeddedError::path(place)(error))
+            }
+            _ => Ok(Some(format!(
+                "PostgreSQL does not run as root, and its user cannot reach {}: the data is in {}",
+                place.display(),
+                self.data.display()
+            ))),
+        }
+    }
+
+    /// The folder that holds the data folder and the locks beside it.
+    pub(super) fn parent(&self) -> &Path {
+        self.data
+            .parent()
+            .expect("a data folder lies in .tablecast or a folder of its own")
+    }
+
+    /// Waits until no other publisher is starting, joining or stopping this server.
+    pub(super) async fn take_turn(&self) -> Result<Flock<File>, EmbeddedError> {
+        let path = self.beside_data(".lock");
+        let mut file = open_lock(&path)?;
+        let deadline = Instant::now() + TURN_WITHIN;
+        loop {
+            // Tried again and again rather than waited for: a lock's wait cannot be cancelled.
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(turn) => return Ok(turn),
+                Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
+                Err((_, Errno::EWOULDBLOCK)) => return Err(EmbeddedError::Busy(path)),
+                Err((_, errno)) => return Err(EmbeddedError::path(&path)(errno.into())),
+            };
+            sleep(MOMENT).await;
+        }
+    }
+
+    /// The lock that a server's processes hold; `None` while any of them is alive.
+    ///
+    /// It passes to the server with the file, so it must not be unlocked when we let go
+    /// of our copy, as nix's guard would.
+    pub(super) fn nobody_alive(&self) -> Result<Option<File>, EmbeddedError> {
+        let path = self.beside_data(".alive");
+        let file = open_lock(&path)?;
+        #[expect(deprecated, reason = "the guard that replaces it unlocks when dropped")]
+        match nix::fcntl::flock(file.as_raw_fd(), FlockArg::LockExclusiveNonblock) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::EWOULDBLOCK) => Ok(None),
+            Err(errno) => Err(EmbeddedError::path(&path)(errno.into())),
+        }
+    }
+
+    /// A new private folder, with a path short enough for a socket.
+    pub(super) fn new_socket_folder(&self) -> Result<TempDir, EmbeddedError> {
+        let preferred = env::temp_dir();
+        let temporary = if fits_a_socket(&preferred) && self.in_reach(&preferred)? {
+            preferred
+        } else {
+            PathBuf::from("/tmp")
+        };
+        self.new_folder(&temporary, SOCKET_FOLDER)
+    }
+
+    /// A new folder of the server's user, closed to all others; removed when dropped.
+    pub(super) fn new_folder(&self, parent: &Path, prefix: &str) -> Result<TempDir, EmbeddedError> {
+        let folder = tempfile::Builder::new()
+            .prefix(prefix)
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(parent)
+            .map_err(EmbeddedError::path(parent))?;
+        self.give(folder.path())?;
+        Ok(folder)
+    }
+
+    /// Makes the server's user the owner of what we made.
+    pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
+        let Some(user) = &self.run_as else {
+            return Ok(());
+        };
+        chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .map_err(EmbeddedError::path(path))
+    }
+
+    /// A program to be run as the server's user, in surroundings that do not leak into it.
+    pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        // PGDATA, PGPORT and their kin are about some other server; translated messages
+        // are of no use to whoever looks them up.
+        for (name, _) in env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"PG")) {
+            command.env_remove(name);
+        }
+        command
+            .env("LC_ALL", "C")
+            .current_dir("/")
+            .stdin(Stdio::null());
+        if let Some(user) = &self.run_as {
+            // Supplementary groups are dropped with the user.
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
+        command
+    }
+
+    /// Whether the server's user gets into a folder: asked of the kernel, which alone
+    /// knows every access list and mount.
+    fn in_reach(&self, folder: &Path) -> Result<bool, EmbeddedError> {
+        if self.run_as.is_none() {
+            return Ok(true);
+        }
+        let mut shell = self.command("/bin/sh");
+        shell
+            .args(["-c", r#"cd "$1""#, "sh"])
+            .arg(folder)
+            .stderr(Stdio::null());
+        Ok(shell
+            .status()
+            .map_err(EmbeddedError::run(Path::new("/bin/sh")))?
+            .success())
+    }
+
+    fn beside_data(&self, suffix: &str) -> PathBuf {
+        let mut path = self.data.clone().into_os_string();
+        path.push(suffix);
+        path.into()
+    }
+}
+
+/// Whether a folder can only be one that [`Home::new_socket_folder`] made.
+pub(super) fn is_socket_folder(folder: &Path) -> bool {
+    folder
+        .file_name()
+        .is_some_and(|name| name.as_bytes().starts_with(SOCKET_FOLDER.as_bytes()))
+}
+
+/// Follows a link even to a place that is gone: the data is made again there.
+fn behind_links(place: &Path) -> PathBuf {
+    place
+        .canonicalize()
+        .or_else(|_| fs::read_link(place))
+        .unwrap_or_else(|_| place.to_owned())
+}
+
+/// Whose the data is, where there is any.
+fn owner_of(data: &Path) -> Option<(u32, u32)> {
+    let metadata = fs::metadata(data).ok().filter(fs::Metadata::is_dir)?;
+    let is_empty = fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_none());
+    (!is_empty).then(|| (metadata.uid(), metadata.gid()))
+}
+
+/// Whoever already owns the data, or else a user made for such things.
+fn unprivileged(owner: Option<(u32, u32)>) -> Result<RunAs, EmbeddedError> {
+    if let Some((uid, gid)) = owner
+        && uid != 0
+    {
+        return Ok(RunAs {
+            uid: uid.into(),
+            gid: gid.into(),
+        });
+    }
+    ["postgres", "nobody"]
+        .into_iter()
+        .find_map(|name| User::from_name(name).ok().flatten())
+        .map(|user| RunAs {
+            uid: user.uid,
+            gid: user.gid,
+        })
+        .ok_or(EmbeddedError::NoUser)
+}
+
+fn name_of(uid: Uid) -> String {
+    User::from_uid(uid)
+        .ok()
+        .flatten()
+        .map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// One folder for each project, the same at every run.
+fn shared_place(place: &Path) -> Result<PathBuf, EmbeddedError> {
+    let hash = blake3::hash(place.as_os_str().as_bytes()).to_hex();
+    let folder = Path::new(SHARED_HOME).join(&hash[..16]);
+    for folder in [Path::new(SHARED_HOME), &folder] {
+        // Said outright, because root's umask may close what it makes.
+        let passable = || fs::set_permissions(folder, fs::Permissions::from_mode(0o755));
+        fs::create_dir_all(folder)
+            .and_then(|()| passable())
+            .map_err(EmbeddedError::path(folder))?;
+    }
+    Ok(folder.join("postgres"))
+}
+
+fn open_lock(path: &Path) -> Result<File, EmbeddedError> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(EmbeddedError::path(path))
+}
+
+fn fits_a_socket(temporary: &Path) -> bool {
+    let bytes = temporary.as_os_str().as_bytes();
+    // PostgreSQL reads the folder from a list, in which other characters have a meaning.
+    let plain = bytes
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte));
+    plain
+        && temporary.is_absolute()
+        && bytes.len() + "/tablecast-XXXXXX/.s.PGSQL.5432".len() <= SOCKET_PATH_BYTES
+}

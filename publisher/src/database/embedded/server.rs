@@ -1,0 +1,328 @@
+//! The running server: joined where there is one, started where there is none.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, NoTls};
+
+use super::binaries;
+use super::cluster;
+use super::error::{EmbeddedError, Said};
+use super::home::{Home, MOMENT, is_socket_folder};
+use super::watcher::{self, Hold};
+
+/// How long a server may stay silent before we give it up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long the watcher may take to end the server; a little more than it grants itself.
+const END_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the server's socket is called after; no TCP port is opened.
+const PORT: u16 = 5432;
+
+/// A small server for one laptop, whose data still survives a power cut.
+const SETTINGS: [&str; 15] = [
+    "listen_addresses=",
+    "port=5432",
+    "unix_socket_permissions=0700",
+    "max_connections=50",
+    "shared_buffers=128MB",
+    "fsync=on",
+    "synchronous_commit=on",
+    // Nothing replicates from here, so the log holds only what a recovery needs.
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=2GB",
+    "autovacuum=on",
+    // Compiling a query takes longer than running one over tables of this size.
+    "jit=off",
+    "timezone=UTC",
+    "log_timezone=UTC",
+    // To stderr, which is the log file, without one more process.
+    "logging_collector=off",
+];
+
+/// A server that we hold.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) folder: PathBuf,
+    hold: Hold,
+    /// Locked, and shared with all who use this server.
+    users: Flock<File>,
+}
+
+/// What a server answers to an attempt to connect.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Ready,
+    /// It is starting up or shutting down, and says so.
+    NotNow,
+    Nothing,
+}
+
+/// How to connect through the socket in a folder.
+pub(super) fn config(folder: &Path, database: &str) -> Config {
+    config_at(folder, PORT, database)
+}
+
+/// Joins the server that runs on this data, or starts one where none is alive.
+pub(super) async fn join_or_start(home: &Home) -> Result<Server, EmbeddedError> {
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    while Instant::now() < deadline {
+        if let Some(alive) = home.nobody_alive()? {
+            return start(home, alive).await;
+        }
+        // What is alive can also be on its way out: then it is soon gone.
+        if let Some(server) = timeout_at(deadline, join(home)).await.unwrap_or(Ok(None))? {
+            return Ok(server);
+        }
+        sleep(MOMENT).await;
+    }
+    Err(EmbeddedError::StillRunning(home.data.clone()))
+}
+
+/// Leaves a server. The last one to leave sees it end.
+pub(super) async fn leave(home: &Home, server: Server) -> Result<(), EmbeddedError> {
+    let Server {
+        folder,
+        hold,
+        users,
+    } = server;
+    if users.relock(FlockArg::LockExclusiveNonblock).is_err() {
+        return Ok(());
+    }
+    watcher::ensure(home, &folder)?;
+    drop(hold);
+    let deadline = Instant::now() + END_WITHIN;
+    while home.nobody_alive()?.is_none() {
+        if Instant::now() > deadline {
+            return Err(EmbeddedError::StillRunning(home.data.clone()));
+        }
+        sleep(MOMENT).await;
+    }
+    Ok(())
+}
+
+async fn start(home: &Home, alive: File) -> Result<Server, EmbeddedError> {
+    let major = cluster::major(&home.data)?;
+    let binaries = binaries::find(&home.data, major)?;
+    if major.is_none() {
+        cluster::create(home, &binaries).await?;
+    }
+    clear_after_the_dead(home).await?;
+
+    let folder = home.new_socket_folder()?;
+    let users = lock_users(home, folder.path())?;
+    let log = new_log(&home.log)?;
+    let postgres = command_line(home, &binaries.postgres(), folder.path());
+    let (hold, watcher) = watcher::start(home, folder.path(), &postgres, alive, log)?;
+    // From here on the watcher removes the folder.
+    let server = Server {
+        folder: folder.keep(),
+        hold,
+        users,
+    };
+    wait_until_ready(home, &server.folder, watcher).await?;
+    Ok(server)
+}
+
+/// Joins the server named in the data folder, unless it is about to end.
+async fn join(home: &Home) -> Result<Option<Server>, EmbeddedError> {
+    let Some(postmaster) = Postmaster::read(&home.data) else {
+        return Ok(None);
+    };
+    let Some(hold) = watcher::hold(home, &postmaster).await? else {
+        return Ok(None);
+    };
+    // Held, it does not end any more while we look.
+    while answer(&postmaster).await == Answer::NotNow {
+        sleep(MOMENT).await;
+    }
+    if answer(&postmaster).await == Answer::Nothing {
+        return Ok(None);
+    }
+    let users = lock_users(home, &postmaster.folder)?;
+    Ok(Some(Server {
+        folder: postmaster.folder,
+        hold,
+        users,
+    }))
+}
+
+/// Waits for the first successful connection.
+///
+/// A server that says that it is starting up is recovering from a crash, and is left the
+/// time that this takes.
+async fn wait_until_ready(
+    home: &Home,
+    folder: &Path,
+    mut watcher: tokio::process::Child,
+) -> Result<(), EmbeddedError> {
+    let mut heard = Instant::now();
+    while heard.elapsed() < ANSWER_WITHIN {
+        match answer_at(folder, PORT).await {
+            Answer::Ready => return Ok(()),
+            Answer::NotNow => heard = Instant::now(),
+            // The watcher ends with the server.
+            Answer::Nothing if !matches!(watcher.try_wait(), Ok(None)) => break,
+            Answer::Nothing => {}
+        }
+        sleep(MOMENT).await;
+    }
+    let log = fs::read(&home.log).unwrap_or_default();
+    let source = Said::last_of(&String::from_utf8_lossy(&log));
+    Err(EmbeddedError::Start {
+        log: home.log.clone(),
+        source,
+    })
+}
+
+/// Removes what a killed server left: its socket folder, and its process number, which
+/// may be somebody else's after a restart of the machine and would then keep PostgreSQL
+/// from starting.
+async fn clear_after_the_dead(home: &Home) -> Result<(), EmbeddedError> {
+    let Some(dead) = Postmaster::read(&home.data) else {
+        return Ok(());
+    };
+    if dead.number_is_in_use() {
+        if answer(&dead).await != Answer::Nothing {
+            return Err(EmbeddedError::Foreign {
+                data: home.data.clone(),
+                pid: dead.pid,
+            });
+        }
+        let file = Postmaster::file(&home.data);
+        fs::remove_file(&file).map_err(EmbeddedError::path(&file))?;
+    }
+    if is_socket_folder(&dead.folder) {
+        let _ = fs::remove_dir_all(&dead.folder);
+    }
+    Ok(())
+}
+
+fn command_line(home: &Home, postgres: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(postgres);
+    command.arg("-D").arg(&home.data).arg("-k").arg(folder);
+    for setting in SETTINGS {
+        command.args(["-c", setting]);
+    }
+    command
+}
+
+fn new_log(path: &Path) -> Result<File, EmbeddedError> {
+    let open = || -> io::Result<File> {
+        let log = File::options().append(true).create(true).open(path)?;
+        log.set_len(0)?;
+        Ok(log)
+    };
+    open().map_err(EmbeddedError::path(path))
+}
+
+fn lock_users(home: &Home, folder: &Path) -> Result<Flock<File>, EmbeddedError> {
+    let path = folder.join("users");
+    let file = File::options()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(EmbeddedError::path(&path))?;
+    home.give(&path)?;
+    // Only who has the turn locks it for himself alone, and the turn is ours.
+    Flock::lock(file, FlockArg::LockSharedNonblock)
+        .map_err(|(_, errno)| EmbeddedError::path(&path)(errno.into()))
+}
+
+fn config_at(folder: &Path, port: u16, database: &str) -> Config {
+    let mut config = Config::new();
+    config
+        .host_path(folder)
+        .port(port)
+        .user("postgres")
+        .dbname(database);
+    config
+}
+
+async fn answer(postmaster: &Postmaster) -> Answer {
+    answer_at(&postmaster.folder, postmaster.port).await
+}
+
+async fn answer_at(folder: &Path, port: u16) -> Answer {
+    let config = config_at(folder, port, "postgres");
+    match timeout(Duration::from_secs(5), config.connect(NoTls)).await {
+        Ok(Ok(_)) => Answer::Ready,
+        Ok(Err(error)) => match error.code() {
+            Some(&SqlState::CANNOT_CONNECT_NOW) => Answer::NotNow,
+            // It refuses us, as it can only do when it is up.
+            Some(_) => Answer::Ready,
+            None => Answer::Nothing,
+        },
+        Err(_) => Answer::Nothing,
+    }
+}
+
+/// What a server writes about itself into `postmaster.pid`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Postmaster {
+    pub(super) pid: i32,
+    port: u16,
+    pub(super) folder: PathBuf,
+}
+
+impl Postmaster {
+    /// Reads the file; `None` where there is no server, or none that listens yet.
+    pub(super) fn read(data: &Path) -> Option<Self> {
+        Self::parse(&fs::read_to_string(Self::file(data)).ok()?)
+    }
+
+    fn file(data: &Path) -> PathBuf {
+        data.join("postmaster.pid")
+    }
+
+    /// ```text
+    /// 4711                      process
+    /// /home/ada/.tablecast/...  data folder
+    /// 1771938724                started
+    /// 5432                      port
+    /// /tmp/tablecast-x7Yq2a     socket folder, empty until the server listens
+    /// ```
+    fn parse(text: &str) -> Option<Self> {
+        let lines: Vec<&str> = text.lines().collect();
+        let folder = lines.get(4).filter(|folder| !folder.is_empty())?;
+        Some(Self {
+            pid: lines[0].trim().parse().ok()?,
+            port: lines[3].trim().parse().ok()?,
+            folder: folder.into(),
+        })
+    }
+
+    fn number_is_in_use(&self) -> bool {
+        kill(Pid::from_raw(self.pid), None) != Err(Errno::ESRCH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Postmaster;
+
+    #[test]
+    fn a_server_is_known_once_it_listens() {
+        let listening = "4711\n/data\n1771938724\n5432\n/tmp/tablecast-a\n\n  1234  5\nready   \n";
+        let expected = Postmaster {
+            pid: 4711,
+            port: 5432,
+            folder: "/tmp/tablecast-a".into(),
+        };
+        assert_eq!(Postmaster::parse(listening), Some(expected));
+        assert_eq!(Postmaster::parse("4711\n/data\n1771938724\n5432\n\n"), None);
+        assert_eq!(Postmaster::parse("4711\n/da"), None);
+        assert_eq!(Postmaster::parse(""), None);
+    }
+}
