@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
 
 from canonical import Number, parse, render
 
@@ -414,12 +415,15 @@ class TableCheck:
         if key in self.keys:
             self.fault(f"{place}: primary key {', '.join(key)} was there before")
         self.keys.add(key)
-        rank = [sort_key(self.types[column], row[column]) for column in self.order]
-        if None in rank:
-            return
-        if self.last is not None and rank < self.last:
+        try:
+            rank = [sort_key(self.types[column], row[column]) for column in self.order]
+            late = None not in rank and self.last is not None and rank < self.last
+        except (ArithmeticError, TypeError, ValueError):
+            # A value that its type cannot have has no place in an order.
+            return self.fault(f"{place}: cannot be ordered")
+        if late:
             self.fault(f"{place}: stands after a row that it should precede")
-        self.last = rank
+        self.last = None if None in rank else rank
 
     def fault(self, what):
         if len(self.faults) < MAX_FAULTS_PER_FILE:
@@ -429,20 +433,22 @@ class TableCheck:
 
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
-STRINGS = ("text", "character", "uuid", "date", "time", "bytea")
+# Types whose order is neither that of their text nor one that we compute here.
+# What is in none of these lists is an enumeration, under a name of its own.
+OTHERS = ("interval", "inet", "cidr", "macaddr", "money", "bit", "json", "ts", "xml", "point")
 
 
 def json_types(sql_type):
-    """What a column of that type may be in JSON; a number may be published as a string."""
+    """What a column of that type may be in JSON: any may be published as text."""
     if sql_type.endswith("[]"):
-        return list
+        return (list, str)
+    if sql_type.startswith("json"):
+        return object
     if sql_type == "boolean":
-        return bool
+        return (bool, str)
     if sql_type.startswith(NUMBERS):
         return (Number, str)
-    if sql_type.startswith(STRINGS):
-        return str
-    return object
+    return str
 
 
 def sort_key(sql_type, value):
@@ -451,18 +457,20 @@ def sort_key(sql_type, value):
         return (1,)
     if isinstance(value, bool):
         return (0, value)
-    if sql_type.startswith(NUMBERS):
-        return (0, Number(value).value if isinstance(value, str) else value.value)
-    if not isinstance(value, str):
+    if sql_type.startswith(NUMBERS) and isinstance(value, (str, Number)):
+        number = Decimal(value) if isinstance(value, str) else value.value
+        return (0, number) if number.is_finite() else None
+    if not isinstance(value, str) or sql_type.endswith("[]") or sql_type.startswith(OTHERS):
         return None
     if sql_type.startswith("time"):
         # "…:00Z" and "…:00.5Z": by bytes the dot would come first.
         return (0, value.rstrip("Z"))
     if sql_type == "bytea":
         return (0, base64.b64decode(value))
-    if sql_type.startswith(("text", "character", "uuid", "date")):
-        return (0, value.encode())
-    return None
+    if sql_type.startswith("character("):
+        # The spaces that fill it up do not count.
+        value = value.rstrip(" ")
+    return (0, value.encode())
 
 
 def rows_of(path):

@@ -3,8 +3,8 @@
 
     python3 tests/independent/compare_rows.py [--config tablecast.toml] [--partial] SOURCE SNAPSHOT
 
-What counts as equal: numbers by value, timestamps by instant, a missing field and
-null; everything else only if it is the same. Rows whose is_active is false are
+What counts as equal: numbers by value, timestamps by instant, uuids in either case,
+a missing field and null; everything else only if it is the same. Rows whose is_active is false are
 absent from the snapshot, source_type is never published, a field that begins with
 "_" is an editor's note. Where a file leaves out a column that cannot be null, the
 database fills it in: with one value for the whole column, which is told.
@@ -178,10 +178,16 @@ NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision
 
 def canonical_value(sql_type, value):
     """One form for the spellings of a value that a column of that type takes for the same."""
-    if isinstance(value, str) and sql_type.startswith(NUMBERS):
+    if not isinstance(value, str):
+        return value
+    if sql_type.startswith(NUMBERS) and re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value):
         return Number(value)
-    if isinstance(value, str) and sql_type.startswith("timestamp"):
+    if sql_type.startswith("timestamp"):
         return instant(value)
+    if sql_type == "uuid":
+        return value.lower()
+    if sql_type.startswith("character("):
+        return value.rstrip(" ")
     return value
 
 

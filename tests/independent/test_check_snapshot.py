@@ -246,6 +246,11 @@ class CheckSnapshot(unittest.TestCase):
         rows = [first.replace('"sort_order":1', '"sort_order":true'), *others]
         self.assert_row_fault("grips", rows, "sort_order is True, though its type is integer")
 
+    def test_a_number_that_is_a_text_of_another_kind(self):
+        first, *others = ROWS["grips"]
+        rows = [first.replace('"sort_order":1', '"sort_order":"one"'), *others]
+        self.assert_row_fault("grips", rows, "row 1: cannot be ordered")
+
     def test_an_inactive_row(self):
         first, *others = ROWS["grips"]
         self.assert_row_fault("grips", [first.replace("true", "false"), *others], "is not active")
