@@ -334,4 +334,16 @@ mod tests {
             current()
         ));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_list_of_other_tags_matches(field in "(W/)?\"[a-w,]{0,8}\"(, ?\"[a-w]{0,3}\"){0,3}|\\PC{0,40}") {
+            proptest::prop_assume!(!field.contains('*') && !field.contains("xyzzy"));
+            let Ok(value) = HeaderValue::from_bytes(field.as_bytes()) else { return Ok(()) };
+            let if_none_match = HeaderMap::from_iter([(IF_NONE_MATCH, value.clone())]);
+            proptest::prop_assert_eq!(evaluate(&if_none_match, current()), Decision::Proceed);
+            let if_match = HeaderMap::from_iter([(IF_MATCH, value)]);
+            proptest::prop_assert_eq!(evaluate(&if_match, current()), Decision::PreconditionFailed);
+        }
+    }
 }

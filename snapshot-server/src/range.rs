@@ -217,4 +217,23 @@ mod tests {
         headers.append(RANGE, HeaderValue::from_static("bytes=0-1"));
         assert_eq!(select(&headers, SIZE), Selection::Whole);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_field_reaches_outside_or_costs_more_than_the_whole(
+            field in "(bytes=)?[0-9,\\- ]{0,40}|\\PC{0,40}",
+            size in 0_u64..5000,
+        ) {
+            let Ok(value) = HeaderValue::from_str(&field) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(RANGE, value)]);
+            let parts = match select(&headers, size) {
+                Selection::Whole | Selection::Unsatisfiable => return Ok(()),
+                Selection::Part(part) => vec![part],
+                Selection::Parts(parts) => parts,
+            };
+            let sent: u64 = parts.iter().map(|part| part.end - part.start).sum();
+            proptest::prop_assert!(sent <= size);
+            proptest::prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= size));
+        }
+    }
 }

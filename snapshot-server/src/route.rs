@@ -140,4 +140,18 @@ mod tests {
         check("/%4ä", Err(BadEscape));
         check("/a%2", Err(BadEscape));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_key_is_the_only_way_to_a_file(path in "/[a-z0-9./%\\\\]{0,30}|\\PC{0,60}") {
+            let Ok(decoded) = canonical(&path) else { return Ok(()) };
+            // Decoding is done once: what it gives is its own spelling.
+            proptest::prop_assert_eq!(canonical(&decoded), Ok(Cow::from(decoded.as_ref())));
+            if let Route::Stored(key) = route(&decoded) {
+                let file = key.path();
+                proptest::prop_assert_eq!(format!("/{file}"), decoded);
+                proptest::prop_assert!(!file.contains("..") && !file.starts_with('/'));
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod loading;
 mod methods;
 mod negotiation;
 mod operation;
+mod properties;
 mod protocols;
 mod ranges;
 mod requests;

@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""Is snapshot-server cheaper and faster than nginx over the same folder?
+
+    against-nginx.py SERVER_BINARY SNAPSHOT_FOLDER [--rounds 5] [--seconds 2] [--check]
+
+Both serve the folder on loopback; rounds alternate, so a noisy machine is noisy
+for both, and the ratios are medians of the rounds' own ratios. Trust the CPU
+time per request (the kernel's account of each thread) and the system calls per
+request (strace) over requests per second. `--check` fails where a request costs
+more than 3.05 system calls: the one number that no neighbour can change.
+
+Needs nginx, wrk and strace.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+MOST_SYSCALLS = 3.05
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("server")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--check", action="store_true", help="only count system calls, and judge")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chmod(scratch, 0o755)
+        servers = {"snapshot-server": ours(options.server, options.folder)}
+        if not options.check:
+            servers["nginx"] = nginx(options.folder, Path(scratch))
+        try:
+            questions = scenarios(servers["snapshot-server"], options.folder)
+            if not options.check:
+                compare(servers, questions, options)
+            calls = count_syscalls(servers, questions)
+        finally:
+            for server in servers.values():
+                server.stop()
+    worst = max(calls["snapshot-server"].values())
+    if worst > MOST_SYSCALLS:
+        sys.exit(f"error: {worst:.2f} system calls per request; at most {MOST_SYSCALLS} are allowed")
+
+
+class Server:
+    def __init__(self, process, port):
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        wait_for(self.url + "/version.json")
+
+    def pids(self):
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True
+        )
+        return [self.process.pid, *map(int, children.stdout.split())]
+
+    def cpu_seconds(self):
+        total = 0
+        for pid in self.pids():
+            for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                total += int(task.read_text().split()[0])
+        return total / 1e9
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def ours(binary, folder):
+    port = free_port()
+    # What is counted is requests, not how often the folder is looked at.
+    command = [binary, "--root", folder, "--listen", f"127.0.0.1:{port}", "--poll-interval", "10m"]
+    return Server(subprocess.Popen(command, stderr=subprocess.DEVNULL), port)
+
+
+def nginx(folder, scratch):
+    """As tuned as the research found it: descriptors cached, sendfile, no log."""
+    port = free_port()
+    config = f"""
+        {"user root;" if os.getuid() == 0 else ""}
+        worker_processes {os.cpu_count()}; daemon off; pid {scratch}/pid; error_log {scratch}/error.log;
+        events {{ worker_connections 4096; }}
+        http {{
+          access_log off; default_type application/json; types {{ application/json json; }}
+          sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000000;
+          open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s;
+          {" ".join(f"{kind}_temp_path {scratch}/{kind};" for kind in
+                    ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))}
+          server {{
+            listen 127.0.0.1:{port} reuseport backlog=4096; root {folder.resolve()};
+            gzip_static on; gzip_vary on;
+            add_header Cache-Control "public, max-age=31536000, immutable";
+            add_header Access-Control-Allow-Origin "*";
+            location = /version.json {{
+              add_header Cache-Control "public, max-age=5, stale-if-error=86400";
+              add_header Access-Control-Allow-Origin "*";
+            }}
+          }}
+        }}"""
+    path = scratch / "nginx.conf"
+    path.write_text(config)
+    return Server(subprocess.Popen(["nginx", "-p", scratch, "-c", path]), port)
+
+
+def scenarios(server, folder):
+    """What clients of a CDN's origin ask: name -> path, header fields."""
+    version = json.loads((folder / "version.json").read_text())
+    bundle = f"/bootstrap/{version['bootstrap']['hash']}.json"
+    size = os.path.getsize(f"{folder}{bundle}.gz")
+    return {
+        "version.json 200": ("/version.json", {}),
+        "version.json 304": ("/version.json", {"If-None-Match": None}),
+        f"bundle, gzip, {size / 1000:.0f} kB": (bundle, {"Accept-Encoding": "gzip"}),
+    }
+
+
+def fields_for(server, path, fields):
+    """The server's own tag, where one is asked for."""
+    if "If-None-Match" in fields:
+        with urllib.request.urlopen(server.url + path) as response:
+            fields = {**fields, "If-None-Match": response.headers["ETag"]}
+    return fields
+
+
+def compare(servers, questions, options):
+    print(f"{'':24}{'':16}{'req/s':>9}{'p99 us':>9}{'cpu us/req':>12}")
+    for question, (path, fields) in questions.items():
+        results = {name: [] for name in servers}
+        for _ in range(options.rounds):
+            for name, server in servers.items():
+                results[name].append(measure(server, path, fields, options.seconds))
+        for name, rounds in results.items():
+            rate, p99, cpu = (statistics.median(values) for values in zip(*rounds))
+            print(f"{question:24}{name:16}{rate:9.0f}{p99:9.0f}{cpu:12.2f}")
+        pairs = list(zip(results["snapshot-server"], results["nginx"]))
+        rate = statistics.median(a[0] / b[0] for a, b in pairs)
+        p99 = statistics.median(a[1] / b[1] for a, b in pairs)
+        cpu = statistics.median(b[2] / a[2] for a, b in pairs)
+        print(f"{'':24}ratio: {rate:.2f} times the requests, {p99:.2f} times the p99, "
+              f"{cpu:.2f} times less CPU\n")
+
+
+def measure(server, path, fields, seconds):
+    fields = fields_for(server, path, fields)
+    headers = [word for name, value in fields.items() for word in ("-H", f"{name}: {value}")]
+    before = server.cpu_seconds()
+    command = ["wrk", "-t1", "-c32", f"-d{seconds}s", "--latency", *headers, server.url + path]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    cpu = server.cpu_seconds() - before
+    if "Non-2xx" in out or "Socket errors" in out:
+        sys.exit(f"error: {server.url}{path} failed under load:\n{out}")
+    count = int(re.search(r"(\d+) requests in", out)[1])
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+    number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", out).groups()
+    p99 = float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
+    return rate, p99, cpu / count * 1e6
+
+
+def count_syscalls(servers, questions, requests=10_000):
+    """One keep-alive connection, one request after the other, under strace."""
+    counts = {}
+    for name, server in servers.items():
+        counts[name] = {}
+        for question, (path, fields) in questions.items():
+            fields = fields_for(server, path, fields)
+            with tempfile.NamedTemporaryFile("r") as summary:
+                tracer = ["strace", "-f", "-c", "-o", summary.name]
+                tracer += [word for pid in server.pids() for word in ("-p", str(pid))]
+                strace = subprocess.Popen(tracer, stderr=subprocess.PIPE, text=True)
+                attached = {pid for pid in server.pids()}
+                while attached:
+                    line = strace.stderr.readline()
+                    if found := re.search(r"Process (\d+) attached", line):
+                        attached.discard(int(found[1]))
+                ask(server, path, fields, requests)
+                strace.send_signal(signal.SIGINT)
+                strace.wait()
+                total = sum(
+                    int(line.split()[3])
+                    for line in summary.read().splitlines()
+                    if re.match(r"\s*\d+\.\d+\s", line) and not line.rstrip().endswith("total")
+                )
+            counts[name][question] = total / requests
+            print(f"{question:24}{name:16}{total / requests:9.2f} system calls per request")
+    return counts
+
+
+def ask(server, path, fields, requests):
+    port = int(server.url.rsplit(":", 1)[1])
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        for _ in range(requests):
+            connection.sendall(request)
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                answer += connection.recv(1 << 20)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            left = 0 if head.startswith(b"HTTP/1.1 304") else int(length[1]) - len(body)
+            while left > 0:
+                left -= len(connection.recv(1 << 20))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url):
+    for _ in range(500):
+        try:
+            urllib.request.urlopen(url).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    sys.exit(f"error: {url} is not served")
+
+
+if __name__ == "__main__":
+    for tool in ("nginx", "wrk", "strace"):
+        if not shutil.which(tool) and not ("--check" in sys.argv and tool != "strace"):
+            sys.exit(f"error: {tool} is not installed")
+    main()
