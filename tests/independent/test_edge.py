@@ -250,7 +250,7 @@ class EdgeTest(unittest.TestCase):
         self.origin.server_close()
         answer = self.after_expiry()
         self.assertEqual((answer.status, answer.body), (200, "1"))
-        self.assertEqual(self.edge.get("/edge-health").status, 204)
+        self.assertEqual(self.edge.get("/edge-health").body, "ok\n")
 
     def test_what_was_missing_once_is_asked_for_again(self):
         for _ in range(2):
