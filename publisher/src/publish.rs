@@ -18,7 +18,12 @@
 //! completes that publication before it begins its own. So no page is ever overwritten,
 //! the sequence has neither gap nor repeat, and a lost `version.json` comes back.
 
+mod last;
+mod missing;
 mod variants;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,10 +33,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use snapshot_format::{
-    Digest, DigestWriter, FORMAT_VERSION, Key, MAX_VERSION_SIZE, Manifest, ObjectHash, ObjectRef,
-    TableKey, Version, VersionError,
+    Digest, DigestWriter, FORMAT_VERSION, Key, Manifest, ObjectHash, ObjectRef, TableKey, Version,
+    VersionError,
 };
 
+use self::last::Last;
 use crate::spool::Spool;
 use crate::store::{Store, StoreError, hint_for};
 
@@ -85,7 +91,7 @@ impl RenderedObject {
 
 /// What is reported while a publication goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum Event {
     /// Variants are made.
     Compressing {
         /// Bytes that went into compressors.
@@ -184,6 +190,12 @@ pub enum PublishError {
         /// What it holds.
         order: (u64, u64),
     },
+    /// The sequence is the highest that there is.
+    #[error(
+        "version.json holds the sequence {}, after which none can come",
+        u64::MAX
+    )]
+    LastSequence,
     /// The history names a manifest that is not there, so it cannot be completed.
     #[error("{location}, which the last publication names, is missing or has another size")]
     Incomplete {
@@ -214,6 +226,7 @@ impl PublishError {
                 "another program wrote it; remove that file and publish again: the last version comes back from versions/",
             ),
             Self::Misplaced { .. } => Some("another program wrote it; remove that file"),
+            Self::LastSequence => Some("another program wrote it; remove it and publish again"),
             Self::Incomplete { .. } => Some(
                 "another program removed it; restore it, or begin a new store in an empty folder",
             ),
@@ -234,7 +247,7 @@ pub async fn publish(
     rendered: Rendered,
     store: &impl Store,
     now: Timestamp,
-    progress: impl Fn(Progress) + Send + Sync + 'static,
+    progress: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<Published, PublishError> {
     let Rendered { objects, manifest } = rendered;
     debug_assert!(
@@ -242,15 +255,16 @@ pub async fn publish(
         "the objects are the manifest's"
     );
     let bytes = manifest.to_bytes();
-    let newest = newest(store).await?;
-    let completed = complete(store, &newest).await?;
-    let last = newest.published.map(|publication| publication.version);
-    let version = next_version(last.as_ref(), &manifest, &bytes, now);
+    let Last {
+        version: last,
+        completed,
+    } = last::complete(store).await?;
+    let version = next_version(last.as_ref(), &manifest, &bytes, now)?;
     match last {
-        Some(last) if is_same_state(&last, &version) && completed => {
-            Ok(Published::Completed { version: last })
-        }
-        Some(last) if is_same_state(&last, &version) => Ok(Published::Unchanged { version: last }),
+        Some(last) if is_same_state(&last, &version) => Ok(match completed {
+            true => Published::Completed { version: last },
+            false => Published::Unchanged { version: last },
+        }),
         _ => {
             let objects = put_objects(store, objects, Arc::new(progress)).await?;
             let start = Instant::now();
@@ -286,11 +300,11 @@ struct PutObjects {
 async fn put_objects(
     store: &impl Store,
     objects: Vec<RenderedObject>,
-    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    progress: Arc<dyn Fn(Event) + Send + Sync>,
 ) -> Result<PutObjects, PublishError> {
     let start = Instant::now();
     let total = objects.len();
-    let missing = missing(store, objects).await?;
+    let missing = missing::missing(store, objects).await?;
     let written = missing.len();
     let files = variants::make(missing, store.staging(), Arc::clone(&progress)).await?;
     let made = Instant::now();
@@ -329,158 +343,13 @@ async fn put_page(store: &impl Store, version: &Version) -> Result<(), PublishEr
     Ok(store.sync().await?)
 }
 
-// What a store says was published last.
-struct Newest {
-    // By the history, or by the pointer where no page is ahead of it.
-    published: Option<Publication>,
-    // The pointer names another publication, or there is no pointer.
-    is_ahead: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Publication {
-    bytes: Vec<u8>,
-    version: Version,
-}
-
-async fn newest(store: &impl Store) -> Result<Newest, PublishError> {
-    let pointer = read_version(store, &Key::Version).await?;
-    let mut is_ahead = false;
-    let mut published = match pointer {
-        Some(pointer) => Some(pointer),
-        None => match store.history().await?.last() {
-            Some(&(epoch, sequence)) => {
-                is_ahead = true;
-                read_page(store, epoch, sequence).await?
-            }
-            None => None,
-        },
-    };
-    while let Some(Publication { version, .. }) = &published {
-        let sequence = version.sequence.saturating_add(1);
-        let Some(page) = read_page(store, version.epoch, sequence).await? else {
-            break;
-        };
-        is_ahead = true;
-        published = Some(page);
-    }
-    Ok(Newest {
-        published,
-        is_ahead,
-    })
-}
-
-// Swaps to the last publication where the pointer is behind it. Everything that it
-// names was durable before its page was put.
-async fn complete(store: &impl Store, newest: &Newest) -> Result<bool, PublishError> {
-    let Some(Publication { bytes, version }) = &newest.published else {
-        return Ok(false);
-    };
-    if newest.is_ahead {
-        let key = Key::Manifest(version.manifest.hash);
-        if store.size(&key).await? != Some(version.manifest.size) {
-            let location = store.location(&key);
-            return Err(PublishError::Incomplete { location });
-        }
-    }
-    // Also where nothing is ahead: the publisher that swapped may have died before its
-    // swap was durable, and "unchanged" promises that it is.
-    store.sync().await?;
-    if newest.is_ahead {
-        store.swap(bytes).await?;
-    }
-    Ok(newest.is_ahead)
-}
-
-async fn read_page(
-    store: &impl Store,
-    epoch: u64,
-    sequence: u64,
-) -> Result<Option<Publication>, PublishError> {
-    let key = Key::History { epoch, sequence };
-    let page = read_version(store, &key).await?;
-    match &page {
-        Some(page) if page.version.order() != (epoch, sequence) => Err(PublishError::Misplaced {
-            location: store.location(&key),
-            order: page.version.order(),
-        }),
-        _ => Ok(page),
-    }
-}
-
-async fn read_version(store: &impl Store, key: &Key) -> Result<Option<Publication>, PublishError> {
-    let Some(bytes) = store.get(key, MAX_VERSION_SIZE).await? else {
-        return Ok(None);
-    };
-    match Version::parse(&bytes) {
-        Ok(version) => Ok(Some(Publication { bytes, version })),
-        Err(source) => Err(PublishError::Version {
-            location: store.location(key),
-            source,
-        }),
-    }
-}
-
-/// An object of which the store lacks something.
-#[derive(Debug)]
-struct MissingObject {
-    object: RenderedObject,
-    // A publisher that was killed may have put some variants and not the object, or the
-    // other way round, so each is looked for.
-    itself: bool,
-    encodings: Vec<snapshot_format::Encoding>,
-}
-
-async fn missing(
-    store: &impl Store,
-    objects: Vec<RenderedObject>,
-) -> Result<Vec<MissingObject>, PublishError> {
-    stream::iter(objects)
-        .map(|object| missing_of(store, object))
-        .buffer_unordered(CONCURRENT_REQUESTS)
-        .try_filter_map(async |missing| Ok(missing))
-        .try_collect()
-        .await
-}
-
-async fn missing_of(
-    store: &impl Store,
-    object: RenderedObject,
-) -> Result<Option<MissingObject>, PublishError> {
-    let expected_bytes = object.digest.size;
-    let itself = match store.size(&object.key).await? {
-        None => true,
-        Some(found_bytes) if found_bytes == expected_bytes => false,
-        Some(found_bytes) => {
-            return Err(PublishError::Store(StoreError::Damaged {
-                location: store.location(&object.key),
-                expected_bytes,
-                found_bytes,
-            }));
-        }
-    };
-    let mut encodings = Vec::new();
-    for &encoding in variants::of_size(expected_bytes) {
-        let key = object.key.with_encoding(Some(encoding));
-        if store.size(&key).await?.is_none() {
-            encodings.push(encoding);
-        }
-    }
-    let complete = !itself && encodings.is_empty();
-    Ok((!complete).then_some(MissingObject {
-        object,
-        itself,
-        encodings,
-    }))
-}
-
 // Enough to hide the wait for a disk or a network, few enough to keep their files open.
 const CONCURRENT_REQUESTS: usize = 16;
 
 async fn put_all(
     store: &impl Store,
     files: Vec<(Key, Spool)>,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    progress: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<u64, PublishError> {
     let total = files.len();
     let bytes = files.iter().map(|(_, content)| content.len()).sum();
@@ -490,7 +359,7 @@ async fn put_all(
     let mut done = 0;
     while let Some(()) = puts.try_next().await? {
         done += 1;
-        progress(Progress::Putting { done, total });
+        progress(Event::Putting { done, total });
     }
     Ok(bytes)
 }
@@ -504,13 +373,13 @@ fn next_version(
     manifest: &Manifest,
     manifest_bytes: &[u8],
     now: Timestamp,
-) -> Version {
+) -> Result<Version, PublishError> {
     let (epoch, sequence) = match last {
-        Some(last) => (last.epoch, last.sequence.saturating_add(1)),
+        Some(last) => following(last)?,
         // A clock before 1970 is a clock that is not set.
         None => (u64::try_from(now.as_second()).unwrap_or(0), 1),
     };
-    Version {
+    Ok(Version {
         format_version: FORMAT_VERSION,
         epoch,
         sequence,
@@ -526,6 +395,13 @@ fn next_version(
             hash: manifest.bootstrap.hash,
             size: manifest.bootstrap.size,
         },
+    })
+}
+
+fn following(version: &Version) -> Result<(u64, u64), PublishError> {
+    match version.sequence.checked_add(1) {
+        Some(sequence) => Ok((version.epoch, sequence)),
+        None => Err(PublishError::LastSequence),
     }
 }
 

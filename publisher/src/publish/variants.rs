@@ -7,10 +7,11 @@ use std::thread;
 
 use snapshot_format::{Encoding, Key, MIN_VARIANT_SIZE, compress};
 
-use super::{MissingObject, Progress, PublishError};
+use super::missing::MissingObject;
+use super::{Event, PublishError};
 use crate::spool::{Spool, Staging};
 
-type Report = Arc<dyn Fn(Progress) + Send + Sync>;
+type Report = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// The variants that an object of `size_bytes` has.
 pub(super) fn of_size(size_bytes: u64) -> &'static [Encoding] {
@@ -161,7 +162,7 @@ impl<R: Read> Read for Metered<'_, R> {
         }
         let read = self.inner.read(buffer)?;
         let before = meter.done_bytes.fetch_add(read as u64, Ordering::Relaxed);
-        (meter.report)(Progress::Compressing {
+        (meter.report)(Event::Compressing {
             done_bytes: before + read as u64,
             total_bytes: meter.total_bytes,
         });

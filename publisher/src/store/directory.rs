@@ -14,7 +14,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use snapshot_format::Key;
@@ -36,8 +38,16 @@ struct Inner {
     root: PathBuf,
     disk: Disk,
     staging: Staging,
-    unsynced: Mutex<BTreeSet<PathBuf>>,
+    names: Mutex<Names>,
     lock: Lock,
+}
+
+// What is known of the folders' durability. A file's name is durable once its folder was
+// synced, and a folder's name once the folder above it was.
+#[derive(Debug, Default)]
+struct Names {
+    unsynced: BTreeSet<PathBuf>,
+    settled: BTreeSet<PathBuf>,
 }
 
 impl DirectoryStore {
@@ -68,18 +78,18 @@ impl DirectoryStore {
         waiting: impl FnOnce(&Holder),
     ) -> Result<Self, StoreError> {
         let root = root.into();
-        let mut unsynced = BTreeSet::new();
-        ensure_folder(&disk, &root, &mut unsynced)?;
+        let mut names = Names::default();
+        ensure_folder(&disk, &root, &mut names)?;
         let lock = Lock::take(&disk, &root.join(".lock"), wait, waiting).await?;
         let staging = root.join(".staging");
-        ensure_folder(&disk, &staging, &mut unsynced)?;
+        ensure_folder(&disk, &staging, &mut names)?;
         empty(&disk, &staging)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root,
                 staging: Staging::on(disk.clone(), staging),
                 disk,
-                unsynced: Mutex::new(unsynced),
+                names: Mutex::new(names),
                 lock,
             }),
         })
@@ -189,7 +199,7 @@ impl Inner {
         }
         let path = self.path(key);
         let folder = path.parent().expect("a key stands below the root");
-        ensure_folder(&self.disk, folder, &mut self.unsynced())?;
+        ensure_folder(&self.disk, folder, &mut self.names())?;
         let file = self.staged(content)?;
         self.rely_on(&path);
         match self.disk.rename(file, &path) {
@@ -203,15 +213,29 @@ impl Inner {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        // Each is forgotten only after it is done, so that a second try does what the
-        // first one could not.
-        let folders = self.unsynced().clone();
-        for folder in folders {
-            self.disk
-                .sync_folder(&folder)
-                .map_err(StoreError::failed("sync", folder.display()))?;
-            self.unsynced().remove(&folder);
-        }
+        let folders: Vec<PathBuf> = self.names().unsynced.iter().cloned().collect();
+        // At once: the file system then makes many durable by one write.
+        let next = AtomicUsize::new(0);
+        let sync_some = || {
+            while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.disk
+                    .sync_folder(folder)
+                    .map_err(StoreError::failed("sync", folder.display()))?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..SYNC_THREADS.min(folders.len()))
+                .map(|_| scope.spawn(sync_some))
+                .collect();
+            threads.into_iter().try_for_each(|thread| {
+                let result = thread.join();
+                result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })?;
+        // Only now that all of them are done: a second try has to do what the first did
+        // not.
+        self.names().settle(folders);
         Ok(())
     }
 
@@ -262,41 +286,59 @@ impl Inner {
         })
     }
 
-    // Marks what a dead publisher may have put without making its name durable.
+    // Marks what was put here, or by a publisher that died before it made it durable.
     fn rely_on(&self, path: &Path) {
-        let folders = path.ancestors().skip(1);
-        let within = folders.take_while(|folder| folder.starts_with(&self.root));
-        self.unsynced().extend(within.map(Path::to_owned));
+        self.names().touch(&self.root, path);
     }
 
     fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.path())
     }
 
-    // A set of paths is whole at every instant, whoever panicked.
-    fn unsynced(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
+    // Sets of paths are whole at every instant, whoever panicked.
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes a folder and what is missing above it; the folders that got a new name in them
-/// are added to `unsynced`.
-fn ensure_folder(
-    disk: &Disk,
-    folder: &Path,
-    unsynced: &mut BTreeSet<PathBuf>,
-) -> Result<(), StoreError> {
-    let failed = || StoreError::failed("make the folder", folder.display());
+impl Names {
+    fn touch(&mut self, root: &Path, file: &Path) {
+        let folders = file.ancestors().skip(1);
+        for folder in folders.take_while(|folder| folder.starts_with(root)) {
+            self.unsynced.insert(folder.to_owned());
+            if self.settled.contains(folder) {
+                break;
+            }
+        }
+    }
+
+    // Each of `folders` was synced with all above it that are not settled.
+    fn settle(&mut self, folders: Vec<PathBuf>) {
+        for folder in folders {
+            self.unsynced.remove(&folder);
+            self.settled.insert(folder);
+        }
+    }
+}
+
+const SYNC_THREADS: usize = 16;
+
+/// Makes a folder and what is missing above it.
+fn ensure_folder(disk: &Disk, folder: &Path, names: &mut Names) -> Result<(), StoreError> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
     let parent = folder.parent().unwrap_or(Path::new("/"));
-    ensure_folder(disk, parent, unsynced)?;
+    ensure_folder(disk, parent, names)?;
     match disk.create_folder(folder) {
         Ok(()) => {}
         // Somebody else's, made in between.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        Err(error) => return Err(failed()(error)),
+        Err(error) => {
+            return Err(StoreError::failed("make the folder", folder.display())(
+                error,
+            ));
+        }
     }
     // The parent of `snapshots` is the empty path.
     let parent = if parent.as_os_str().is_empty() {
@@ -304,7 +346,7 @@ fn ensure_folder(
     } else {
         parent
     };
-    unsynced.insert(parent.to_owned());
+    names.unsynced.insert(parent.to_owned());
     Ok(())
 }
 

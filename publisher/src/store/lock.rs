@@ -74,8 +74,9 @@ impl Lock {
         if !lock.is_held() {
             return Ok(None);
         }
-        lock.write_holder()
-            .map_err(StoreError::failed("write", path.display()))?;
+        // The lock holds without it: a full disk must not keep an unchanged state from
+        // being found unchanged.
+        let _ = lock.write_holder();
         Ok(Some(lock))
     }
 

@@ -1,0 +1,105 @@
+//! What a store published last, and the end of a publication whose publisher died.
+
+use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
+
+use super::{PublishError, following};
+use crate::store::Store;
+
+/// The last publication in a store.
+#[derive(Debug)]
+pub(super) struct Last {
+    /// `None` where nothing was ever published.
+    pub(super) version: Option<Version>,
+    /// Whether it became public only now.
+    pub(super) completed: bool,
+}
+
+/// Finds the last publication, and swaps to it where the pointer is behind.
+pub(super) async fn complete(store: &impl Store) -> Result<Last, PublishError> {
+    let Some(newest) = newest(store).await? else {
+        return Ok(Last {
+            version: None,
+            completed: false,
+        });
+    };
+    if newest.is_ahead {
+        check_manifest(store, &newest.version).await?;
+    }
+    // Also where nothing is ahead: the publisher that swapped may have died before its
+    // swap was durable, and "unchanged" promises that it is.
+    store.sync().await?;
+    if newest.is_ahead {
+        store.swap(&newest.bytes).await?;
+    }
+    Ok(Last {
+        version: Some(newest.version),
+        completed: newest.is_ahead,
+    })
+}
+
+struct Publication {
+    bytes: Vec<u8>,
+    version: Version,
+    // The pointer names an older publication, or there is no pointer.
+    is_ahead: bool,
+}
+
+async fn newest(store: &impl Store) -> Result<Option<Publication>, PublishError> {
+    let mut newest = match read(store, &Key::Version).await? {
+        Some(pointer) => pointer,
+        None => match store.history().await?.last() {
+            Some(&order) => match read_page(store, order).await? {
+                Some(page) => page,
+                None => return Ok(None),
+            },
+            None => return Ok(None),
+        },
+    };
+    while let Some(page) = read_page(store, following(&newest.version)?).await? {
+        newest = page;
+    }
+    Ok(Some(newest))
+}
+
+// Everything that a page names was durable before the page was put. A manifest that is
+// not there was taken away since.
+async fn check_manifest(store: &impl Store, version: &Version) -> Result<(), PublishError> {
+    let key = Key::Manifest(version.manifest.hash);
+    if store.size(&key).await? == Some(version.manifest.size) {
+        return Ok(());
+    }
+    let location = store.location(&key);
+    Err(PublishError::Incomplete { location })
+}
+
+async fn read_page(
+    store: &impl Store,
+    order: (u64, u64),
+) -> Result<Option<Publication>, PublishError> {
+    let (epoch, sequence) = order;
+    let key = Key::History { epoch, sequence };
+    match read(store, &key).await? {
+        Some(page) if page.version.order() != order => Err(PublishError::Misplaced {
+            location: store.location(&key),
+            order: page.version.order(),
+        }),
+        page => Ok(page),
+    }
+}
+
+async fn read(store: &impl Store, key: &Key) -> Result<Option<Publication>, PublishError> {
+    let Some(bytes) = store.get(key, MAX_VERSION_SIZE).await? else {
+        return Ok(None);
+    };
+    match Version::parse(&bytes) {
+        Ok(version) => Ok(Some(Publication {
+            bytes,
+            version,
+            is_ahead: *key != Key::Version,
+        })),
+        Err(source) => Err(PublishError::Version {
+            location: store.location(key),
+            source,
+        }),
+    }
+}
