@@ -129,18 +129,54 @@ fn is_authority(value: &[u8]) -> bool {
     is_host && is_port
 }
 
-/// RFC 9110 §9.1: 405 for what is known but not allowed, 501 for the unknown.
+/// The methods of IANA's registry beside those that are served.
+const OTHER_METHODS: [&str; 37] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
+/// RFC 9110 §9.1: 405 for what is recognized but not allowed, 501 for the rest.
 fn check_method(method: &Method) -> Result<Wanted, Problem> {
     match *method {
         Method::GET => Ok(Wanted::Get),
         Method::HEAD => Ok(Wanted::Head),
         Method::OPTIONS => Ok(Wanted::Options),
-        Method::POST
-        | Method::PUT
-        | Method::PATCH
-        | Method::DELETE
-        | Method::TRACE
-        | Method::CONNECT => {
+        _ if OTHER_METHODS.contains(&method.as_str()) => {
             let detail = format!("{method} is not allowed: what is served here is only read");
             Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail))
         }
@@ -243,7 +279,9 @@ mod tests {
         check_status(with("POST", "/"), Err(405));
         check_status(with("TRACE", "/"), Err(405));
         check_status(with("CONNECT", "a:80"), Err(405));
-        check_status(with("PROPFIND", "/"), Err(501));
+        check_status(with("QUERY", "/"), Err(405));
+        check_status(with("PROPFIND", "/"), Err(405));
+        check_status(with("BREW", "/"), Err(501));
         check_status(with("get", "/"), Err(501));
     }
 
