@@ -119,12 +119,8 @@ fn read_holder(path: &Path) -> Holder {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text));
     let holder = read.ok().and_then(|_| serde_json::from_str(&text).ok());
-    // Between taking the lock and saying so, or under another program.
-    holder.unwrap_or_else(|| Holder {
-        pid: 0,
-        host: "an unknown host".to_owned(),
-        since: "just now".to_owned(),
-    })
+    // It may not have come to write it, or the disk was full.
+    holder.unwrap_or_default()
 }
 
 fn host() -> String {
@@ -132,6 +128,53 @@ fn host() -> String {
         .or_else(|_| fs::read_to_string("/etc/hostname"));
     match name {
         Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
-        _ => "this host".to_owned(),
+        _ => "an unnamed host".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn take(path: &Path) -> Result<Lock, StoreError> {
+        Lock::take(&Disk::default(), path, Duration::ZERO, |_| {}).await
+    }
+
+    #[tokio::test]
+    async fn a_dead_holder_blocks_nobody() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join(".lock");
+        // As a killed process leaves it: its words, and no lock.
+        fs::write(&path, r#"{"pid":1,"host":"a","since":"b"}"#).expect("written");
+        let lock = take(&path).await.expect("free");
+        assert_eq!(read_holder(&path).pid, std::process::id());
+        drop(lock);
+        assert_eq!(fs::read(&path).expect("there"), b"");
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_has_not_said_who_it_is_is_another_publisher() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join(".lock");
+        let _lock = take(&path).await.expect("free");
+        fs::write(&path, "").expect("written");
+        let error = take(&path).await.expect_err("locked").to_string();
+        let folder = folder.path().display();
+        assert_eq!(
+            error,
+            format!("{folder} is still locked by another publisher after 0 s")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_replaced_file_is_not_the_lock() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join(".lock");
+        let lock = take(&path).await.expect("free");
+        assert!(lock.is_held());
+        fs::remove_file(&path).expect("there");
+        assert!(!lock.is_held());
+        let other = take(&path).await.expect("another file");
+        assert!(other.is_held() && !lock.is_held());
     }
 }

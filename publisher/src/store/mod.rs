@@ -200,9 +200,9 @@ pub(crate) fn hint_for(error: &io::Error) -> Option<&'static str> {
 }
 
 /// The publisher that has a lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its process.
+    /// Its process; 0 where it has not said who it is.
     pub pid: u32,
     /// The machine it runs on.
     pub host: String,
@@ -213,6 +213,9 @@ pub struct Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pid, host, since } = self;
-        write!(f, "process {pid} on {host} since {since}")
+        match pid {
+            0 => f.write_str("another publisher"),
+            _ => write!(f, "process {pid} on {host} since {since}"),
+        }
     }
 }
