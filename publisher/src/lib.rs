@@ -1,1 +1,25 @@
-//! wip
+//! JSON tables in git become rows in Postgres, and rows become a snapshot that any CDN
+//! can serve.
+//!
+//! ```text
+//! source ──load, validate──▶ database ──seed──▶ ──read──▶ render ──▶ publish ──put, swap──▶ store
+//! ```
+//!
+//! Each verb has one home. [`source`] reads the files and knows what is wrong with them;
+//! [`database`] holds the only SQL; [`render`] and [`snapshot`] turn rows into bytes, by
+//! the rules of [`snapshot_format`]; [`publish()`](publish::publish) makes them public in
+//! a [`store`]. [`commands`] holds the order of the steps.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod database;
+pub mod error;
+pub mod progress;
+pub mod publish;
+pub mod render;
+pub mod schema;
+pub mod snapshot;
+pub mod source;
+pub mod spool;
+pub mod store;

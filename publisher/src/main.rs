@@ -1,2 +1,22 @@
-//! wip
-fn main() {}
+//! `publisher`: parse, run, report, exit.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use publisher::cli::Cli;
+use publisher::commands;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("the system gives a program its threads");
+    match runtime.block_on(commands::execute(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{}", error.report());
+            ExitCode::from(error.exit_status())
+        }
+    }
+}

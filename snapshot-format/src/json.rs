@@ -57,6 +57,8 @@ pub struct Member<'a> {
     pub offset: usize,
     /// The value.
     pub value: Value<'a>,
+    /// The value as it is written.
+    pub raw: &'a str,
 }
 
 /// The text is not JSON.
@@ -145,11 +147,13 @@ impl<'a> Parser<'a> {
             self.note_duplicate(&mut keys, key.clone(), key_offset);
             let offset = self.at;
             let value = self.value()?;
+            let raw = self.since(offset);
             each(Member {
                 key,
                 key_offset,
                 offset,
                 value,
+                raw,
             });
         }
         Ok(())

@@ -97,6 +97,19 @@ pub fn equal_decimals(a: &str, b: &str) -> bool {
     Decimal::parse(a) == Decimal::parse(b)
 }
 
+/// How many digits a decimal has before and behind its point, when it is written without
+/// an exponent and without zeros that say nothing.
+///
+/// `0.050` has none and two, `1.2e3` four and none.
+pub fn decimal_digits(decimal: &str) -> (i64, i64) {
+    let Decimal { digits, power, .. } = Decimal::parse(decimal);
+    let count = i64::try_from(digits.len()).unwrap_or(i64::MAX / 4);
+    match count {
+        0 => (0, 0),
+        _ => (power.max(0), (count - power).max(0)),
+    }
+}
+
 // Up to fifteen digits and nothing else: what nearly every number in a table is.
 fn short_integer(decimal: &str) -> Option<i64> {
     let digits = decimal.strip_prefix('-').unwrap_or(decimal);
@@ -244,6 +257,20 @@ mod tests {
             write_f32(f32::NAN, &mut Vec::new()),
             Err(NumberError::NotFinite)
         );
+    }
+
+    #[test]
+    fn digits_are_counted_without_the_zeros_that_say_nothing() {
+        for (decimal, expected) in [
+            ("0", (0, 0)),
+            ("007.50", (1, 1)),
+            ("0.050", (0, 2)),
+            ("1.2e3", (4, 0)),
+            ("-12e-4", (0, 4)),
+            ("100", (3, 0)),
+        ] {
+            assert_eq!(decimal_digits(decimal), expected, "{decimal}");
+        }
     }
 
     #[test]

@@ -504,7 +504,9 @@ fn failing(fails: impl Fn(usize) -> bool + Send + Sync + 'static) -> (Disk, Arc<
 
 // Many at a time: they wait for the disk more than they compute.
 async fn for_each_step(steps: std::ops::Range<usize>, check: impl AsyncFn(usize)) {
-    stream::iter(steps).for_each_concurrent(12, |at| check(at)).await;
+    stream::iter(steps)
+        .for_each_concurrent(12, |at| check(at))
+        .await;
 }
 
 async fn steps_of(before: &[u64], seq: u64) -> usize {

@@ -1,0 +1,207 @@
+//! The command line: the list of commands, and the flags that they share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use snapshot_format::SchemaVersion;
+
+use crate::commands::{check, migrate, publish, run, seed};
+use crate::config::{Config, ConfigFile};
+use crate::error::Error;
+use crate::progress::Progress;
+
+/// Publishes PostgreSQL reference tables as immutable JSON that any CDN can serve.
+///
+/// JSON files are checked, seeded into Postgres in one transaction, and published as a
+/// snapshot: a bootstrap file and one file per table, each named by its hash, and a tiny
+/// version.json that points at them.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Without a database URL the publisher starts a private PostgreSQL of its own, from the
+installed binaries, in .tablecast/postgres; it opens no TCP port and ends with the command.
+
+A flag goes over the environment, and that over tablecast.toml in the working directory.
+
+Exit status: 0 done, or nothing to do; 1 the data or the world is wrong; 2 the command line is.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Migrate, seed and publish: the main job; with --serve also serve the result
+    Run(run::RunArgs),
+    /// Apply the migrations that the database lacks
+    Migrate(migrate::MigrateArgs),
+    /// Check the JSON files against the database's tables; change nothing
+    Check(check::CheckArgs),
+    /// Write the JSON files into the database, in one transaction
+    Seed(seed::SeedArgs),
+    /// Write the database's tables into the store, as a snapshot
+    Publish(publish::PublishArgs),
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The database, as postgres://user@host/name [default: a private PostgreSQL]
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The SQL schema whose tables are published [default: public]
+    #[arg(long, value_name = "NAME", env = "TABLECAST_SCHEMA")]
+    pub schema: Option<String>,
+
+    /// The settings file [default: tablecast.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Where the private PostgreSQL keeps its data
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "TABLECAST_STATE",
+        default_value = ".tablecast"
+    )]
+    pub state: PathBuf,
+
+    /// How long to wait for a lock that somebody else holds
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub lock_timeout: Duration,
+
+    /// How long one statement may take
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub statement_timeout: Duration,
+
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print nothing but problems, and no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Where the JSON files are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SourceFlag {
+    /// The folder of JSON files, one per table [default: json-source]
+    #[arg(long, value_name = "DIR", env = "TABLECAST_SOURCE")]
+    pub source: Option<PathBuf>,
+}
+
+/// Where the migrations are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SqlFlag {
+    /// The folder of migrations, V0001__name.sql and so on [default: sql/migrations]
+    #[arg(long, value_name = "DIR", env = "TABLECAST_SQL")]
+    pub sql: Option<PathBuf>,
+}
+
+/// Where the snapshot goes, and what it says of itself.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OutFlags {
+    /// The store's folder [default: snapshots]
+    #[arg(long, value_name = "DIR", env = "TABLECAST_OUT")]
+    pub out: Option<PathBuf>,
+
+    /// The version of the tables' shape, major.minor [default: 1.0]
+    #[arg(long, value_name = "VERSION", env = "TABLECAST_SCHEMA_VERSION")]
+    pub schema_version: Option<SchemaVersion>,
+}
+
+impl Common {
+    /// Settles every setting.
+    ///
+    /// # Errors
+    /// Where the settings file cannot be used.
+    pub fn settle(
+        &self,
+        source: &SourceFlag,
+        sql: &SqlFlag,
+        out: &OutFlags,
+    ) -> Result<Config, Error> {
+        let file = ConfigFile::load(self.config.as_deref())?;
+        let pick = |flag: &Option<PathBuf>, file: Option<PathBuf>, default: &str| {
+            flag.clone()
+                .or(file)
+                .unwrap_or_else(|| PathBuf::from(default))
+        };
+        let schema_version = out.schema_version.or(file.schema_version);
+        Ok(Config {
+            database_url: self.database_url.clone().filter(|url| !url.is_empty()),
+            schema: self
+                .schema
+                .clone()
+                .or(file.schema)
+                .unwrap_or_else(|| "public".to_owned()),
+            source: pick(&source.source, file.source, "json-source"),
+            sql: pick(&sql.sql, file.sql, "sql/migrations"),
+            out: pick(&out.out, file.out, "snapshots"),
+            state: self.state.clone(),
+            schema_version: schema_version.unwrap_or(SchemaVersion { major: 1, minor: 0 }),
+            exclude: file.exclude,
+            ignore_files: file.ignore_files,
+            note_prefix: Some(file.note_prefix.unwrap_or_else(|| "_".to_owned()))
+                .filter(|prefix| !prefix.is_empty()),
+            max_deactivation_percent: file.max_deactivation_percent.unwrap_or(50),
+            lock_timeout: self.lock_timeout,
+            statement_timeout: self.statement_timeout,
+            tables: file.tables,
+        })
+    }
+
+    /// Progress as it was asked for.
+    pub fn progress(&self) -> Progress {
+        if self.quiet {
+            Progress::quiet()
+        } else {
+            Progress::default()
+        }
+    }
+
+    /// Tells a person what happened.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            eprint!("{text}");
+        }
+    }
+
+    /// Warns, also where little is to be said.
+    pub fn warn(&self, text: &str) {
+        eprintln!("warning: {text}");
+    }
+
+    /// Prints the result for a machine, where one asked.
+    ///
+    /// # Errors
+    /// Where standard output is closed.
+    pub fn print_json(&self, result: &impl serde::Serialize) -> Result<(), Error> {
+        use std::io::Write;
+        if !self.json {
+            return Ok(());
+        }
+        let text = serde_json::to_string(result).expect("a report is JSON");
+        // A reader that has seen enough (`| head`) is no failure.
+        match writeln!(std::io::stdout(), "{text}") {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(
+                format!("failed to write to standard output: {error}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `500ms`, `30s`, `10m`, `1h 30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a duration such as 500ms, 30s or 10m"))?;
+    Duration::try_from(span).map_err(|_| "a duration cannot be negative".to_owned())
+}

@@ -1,0 +1,67 @@
+//! The commands: each a list of steps, in the order of the README.
+
+pub mod check;
+pub mod migrate;
+pub mod publish;
+pub mod run;
+pub mod seed;
+
+use crate::cli::{Cli, Command, Common};
+use crate::error::Error;
+use crate::schema::{Schema, Table};
+
+/// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
+/// the database or the disk, each of which is whole or undone.
+///
+/// # Errors
+/// Where the command fails.
+pub async fn execute(cli: Cli) -> Result<(), Error> {
+    let interrupted = interrupt();
+    let command = async {
+        match cli.command {
+            Command::Run(args) => run::run(args).await,
+            Command::Migrate(args) => migrate::run(args).await,
+            Command::Check(args) => check::run(args).await,
+            Command::Seed(args) => seed::run(args).await,
+            Command::Publish(args) => publish::run(args).await,
+        }
+    };
+    tokio::select! {
+        result = command => result,
+        () = interrupted => Err(Error::Interrupted),
+    }
+}
+
+// Resolves at Ctrl-C or SIGTERM.
+async fn interrupt() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Says which published tables can change without a trace.
+fn warn_of_missing_triggers(common: &Common, schema: &Schema) {
+    let lacking: Vec<&Table> = schema
+        .tables
+        .iter()
+        .filter(|table| !table.missing_triggers.is_empty())
+        .collect();
+    for table in &lacking {
+        common.warn(&format!(
+            "table {} has no trigger that records {}; its changes do not raise the reference version",
+            table.name,
+            table.missing_triggers.join(", ")
+        ));
+    }
+    if !lacking.is_empty() {
+        common.warn("write the missing migration by `publisher migrate --print-triggers`");
+    }
+}

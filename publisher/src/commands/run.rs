@@ -1,0 +1,73 @@
+//! `publisher run`: the main job.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::migrate::migrate_database;
+use super::publish::{PublishReport, publish_database};
+use super::seed::{SeedFlags, seed_database};
+use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::config::Config;
+use crate::database::{AppliedMigrations, Database, SeedReport};
+use crate::error::Error;
+
+/// Flags of `publisher run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    source: SourceFlag,
+    #[command(flatten)]
+    sql: SqlFlag,
+    #[command(flatten)]
+    out: OutFlags,
+    #[command(flatten)]
+    seed: SeedFlags,
+
+    /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    serve: Option<SocketAddr>,
+}
+
+#[derive(Serialize)]
+struct RunReport {
+    migrate: AppliedMigrations,
+    seed: SeedReport,
+    publish: PublishReport,
+}
+
+/// Migrates, seeds, publishes; then serves, where that is asked for.
+pub(super) async fn run(args: RunArgs) -> Result<(), Error> {
+    let config = args.common.settle(&args.source, &args.sql, &args.out)?;
+    let mut database = Database::open(&config, "run").await?;
+    args.common.say(&format!("database: {}\n", database.target));
+    let migrate = migrate_database(&mut database, &config, &args.common).await?;
+    let seed = seed_database(&mut database, &config, &args.common, &args.seed, false).await?;
+    let publish = publish_database(&mut database, &config, &args.common).await?;
+    // Serving needs no database.
+    database.close().await?;
+    args.common.print_json(&RunReport {
+        migrate,
+        seed,
+        publish,
+    })?;
+    match args.serve {
+        Some(address) => serve(&config, address, &args.common).await,
+        None => Ok(()),
+    }
+}
+
+async fn serve(config: &Config, address: SocketAddr, common: &Common) -> Result<(), Error> {
+    let options = snapshot_server::Options::new(&config.out, address);
+    let server = snapshot_server::bind(options).await?;
+    let url = format!("http://{}", server.local_addr());
+    common.say(&format!(
+        "serving {} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap\n\
+         Ctrl-C ends it.\n",
+        config.out.display()
+    ));
+    Ok(server.run(super::interrupt()).await?)
+}

@@ -1,0 +1,180 @@
+//! `publisher seed`
+
+use std::fmt::Write;
+
+use clap::Args;
+use snapshot_format::TableKey;
+
+use super::check::{list_files, parse_allowance, refuse, validate_files, without};
+use super::warn_of_missing_triggers;
+use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::config::Config;
+use crate::database::{self, Database, SeedOptions, SeedReport, SeededTable, read_schema};
+use crate::error::Error;
+use crate::source::Problems;
+
+/// Flags of `publisher seed`.
+#[derive(Debug, Args)]
+pub struct SeedArgs {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    source: SourceFlag,
+    #[command(flatten)]
+    options: SeedFlags,
+
+    /// Do everything, then roll back
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Flags that `seed` and `run` share.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SeedFlags {
+    /// Let exactly N rows of TABLE be deactivated, more than the guard allows; may be
+    /// given for several tables
+    #[arg(long, value_name = "TABLE=N", value_parser = parse_allowance)]
+    allow_deactivation: Vec<(TableKey, u64)>,
+
+    /// Compare every row, also of files and tables that are known to be unchanged
+    #[arg(long)]
+    recheck: bool,
+}
+
+/// Seeds the files.
+pub(super) async fn run(args: SeedArgs) -> Result<(), Error> {
+    let config = args
+        .common
+        .settle(&args.source, &SqlFlag::default(), &OutFlags::default())?;
+    let mut database = Database::open(&config, "seed").await?;
+    let report = seed_database(
+        &mut database,
+        &config,
+        &args.common,
+        &args.options,
+        args.dry_run,
+    )
+    .await?;
+    args.common.print_json(&report)?;
+    Ok(database.close().await?)
+}
+
+/// The step itself, which `run` takes too.
+pub(super) async fn seed_database(
+    database: &mut Database,
+    config: &Config,
+    common: &Common,
+    flags: &SeedFlags,
+    dry_run: bool,
+) -> Result<SeedReport, Error> {
+    let schema = read_schema(database.client(), config).await?;
+    let mut problems = Problems::default();
+    let files = list_files(config, &schema, &mut problems)?;
+    let unchanged = match flags.recheck {
+        true => Vec::new(),
+        false => database::unchanged(database.client(), config, &schema, &files).await?,
+    };
+    let files = without(files, &unchanged);
+    let progress = common.progress();
+    let validated =
+        validate_files(database, config, &schema, &files, progress, &mut problems).await?;
+    if !problems.is_empty() {
+        return Err(refuse(problems, config, "nothing was seeded"));
+    }
+    let options = SeedOptions {
+        dry_run,
+        allow_deactivation: flags.allow_deactivation.iter().cloned().collect(),
+    };
+    let client = database.client();
+    let tables = &validated.tables;
+    let report = database::seed(
+        client, config, &schema, tables, &unchanged, &options, progress,
+    )
+    .await?;
+    warn_of_missing_triggers(common, &schema);
+    common.say(&describe(&report));
+    Ok(report)
+}
+
+fn describe(report: &SeedReport) -> String {
+    let mut text = table_of_counts(&report.tables);
+    for table in &report.tables {
+        if !table.admin_keys.is_empty() {
+            let keys = table.admin_keys.join(", ");
+            let _ = writeln!(text, "{}: left to an administrator: {keys}", table.table);
+        }
+        if table.not_in_file > 0 {
+            let count = table.not_in_file;
+            let _ = writeln!(
+                text,
+                "{}: {count} rows are not in the file, and stay",
+                table.table
+            );
+        }
+        if !table.not_in_file_columns.is_empty() {
+            let columns = table.not_in_file_columns.join(", ");
+            let _ = writeln!(
+                text,
+                "{}: columns that no row names: {columns}",
+                table.table
+            );
+        }
+    }
+    let done = if report.dry_run {
+        "dry run, rolled back"
+    } else {
+        "seeded"
+    };
+    let version = match report.from == report.to {
+        true => format!("reference version stays {}", report.to),
+        false => format!("reference version {} -> {}", report.from, report.to),
+    };
+    let _ = writeln!(text, "{done}: {version} ({} ms)", report.elapsed_ms);
+    text
+}
+
+// Tables without a change are one line together: what changed is to be seen.
+fn table_of_counts(tables: &[SeededTable]) -> String {
+    const HEADS: [&str; 7] = [
+        "inserted",
+        "updated",
+        "unchanged",
+        "deactivated",
+        "reactivated",
+        "admin-owned",
+        "version",
+    ];
+    let width = tables
+        .iter()
+        .map(|table| table.table.len())
+        .max()
+        .unwrap_or_default()
+        .max(5);
+    let mut text = format!("{:width$}", "table");
+    for head in HEADS {
+        let _ = write!(text, "  {head:>11}");
+    }
+    let _ = writeln!(text, "  {:>7}", "ms");
+    for table in tables {
+        let _ = write!(text, "{:width$}", table.table);
+        let counts = [
+            table.inserted,
+            table.updated,
+            table.unchanged,
+            table.deactivated,
+            table.reactivated,
+            table.admin_owned,
+            table.version_seq,
+        ];
+        for count in counts {
+            let _ = write!(text, "  {count:>11}");
+        }
+        let time = if table.skipped {
+            "-".to_owned()
+        } else {
+            table.elapsed_ms.to_string()
+        };
+        let _ = writeln!(text, "  {time:>7}");
+    }
+    text
+}

@@ -1,0 +1,211 @@
+//! Settings: flags over environment over `tablecast.toml`, as one checked value.
+//!
+//! Behind [`Config`] nothing asks the environment or the file again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use snapshot_format::SchemaVersion;
+
+use crate::schema::{Schema, Table};
+
+/// Everything that a command is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How to reach the database; `None` for the embedded one.
+    pub database_url: Option<String>,
+    /// The SQL schema whose tables are published.
+    pub schema: String,
+    /// The folder of JSON files.
+    pub source: PathBuf,
+    /// The folder of migrations.
+    pub sql: PathBuf,
+    /// The store's folder.
+    pub out: PathBuf,
+    /// The folder for the embedded database.
+    pub state: PathBuf,
+    /// The version of the tables' shape.
+    pub schema_version: SchemaVersion,
+    /// SQL names of tables that are not published.
+    pub exclude: BTreeSet<String>,
+    /// Files of the source folder that are passed over.
+    pub ignore_files: BTreeSet<String>,
+    /// Keys of a row that begin so are editors' notes.
+    pub note_prefix: Option<String>,
+    /// How many per cent of a table's active seed rows one run may deactivate.
+    pub max_deactivation_percent: u8,
+    /// How long to wait for a lock.
+    pub lock_timeout: Duration,
+    /// How long one statement may take.
+    pub statement_timeout: Duration,
+    /// Settings for single tables, by table key.
+    pub tables: BTreeMap<String, TableConfig>,
+}
+
+/// Settings for one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableConfig {
+    /// Whether the table has a source file; without one its rows are the database's own.
+    pub from_file: Option<bool>,
+    /// Whether a file without rows is meant.
+    pub allow_empty: bool,
+    /// The columns that an entry's key fills, where the file is a map.
+    pub map_key: Option<Vec<String>>,
+    /// The column that an entry fills, where it is neither an object nor null.
+    pub map_value: Option<String>,
+    /// Columns that are published as strings.
+    pub as_text: BTreeSet<String>,
+    /// Keys of the file's rows that are passed over.
+    pub ignore_columns: BTreeSet<String>,
+    /// Strings that stand for null, by column.
+    pub null_values: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the bootstrap object holds the table.
+    pub bootstrap: Option<bool>,
+    /// The same as at the top, for this table.
+    pub max_deactivation_percent: Option<u8>,
+}
+
+/// `tablecast.toml` as it is written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConfigFile {
+    /// See [`Config::schema`].
+    pub schema: Option<String>,
+    /// See [`Config::source`].
+    pub source: Option<PathBuf>,
+    /// See [`Config::sql`].
+    pub sql: Option<PathBuf>,
+    /// See [`Config::out`].
+    pub out: Option<PathBuf>,
+    /// See [`Config::schema_version`].
+    pub schema_version: Option<SchemaVersion>,
+    /// See [`Config::exclude`].
+    pub exclude: BTreeSet<String>,
+    /// See [`Config::ignore_files`].
+    pub ignore_files: BTreeSet<String>,
+    /// See [`Config::note_prefix`]; `""` switches notes off.
+    pub note_prefix: Option<String>,
+    /// See [`Config::max_deactivation_percent`].
+    pub max_deactivation_percent: Option<u8>,
+    /// See [`Config::tables`].
+    pub tables: BTreeMap<String, TableConfig>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("failed to read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{} is not a Tablecast configuration", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A percentage above 100.
+    #[error("max_deactivation_percent is {0}; it goes from 0 to 100")]
+    Percent(u8),
+    /// Settings for a table or a column that is not there.
+    #[error("tablecast.toml: {0}")]
+    Unknown(String),
+}
+
+impl ConfigFile {
+    /// Reads the file; where `path` is `None`, `tablecast.toml` in the working directory,
+    /// which may be missing.
+    ///
+    /// # Errors
+    /// Where it cannot be read or holds anything unknown.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let default = Path::new("tablecast.toml");
+        let text = match std::fs::read_to_string(path.unwrap_or(default)) {
+            Ok(text) => text,
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(source) => {
+                let path = path.unwrap_or(default).to_owned();
+                return Err(ConfigError::Read { path, source });
+            }
+        };
+        toml::from_str(&text).map_err(|source| ConfigError::Parse {
+            path: path.unwrap_or(default).to_owned(),
+            source: Box::new(source),
+        })
+    }
+}
+
+impl Config {
+    /// The settings for a table.
+    pub fn table(&self, table: &Table) -> TableConfig {
+        self.tables
+            .get(table.key.as_str())
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Whether the table has a source file.
+    pub fn has_file(&self, table: &Table) -> bool {
+        let config = self.tables.get(table.key.as_str());
+        config.and_then(|config| config.from_file).unwrap_or(true)
+    }
+
+    /// Whether the bootstrap object holds the table.
+    pub fn in_bootstrap(&self, table: &Table) -> bool {
+        let config = self.tables.get(table.key.as_str());
+        config.and_then(|config| config.bootstrap).unwrap_or(true)
+    }
+
+    /// How many per cent of the table's active seed rows one run may deactivate.
+    pub fn max_deactivation_percent(&self, table: &Table) -> u8 {
+        let config = self.tables.get(table.key.as_str());
+        let own = config.and_then(|config| config.max_deactivation_percent);
+        own.unwrap_or(self.max_deactivation_percent)
+    }
+
+    /// Refuses settings for tables and columns that the database does not have: a
+    /// misspelt guard must not be silently without effect.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`], [`ConfigError::Percent`].
+    pub fn check(&self, schema: &Schema) -> Result<(), ConfigError> {
+        let own = self
+            .tables
+            .values()
+            .filter_map(|table| table.max_deactivation_percent);
+        if let Some(percent) = own
+            .chain([self.max_deactivation_percent])
+            .find(|p| *p > 100)
+        {
+            return Err(ConfigError::Percent(percent));
+        }
+        for (key, settings) in &self.tables {
+            let Some(table) = schema.table(key) else {
+                let message = format!("[tables.{key}]: no table has that key");
+                return Err(ConfigError::Unknown(message));
+            };
+            let map_columns = settings.map_key.iter().flatten().chain(&settings.map_value);
+            let columns = map_columns
+                .chain(&settings.as_text)
+                .chain(settings.null_values.keys());
+            for column in columns {
+                if table.column(column).is_none() {
+                    let message = format!("[tables.{key}]: there is no column {column:?}");
+                    return Err(ConfigError::Unknown(message));
+                }
+            }
+        }
+        Ok(())
+    }
+}

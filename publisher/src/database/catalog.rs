@@ -1,0 +1,390 @@
+//! The catalog: what the tables look like, as PostgreSQL knows it.
+//! Source: <https://www.postgresql.org/docs/current/catalogs.html>.
+
+use std::collections::HashMap;
+
+use snapshot_format::TableKey;
+use tokio_postgres::{GenericClient, Row};
+
+use super::error::DatabaseError;
+use crate::config::Config;
+use crate::schema::{Column, ForeignKey, Kind, Schema, Table};
+
+/// Reads the shape of every table that is published: those of the configured schema that
+/// have a primary key and are not excluded.
+///
+/// # Errors
+/// Where a query fails, or two tables would be published under one key.
+pub async fn read_schema(
+    client: &impl GenericClient,
+    config: &Config,
+) -> Result<Schema, DatabaseError> {
+    let failed = |source| DatabaseError::query("read the catalog", source);
+    let types = Types::read(client).await.map_err(failed)?;
+    let columns = client
+        .query(COLUMNS, &[&config.schema])
+        .await
+        .map_err(failed)?;
+    let keys = client
+        .query(PRIMARY_KEYS, &[&config.schema])
+        .await
+        .map_err(failed)?;
+    let references = client
+        .query(FOREIGN_KEYS, &[&config.schema])
+        .await
+        .map_err(failed)?;
+    let triggers = client
+        .query(TRIGGERS, &[&config.schema])
+        .await
+        .map_err(failed)?;
+
+    let mut tables: HashMap<u32, Draft> = HashMap::new();
+    for row in keys {
+        let draft = Draft::read(&row).map_err(failed)?;
+        if draft.name != METADATA_TABLE && !config.exclude.contains(&draft.name) {
+            tables.insert(draft.oid, draft);
+        }
+    }
+    for row in columns {
+        let oid: u32 = row.try_get("table").map_err(failed)?;
+        if let Some(draft) = tables.get_mut(&oid) {
+            draft
+                .columns
+                .push(read_column(&row, &types).map_err(failed)?);
+        }
+    }
+    for row in triggers {
+        let oid: u32 = row.try_get("table").map_err(failed)?;
+        if let Some(draft) = tables.get_mut(&oid) {
+            draft.events = row.try_get("events").map_err(failed)?;
+        }
+    }
+    let mut schema = Schema { tables: Vec::new() };
+    for draft in tables.values() {
+        schema.tables.push(draft.table(config)?);
+    }
+    schema.tables.sort_by(|a, b| a.key.cmp(&b.key));
+    refuse_equal_keys(&schema)?;
+    for row in references {
+        add_foreign_key(&mut schema, &tables, &row).map_err(failed)?;
+    }
+    Ok(schema)
+}
+
+/// The table in which the triggers note changes. It is not published.
+const METADATA_TABLE: &str = "reference_metadata";
+
+// Ordinary and partitioned tables, without the partitions.
+const PRIMARY_KEYS: &str = "
+    SELECT class.oid AS table, class.relname AS name, namespace.nspname AS namespace,
+           (SELECT array_agg(key.attnum ORDER BY key.place)
+            FROM unnest(index.indkey::int2[]) WITH ORDINALITY AS key (attnum, place)) AS key
+    FROM pg_catalog.pg_index AS index
+    JOIN pg_catalog.pg_class AS class ON class.oid = index.indrelid
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE namespace.nspname = $1 AND index.indisprimary
+      AND class.relkind IN ('r', 'p') AND NOT class.relispartition";
+
+const COLUMNS: &str = "
+    SELECT attribute.attrelid AS table, attribute.attnum AS number, attribute.attname AS name,
+           pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) AS sql_type,
+           attribute.atttypid AS type, attribute.atttypmod AS modifier,
+           attribute.attnotnull AS not_null,
+           CASE WHEN attribute.attgenerated = ''
+                THEN pg_catalog.pg_get_expr(initial.adbin, initial.adrelid) END AS default,
+           attribute.attgenerated <> '' OR attribute.attidentity = 'a' AS generated,
+           attribute.attidentity <> '' AS identity
+    FROM pg_catalog.pg_attribute AS attribute
+    JOIN pg_catalog.pg_class AS class ON class.oid = attribute.attrelid
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    LEFT JOIN pg_catalog.pg_attrdef AS initial
+           ON initial.adrelid = attribute.attrelid AND initial.adnum = attribute.attnum
+    WHERE namespace.nspname = $1 AND class.relkind IN ('r', 'p')
+      AND attribute.attnum > 0 AND NOT attribute.attisdropped";
+
+const FOREIGN_KEYS: &str = "
+    SELECT referrer.conrelid AS table, referrer.conname AS name, referrer.confrelid AS target,
+           referrer.conkey AS columns,
+           (SELECT array_agg(attribute.attname::text ORDER BY key.place)
+            FROM unnest(referrer.confkey) WITH ORDINALITY AS key (attnum, place)
+            JOIN pg_catalog.pg_attribute AS attribute
+              ON attribute.attrelid = referrer.confrelid AND attribute.attnum = key.attnum
+           ) AS target_columns
+    FROM pg_catalog.pg_constraint AS referrer
+    JOIN pg_catalog.pg_class AS class ON class.oid = referrer.conrelid
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE namespace.nspname = $1 AND referrer.contype = 'f' AND referrer.conparentid = 0
+    ORDER BY referrer.conname COLLATE \"C\"";
+
+// Bits of tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate, 64 instead.
+// Source: PostgreSQL's src/include/catalog/pg_trigger.h.
+const TRIGGERS: &str = "
+    SELECT trigger.tgrelid AS table, bit_or(trigger.tgtype::int) AS events
+    FROM pg_catalog.pg_trigger AS trigger
+    JOIN pg_catalog.pg_class AS class ON class.oid = trigger.tgrelid
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    JOIN pg_catalog.pg_proc AS function ON function.oid = trigger.tgfoid
+    WHERE namespace.nspname = $1 AND function.proname = 'record_table_change'
+      AND trigger.tgenabled <> 'D' AND trigger.tgtype & (1 | 2 | 64) = 0
+    GROUP BY trigger.tgrelid";
+
+const EVENTS: [(i32, &str); 4] = [
+    (4, "INSERT"),
+    (16, "UPDATE"),
+    (8, "DELETE"),
+    (32, "TRUNCATE"),
+];
+
+// A table while its parts come in.
+struct Draft {
+    oid: u32,
+    name: String,
+    namespace: String,
+    key: Vec<i16>,
+    // Each with its attribute number.
+    columns: Vec<(i16, Column)>,
+    events: i32,
+}
+
+impl Draft {
+    fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            oid: row.try_get("table")?,
+            name: row.try_get("name")?,
+            namespace: row.try_get("namespace")?,
+            key: row.try_get("key")?,
+            columns: Vec::new(),
+            events: 0,
+        })
+    }
+
+    fn table(&self, config: &Config) -> Result<Table, DatabaseError> {
+        let unusable = |error| {
+            DatabaseError::Catalog(format!(
+                "table {} cannot be published: {error}; exclude it in tablecast.toml",
+                self.name
+            ))
+        };
+        let key = TableKey::from_sql(&self.name).map_err(unusable)?;
+        let settings = config.tables.get(key.as_str());
+        let mut columns: Vec<Column> = Vec::new();
+        for (_, column) in self.sorted_columns() {
+            let as_text = settings.is_some_and(|table| table.as_text.contains(&column.name));
+            // A column name has the form of a table key's, for the same reasons.
+            column.name.parse::<TableKey>().map_err(unusable)?;
+            columns.push(Column {
+                as_text,
+                ..column.clone()
+            });
+        }
+        Ok(Table {
+            key,
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+            columns,
+            primary_key: self
+                .key
+                .iter()
+                .filter_map(|number| self.index(*number))
+                .collect(),
+            foreign_keys: Vec::new(),
+            missing_triggers: EVENTS
+                .iter()
+                .filter(|(bit, _)| self.events & bit == 0)
+                .map(|(_, event)| *event)
+                .collect(),
+        })
+    }
+
+    fn sorted_columns(&self) -> Vec<&(i16, Column)> {
+        let mut columns: Vec<_> = self.columns.iter().collect();
+        columns.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        columns
+    }
+
+    fn index(&self, number: i16) -> Option<usize> {
+        self.sorted_columns()
+            .iter()
+            .position(|(other, _)| *other == number)
+    }
+}
+
+fn read_column(row: &Row, types: &Types) -> Result<(i16, Column), tokio_postgres::Error> {
+    let (kind, domain_not_null) = types.kind(row.try_get("type")?, row.try_get("modifier")?);
+    let not_null: bool = row.try_get("not_null")?;
+    let default: Option<String> = row.try_get("default")?;
+    // An identity column takes its next number where the file names none.
+    let identity: bool = row.try_get("identity")?;
+    let column = Column {
+        name: row.try_get("name")?,
+        sql_type: row.try_get("sql_type")?,
+        kind,
+        nullable: !not_null && !domain_not_null,
+        default: default.or_else(|| identity.then(|| "DEFAULT".to_owned())),
+        generated: row.try_get("generated")?,
+        as_text: false,
+    };
+    Ok((row.try_get("number")?, column))
+}
+
+fn add_foreign_key(
+    schema: &mut Schema,
+    drafts: &HashMap<u32, Draft>,
+    row: &Row,
+) -> Result<(), tokio_postgres::Error> {
+    let (from, to): (u32, u32) = (row.try_get("table")?, row.try_get("target")?);
+    let (Some(from), Some(to)) = (drafts.get(&from), drafts.get(&to)) else {
+        return Ok(());
+    };
+    let columns: Vec<i16> = row.try_get("columns")?;
+    let key_of = |name: &str| {
+        schema
+            .tables
+            .iter()
+            .find(|t| t.name == name)
+            .map(|t| t.key.clone())
+    };
+    let Some(target) = key_of(&to.name) else {
+        return Ok(());
+    };
+    let foreign_key = ForeignKey {
+        name: row.try_get("name")?,
+        columns: columns
+            .into_iter()
+            .filter_map(|number| from.index(number))
+            .collect(),
+        target,
+        target_columns: row.try_get("target_columns")?,
+    };
+    if let Some(table) = schema
+        .tables
+        .iter_mut()
+        .find(|table| table.name == from.name)
+    {
+        table.foreign_keys.push(foreign_key);
+    }
+    Ok(())
+}
+
+fn refuse_equal_keys(schema: &Schema) -> Result<(), DatabaseError> {
+    match schema
+        .tables
+        .windows(2)
+        .find(|pair| pair[0].key == pair[1].key)
+    {
+        None => Ok(()),
+        Some(pair) => Err(DatabaseError::Catalog(format!(
+            "tables {} and {} would both be published as {}; exclude one in tablecast.toml",
+            pair[0].name, pair[1].name, pair[0].key
+        ))),
+    }
+}
+
+// What is needed of pg_type, by oid.
+struct Types(HashMap<u32, PgType>);
+
+struct PgType {
+    name: String,
+    // `b` base, `d` domain, `e` enumeration.
+    class: i8,
+    base: u32,
+    base_modifier: i32,
+    not_null: bool,
+    element: u32,
+    labels: Option<Vec<String>>,
+}
+
+const TYPES: &str = "
+    SELECT type.oid AS oid, type.typname AS name, type.typtype AS class, type.typbasetype AS base,
+           type.typtypmod AS base_modifier, type.typnotnull AS not_null,
+           CASE WHEN type.typcategory = 'A' AND type.typlen = -1 THEN type.typelem
+                ELSE 0::oid END AS element,
+           (SELECT array_agg(label.enumlabel::text ORDER BY label.enumsortorder)
+            FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type.oid) AS labels
+    FROM pg_catalog.pg_type AS type
+    WHERE type.typtype IN ('b', 'd', 'e')";
+
+impl Types {
+    async fn read(client: &impl GenericClient) -> Result<Self, tokio_postgres::Error> {
+        let mut types = HashMap::new();
+        for row in client.query(TYPES, &[]).await? {
+            let pg_type = PgType {
+                name: row.try_get("name")?,
+                class: row.try_get("class")?,
+                base: row.try_get("base")?,
+                base_modifier: row.try_get("base_modifier")?,
+                not_null: row.try_get("not_null")?,
+                element: row.try_get("element")?,
+                labels: row.try_get("labels")?,
+            };
+            types.insert(row.try_get("oid")?, pg_type);
+        }
+        Ok(Self(types))
+    }
+
+    // The kind of a type, and whether a domain on the way forbids null.
+    fn kind(&self, oid: u32, modifier: i32) -> (Kind, bool) {
+        let Some(pg_type) = self.0.get(&oid) else {
+            return (Kind::Other, false);
+        };
+        if pg_type.class == b'd' as i8 {
+            let (kind, not_null) = self.kind(pg_type.base, pg_type.base_modifier);
+            return (kind, not_null || pg_type.not_null);
+        }
+        if let Some(labels) = &pg_type.labels {
+            return (Kind::Enum(labels.clone()), false);
+        }
+        if pg_type.element != 0 {
+            return match self.kind(pg_type.element, modifier).0 {
+                Kind::Other => (Kind::Other, false),
+                element => (Kind::Array(Box::new(element)), false),
+            };
+        }
+        (base_kind(&pg_type.name, modifier), false)
+    }
+}
+
+fn base_kind(name: &str, modifier: i32) -> Kind {
+    match name {
+        "bool" => Kind::Bool,
+        "int2" => Kind::Int2,
+        "int4" => Kind::Int4,
+        "int8" => Kind::Int8,
+        "float4" => Kind::Float4,
+        "float8" => Kind::Float8,
+        "numeric" => Kind::Numeric(numeric_limits(modifier)),
+        "text" | "name" | "citext" => Kind::Text(None),
+        "varchar" | "bpchar" => Kind::Text(u32::try_from(modifier - 4).ok()),
+        "uuid" => Kind::Uuid,
+        "date" => Kind::Date,
+        "time" => Kind::Time,
+        "timestamp" => Kind::Timestamp,
+        "timestamptz" => Kind::TimestampTz,
+        "bytea" => Kind::Bytea,
+        "json" => Kind::Json,
+        "jsonb" => Kind::Jsonb,
+        _ => Kind::Other,
+    }
+}
+
+// Precision and scale lie in one number; the scale is signed and has eleven bits.
+// Source: PostgreSQL's src/backend/utils/adt/numeric.c, numeric_typmod_scale.
+fn numeric_limits(modifier: i32) -> Option<(u16, i16)> {
+    let packed = modifier.checked_sub(4).filter(|packed| *packed >= 0)?;
+    let precision = u16::try_from(packed >> 16).ok()?;
+    let scale = ((packed & 0x7ff) ^ 1024) - 1024;
+    Some((precision, i16::try_from(scale).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_numeric_says_its_limits_in_one_number() {
+        // SELECT atttypmod FROM pg_attribute for numeric, numeric(10,2) and numeric(3,-2).
+        assert_eq!(numeric_limits(-1), None);
+        assert_eq!(numeric_limits(655_366), Some((10, 2)));
+        assert_eq!(numeric_limits(198_658), Some((3, -2)));
+    }
+}

@@ -1,0 +1,174 @@
+//! What the database says when it says no.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::EmbeddedError;
+use super::lock::Holder;
+
+/// Why the database could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The URL is none.
+    #[error("the database URL is not one that PostgreSQL understands")]
+    Url(#[source] tokio_postgres::Error),
+    /// Nobody answers, or we are turned away.
+    #[error("failed to connect to {target}")]
+    Connect {
+        /// Where, without a password.
+        target: String,
+        /// Why.
+        source: PgError,
+    },
+    /// The embedded server does not run.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// A statement failed.
+    #[error("failed to {what}")]
+    Query {
+        /// What the statement was for.
+        what: String,
+        /// Why.
+        source: PgError,
+    },
+    /// Somebody else holds a lock.
+    #[error(
+        "gave up waiting for {what} after {}: {}",
+        seconds(waited),
+        holders(held_by)
+    )]
+    Locked {
+        /// What was to be locked.
+        what: String,
+        /// How long we waited.
+        waited: Duration,
+        /// Who holds it.
+        held_by: Vec<Holder>,
+    },
+    /// The catalog holds something that cannot be published.
+    #[error("{0}")]
+    Catalog(String),
+}
+
+impl DatabaseError {
+    /// A failed statement.
+    pub(super) fn query(what: impl Into<String>, source: tokio_postgres::Error) -> Self {
+        Self::Query {
+            what: what.into(),
+            source: source.into(),
+        }
+    }
+
+    /// What may help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Url(_) => {
+                Some("write it as postgres://user:password@host:5432/database".to_owned())
+            }
+            Self::Connect { .. } => Some(
+                "start the server, for example by `docker compose up -d postgres`, or leave \
+                 DATABASE_URL unset to use the embedded one"
+                    .to_owned(),
+            ),
+            Self::Embedded(error) => error.hint(),
+            Self::Locked { .. } => Some(
+                "wait for the other session to end, or allow more time with --lock-timeout"
+                    .to_owned(),
+            ),
+            Self::Query { source, .. } => source.hint.clone(),
+            Self::Catalog(_) => None,
+        }
+    }
+}
+
+/// What PostgreSQL or the way to it answered, as one sentence.
+///
+/// The driver's own error says "db error" and keeps the rest behind it.
+#[derive(Debug)]
+pub struct PgError {
+    /// The sentence, with PostgreSQL's detail.
+    pub message: String,
+    /// PostgreSQL's hint.
+    pub hint: Option<String>,
+    /// The five-character SQLSTATE, where the server answered.
+    /// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    pub sqlstate: Option<String>,
+    /// In which statement of ours, or which row of a COPY, it happened.
+    pub context: Option<String>,
+    /// From 1, in characters, the place in the statement.
+    pub position: Option<u32>,
+    /// The constraint that refused, if one did.
+    pub constraint: Option<String>,
+}
+
+impl fmt::Display for PgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for PgError {}
+
+impl From<tokio_postgres::Error> for PgError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            return Self {
+                message: chain(&error),
+                hint: None,
+                sqlstate: None,
+                context: None,
+                position: None,
+                constraint: None,
+            };
+        };
+        let detail = db
+            .detail()
+            .map(|detail| format!(" ({detail})"))
+            .unwrap_or_default();
+        Self {
+            message: format!("{}{detail}", db.message()),
+            hint: db.hint().map(str::to_owned),
+            sqlstate: Some(db.code().code().to_owned()),
+            context: db.where_().map(str::to_owned),
+            position: match db.position() {
+                Some(tokio_postgres::error::ErrorPosition::Original(position)) => Some(*position),
+                _ => None,
+            },
+            constraint: db.constraint().map(str::to_owned),
+        }
+    }
+}
+
+/// Whether the server answered with one of these SQLSTATEs.
+pub(super) fn is_one_of(error: &tokio_postgres::Error, sqlstates: &[&str]) -> bool {
+    error
+        .code()
+        .is_some_and(|code| sqlstates.contains(&code.code()))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let message = cause.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn holders(holders: &[Holder]) -> String {
+    match holders {
+        [] => "nobody holds it any more; try again".to_owned(),
+        some => {
+            let all: Vec<String> = some.iter().map(Holder::to_string).collect();
+            format!("it is held by {}", all.join(" and "))
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The gate: a table whose file and rows are both as the last seed left them is skipped.
+//!
+//! A seed notes for each table the file's hash and the table's number. Whatever changes
+//! the rows moves the number, so a hand edit opens the gate again; and the table must
+//! have all its triggers, or nothing would tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use snapshot_format::TableKey;
+use tokio_postgres::{GenericClient, Transaction};
+
+use super::error::DatabaseError;
+use super::metadata::{TableVersion, reference_versions};
+use super::sql::qualified;
+use crate::config::Config;
+use crate::schema::{Schema, Table};
+use crate::source::{SourceFiles, SourceTable};
+
+/// Raised when a seed would write other rows from the same file.
+const SEED_FORMAT: u32 = 1;
+
+/// A table that need not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchanged {
+    /// The table's key.
+    pub key: TableKey,
+    /// How many rows the file holds.
+    pub rows: u64,
+    /// How many rows belong to an administrator.
+    pub admin_owned: u64,
+    table: String,
+    version_seq: u64,
+}
+
+/// The tables that were seeded from exactly these files and not changed since.
+///
+/// # Errors
+/// Where a query fails or a file cannot be read.
+pub async fn unchanged(
+    client: &impl GenericClient,
+    config: &Config,
+    schema: &Schema,
+    files: &SourceFiles,
+) -> Result<Vec<Unchanged>, DatabaseError> {
+    let notes = read_notes(client).await?;
+    let versions = reference_versions(client, &config.schema).await?;
+    let mut unchanged = Vec::new();
+    for (key, file) in &files.by_table {
+        let Some(table) = schema.table(key) else {
+            continue;
+        };
+        let (Some(note), Some(version)) = (notes.get(&qualified(table)), versions.get(&table.name))
+        else {
+            continue;
+        };
+        let same = table.missing_triggers.is_empty()
+            && note.version_seq == version.version_seq
+            && note.shape == shape(table, config)
+            && file
+                .open()
+                .and_then(hash_of)
+                .is_ok_and(|hash| hash.to_string() == note.source);
+        if same {
+            unchanged.push(Unchanged {
+                key: table.key.clone(),
+                rows: note.rows,
+                admin_owned: admin_owned(client, table).await?,
+                table: table.name.clone(),
+                version_seq: version.version_seq,
+            });
+        }
+    }
+    Ok(connected_only(schema, files, unchanged))
+}
+
+/// Whether the skipped tables are still as they were, as the transaction sees them.
+pub(super) async fn still_hold(
+    tx: &Transaction<'_>,
+    config: &Config,
+    skipped: &[Unchanged],
+) -> Result<bool, DatabaseError> {
+    if skipped.is_empty() {
+        return Ok(true);
+    }
+    let versions = reference_versions(tx, &config.schema).await?;
+    Ok(skipped.iter().all(|unchanged| {
+        let version = versions.get(&unchanged.table);
+        version.is_some_and(|version| version.version_seq == unchanged.version_seq)
+    }))
+}
+
+/// Notes what was seeded, in the seed's own transaction: a note without its rows would
+/// keep them out for ever.
+pub(super) async fn remember(
+    tx: &Transaction<'_>,
+    config: &Config,
+    schema: &Schema,
+    sources: &[&SourceTable],
+    versions: &BTreeMap<String, TableVersion>,
+) -> Result<(), DatabaseError> {
+    if !has_notes(tx).await? {
+        return Ok(());
+    }
+    let failed = |source| DatabaseError::query("note what was seeded", source);
+    for source in sources {
+        let Some(table) = schema.table(source.key.as_str()) else {
+            continue;
+        };
+        let Some(version) = versions.get(&table.name) else {
+            continue;
+        };
+        let (seq, rows) = (signed(version.version_seq), signed(source.rows));
+        let (hash, shape) = (source.hash.to_string(), shape(table, config));
+        tx.execute(UPSERT, &[&qualified(table), &hash, &shape, &seq, &rows])
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The table of notes, for the publisher's own schema.
+pub(super) const CREATE_NOTES: &str = "
+    CREATE TABLE IF NOT EXISTS tablecast.seeded (
+        table_name   text PRIMARY KEY,
+        source_hash  text NOT NULL,
+        shape_hash   text NOT NULL,
+        version_seq  bigint NOT NULL,
+        row_count    bigint NOT NULL
+    )";
+
+const UPSERT: &str = "
+    INSERT INTO tablecast.seeded (table_name, source_hash, shape_hash, version_seq, row_count)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (table_name) DO UPDATE
+        SET source_hash = excluded.source_hash, shape_hash = excluded.shape_hash,
+            version_seq = excluded.version_seq, row_count = excluded.row_count
+        WHERE ROW(seeded.source_hash, seeded.shape_hash, seeded.version_seq, seeded.row_count)
+            <> ROW(excluded.source_hash, excluded.shape_hash, excluded.version_seq, excluded.row_count)";
+
+struct Note {
+    source: String,
+    shape: String,
+    version_seq: u64,
+    rows: u64,
+}
+
+async fn has_notes(client: &impl GenericClient) -> Result<bool, DatabaseError> {
+    let row = client
+        .query_one("SELECT to_regclass('tablecast.seeded') IS NOT NULL", &[])
+        .await;
+    let exists = row.and_then(|row| row.try_get(0));
+    exists.map_err(|source| DatabaseError::query("look for what was seeded", source))
+}
+
+async fn read_notes(client: &impl GenericClient) -> Result<BTreeMap<String, Note>, DatabaseError> {
+    if !has_notes(client).await? {
+        return Ok(BTreeMap::new());
+    }
+    let query = "SELECT table_name, source_hash, shape_hash, version_seq, row_count
+                 FROM tablecast.seeded";
+    let read = |row: &tokio_postgres::Row| {
+        let (version_seq, rows): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
+        let note = Note {
+            source: row.try_get(1)?,
+            shape: row.try_get(2)?,
+            version_seq: version_seq.unsigned_abs(),
+            rows: rows.unsigned_abs(),
+        };
+        Ok((row.try_get(0)?, note))
+    };
+    let rows = client.query(query, &[]).await;
+    let notes = rows.and_then(|rows| rows.iter().map(read).collect());
+    notes.map_err(|source| DatabaseError::query("read what was seeded", source))
+}
+
+async fn admin_owned(client: &impl GenericClient, table: &Table) -> Result<u64, DatabaseError> {
+    if !table.has_source_type() {
+        return Ok(0);
+    }
+    let query = format!(
+        "SELECT count(*) FROM {} WHERE source_type = 'admin'",
+        qualified(table)
+    );
+    let row = client.query_one(&query, &[]).await;
+    let count: Result<i64, _> = row.and_then(|row| row.try_get(0));
+    let count =
+        count.map_err(|source| DatabaseError::query("count an administrator's rows", source));
+    count.map(i64::unsigned_abs)
+}
+
+// What decides, beside the file, which rows it gives.
+fn shape(table: &Table, config: &Config) -> String {
+    let settings = (&config.note_prefix, config.table(table));
+    let text = format!(
+        "{SEED_FORMAT} {:?} {:?} {settings:?}",
+        table.columns, table.primary_key
+    );
+    blake3::hash(text.as_bytes()).to_string()
+}
+
+fn hash_of(file: std::fs::File) -> std::io::Result<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file)?;
+    Ok(hasher.finalize())
+}
+
+// A changed file may break references to it, and may only be judged with what it refers
+// to. So whatever foreign keys tie to a changed table is read too.
+fn connected_only(
+    schema: &Schema,
+    files: &SourceFiles,
+    mut unchanged: Vec<Unchanged>,
+) -> Vec<Unchanged> {
+    let known: BTreeSet<&TableKey> = unchanged.iter().map(|table| &table.key).collect();
+    let with_file = schema
+        .tables
+        .iter()
+        .filter(|t| files.by_table.contains_key(t.key.as_str()));
+    let mut read: BTreeSet<TableKey> = with_file
+        .map(|table| table.key.clone())
+        .filter(|key| !known.contains(key))
+        .collect();
+    loop {
+        let ties = schema.tables.iter().flat_map(|table| {
+            table
+                .foreign_keys
+                .iter()
+                .map(move |fk| (&table.key, &fk.target))
+        });
+        let tied: Vec<TableKey> = ties
+            .filter(|(from, to)| read.contains(*from) != read.contains(*to))
+            .flat_map(|(from, to)| [from.clone(), to.clone()])
+            .filter(|key| !read.contains(key))
+            .collect();
+        if tied.is_empty() {
+            break;
+        }
+        read.extend(tied);
+    }
+    unchanged.retain(|table| !read.contains(&table.key));
+    unchanged
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,215 @@
+//! Locks that are waited for a while, and whose holders are named.
+//!
+//! Advisory locks are polled rather than waited for: a session that sleeps in
+//! `pg_advisory_lock` holds a snapshot, against which `CREATE INDEX CONCURRENTLY` of the
+//! holder waits in turn.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use tokio_postgres::{GenericClient, Transaction};
+
+use super::error::{DatabaseError, is_one_of};
+use super::sql::identifier;
+use crate::schema::Table;
+
+/// The one lock among those who write: migrate and seed. (`"tablecast"` as a number.)
+const ADVISORY_LOCK: i64 = 0x7461_626c_6563_6173;
+
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A session that holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pid: i32,
+    application: String,
+    user: String,
+    state: String,
+    seconds: i64,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            pid,
+            application,
+            user,
+            state,
+            seconds,
+        } = self;
+        write!(
+            f,
+            "{application:?} (process {pid}, user {user}, {state} for {seconds} s)"
+        )
+    }
+}
+
+/// Takes the lock of migrate and seed until the session or [`release_session_lock`] ends it.
+pub(super) async fn take_session_lock(
+    client: &impl GenericClient,
+    timeout: Duration,
+) -> Result<(), DatabaseError> {
+    poll_advisory(
+        client,
+        "SELECT pg_catalog.pg_try_advisory_lock($1)",
+        timeout,
+    )
+    .await
+}
+
+/// Gives back what [`take_session_lock`] took.
+pub(super) async fn release_session_lock(client: &impl GenericClient) -> Result<(), DatabaseError> {
+    let released = client.execute(
+        "SELECT pg_catalog.pg_advisory_unlock($1)",
+        &[&ADVISORY_LOCK],
+    );
+    released
+        .await
+        .map(drop)
+        .map_err(|source| DatabaseError::query("release the lock", source))
+}
+
+/// Takes the lock of migrate and seed until the transaction ends.
+pub(super) async fn take_transaction_lock(
+    tx: &Transaction<'_>,
+    timeout: Duration,
+) -> Result<(), DatabaseError> {
+    poll_advisory(
+        tx,
+        "SELECT pg_catalog.pg_try_advisory_xact_lock($1)",
+        timeout,
+    )
+    .await
+}
+
+async fn poll_advisory(
+    client: &impl GenericClient,
+    try_lock: &str,
+    timeout: Duration,
+) -> Result<(), DatabaseError> {
+    let start = Instant::now();
+    loop {
+        let row = client.query_one(try_lock, &[&ADVISORY_LOCK]).await;
+        let taken = row.and_then(|row| row.try_get(0));
+        if taken.map_err(|source| DatabaseError::query("take the lock", source))? {
+            return Ok(());
+        }
+        if start.elapsed() >= timeout {
+            return Err(DatabaseError::Locked {
+                what: "the lock of `migrate` and `seed`".to_owned(),
+                waited: start.elapsed(),
+                held_by: advisory_holders(client).await?,
+            });
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Keeps everybody else from writing the tables until the transaction ends; they can
+/// still be read.
+///
+/// Taken for all tables before the first is written, so that no writer can hold a row
+/// that we want while it waits for a number that we hold.
+pub(super) async fn lock_tables(
+    tx: &mut Transaction<'_>,
+    tables: &[&Table],
+    timeout: Duration,
+) -> Result<(), DatabaseError> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = tables.iter().map(|t| super::sql::qualified(t)).collect();
+    let statement = format!(
+        "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE NOWAIT",
+        names.join(", ")
+    );
+    let start = Instant::now();
+    loop {
+        let savepoint = tx.savepoint("lock_tables").await;
+        let savepoint =
+            savepoint.map_err(|source| DatabaseError::query("lock the tables", source))?;
+        let locked = savepoint.batch_execute(&statement).await;
+        let ended = match &locked {
+            Ok(()) => savepoint.commit().await,
+            Err(_) => savepoint.rollback().await,
+        };
+        ended.map_err(|source| DatabaseError::query("lock the tables", source))?;
+        match locked {
+            Ok(()) => return Ok(()),
+            Err(error) if !is_one_of(&error, &["55P03"]) => {
+                return Err(DatabaseError::query("lock the tables", error));
+            }
+            Err(_) if start.elapsed() >= timeout => {
+                return Err(DatabaseError::Locked {
+                    what: "the tables to seed".to_owned(),
+                    waited: start.elapsed(),
+                    held_by: table_writers(tx, &names).await?,
+                });
+            }
+            Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+        }
+    }
+}
+
+async fn advisory_holders(client: &impl GenericClient) -> Result<Vec<Holder>, DatabaseError> {
+    let query = format!(
+        "{HOLDERS} WHERE lock.locktype = 'advisory' AND lock.granted
+           AND lock.classid = ($1::bigint >> 32)::int::oid
+           AND lock.objid = ($1::bigint & 4294967295)::oid AND lock.objsubid = 1
+           AND lock.database = (SELECT oid FROM pg_catalog.pg_database
+                                WHERE datname = pg_catalog.current_database())
+         ORDER BY 1"
+    );
+    let rows = client.query(&query, &[&ADVISORY_LOCK]).await;
+    read_holders(rows)
+}
+
+async fn table_writers(
+    client: &impl GenericClient,
+    names: &[String],
+) -> Result<Vec<Holder>, DatabaseError> {
+    let query = format!(
+        "{HOLDERS} WHERE lock.locktype = 'relation' AND lock.granted
+           AND lock.relation = ANY ($1::text[]::regclass[])
+           AND lock.pid <> pg_catalog.pg_backend_pid()
+           AND lock.mode NOT IN ('AccessShareLock', 'RowShareLock')
+         ORDER BY 1"
+    );
+    let rows = client.query(&query, &[&names]).await;
+    read_holders(rows)
+}
+
+const HOLDERS: &str = "
+    SELECT DISTINCT session.pid, coalesce(nullif(session.application_name, ''), 'a session'),
+           coalesce(session.usename::text, '?'), coalesce(session.state, '?'),
+           coalesce(extract(epoch FROM clock_timestamp() - session.state_change)::bigint, 0)
+    FROM pg_catalog.pg_locks AS lock
+    JOIN pg_catalog.pg_stat_activity AS session USING (pid)";
+
+fn read_holders(
+    rows: Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>,
+) -> Result<Vec<Holder>, DatabaseError> {
+    let read = |row: tokio_postgres::Row| {
+        Ok(Holder {
+            pid: row.try_get(0)?,
+            application: row.try_get(1)?,
+            user: row.try_get(2)?,
+            state: row.try_get(3)?,
+            seconds: row.try_get(4)?,
+        })
+    };
+    let holders = rows.and_then(|rows| rows.into_iter().map(read).collect());
+    holders.map_err(|source| DatabaseError::query("ask who holds the lock", source))
+}
+
+/// Locks the counter rows of every table, in one order for everybody.
+pub(super) async fn lock_versions(tx: &Transaction<'_>, schema: &str) -> Result<(), DatabaseError> {
+    let statement = format!(
+        "SELECT FROM {}.reference_metadata ORDER BY table_name FOR UPDATE",
+        identifier(schema)
+    );
+    let locked = tx.execute(&statement, &[]).await;
+    locked
+        .map(drop)
+        .map_err(|source| DatabaseError::query("lock reference_metadata", source))
+}

@@ -1,0 +1,58 @@
+//! `reference_metadata`: what changed last.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::GenericClient;
+
+use super::error::{DatabaseError, is_one_of};
+use super::sql::identifier;
+
+/// A table's row of `reference_metadata`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableVersion {
+    /// The number of the transaction that changed the table last.
+    pub version_seq: u64,
+    /// When that was: RFC 3339 in UTC, to the second.
+    pub last_updated: String,
+}
+
+/// The rows of `reference_metadata`, by SQL table name; none where there is no such table.
+///
+/// # Errors
+/// Where the query fails.
+pub async fn reference_versions(
+    client: &impl GenericClient,
+    schema: &str,
+) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {
+    let query = format!(
+        "SELECT table_name, version_seq::bigint,
+                to_char(last_updated AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+         FROM {}.reference_metadata",
+        identifier(schema)
+    );
+    let rows = match client.query(&query, &[]).await {
+        // Before the first migration there is no such table or schema.
+        Err(error) if is_one_of(&error, &["42P01", "3F000"]) => return Ok(BTreeMap::new()),
+        other => other.map_err(|source| DatabaseError::query("read reference_metadata", source))?,
+    };
+    let read = |row: &tokio_postgres::Row| {
+        let version_seq: i64 = row.try_get(1)?;
+        let last_updated = row.try_get(2)?;
+        let version = TableVersion {
+            version_seq: version_seq.unsigned_abs(),
+            last_updated,
+        };
+        Ok((row.try_get(0)?, version))
+    };
+    let versions: Result<_, tokio_postgres::Error> = rows.iter().map(read).collect();
+    versions.map_err(|source| DatabaseError::query("read reference_metadata", source))
+}
+
+/// The highest `version_seq` of all: the database's reference version.
+pub(super) fn highest(versions: &BTreeMap<String, TableVersion>) -> u64 {
+    versions
+        .values()
+        .map(|version| version.version_seq)
+        .max()
+        .unwrap_or_default()
+}

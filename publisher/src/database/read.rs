@@ -1,0 +1,262 @@
+//! Reading for a snapshot: one repeatable-read transaction shows one state.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt;
+use serde::Serialize;
+use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
+
+use super::error::DatabaseError;
+use super::metadata::{TableVersion, reference_versions};
+use super::sql::{identifier, qualified, render};
+use crate::config::Config;
+use crate::render::{RenderError, RowRenderer};
+use crate::schema::{ForeignKey, Kind, SORT_ORDER, Schema, Table};
+use crate::source::Problem;
+
+/// Why a snapshot cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A value has no place in a snapshot.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The rows cannot be written where they go.
+    #[error("failed to write the rows of {table}")]
+    Write {
+        /// The table's key.
+        table: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl ReadError {
+    /// What may help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Database(error) => error.hint(),
+            Self::Render(error) => error.hint(),
+            Self::Write { .. } => None,
+        }
+    }
+}
+
+/// One state of the database, for as long as it lives.
+pub struct SnapshotReader<'c> {
+    tx: Transaction<'c>,
+}
+
+/// What is known of a table's rows once they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableRows {
+    /// How many there are.
+    pub rows: u64,
+}
+
+impl<'c> SnapshotReader<'c> {
+    /// Begins the transaction. Invariant 3: a snapshot shows one committed state.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn begin(client: &'c mut Client) -> Result<Self, DatabaseError> {
+        let begun = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await;
+        let tx = begun.map_err(|source| DatabaseError::query("begin to read", source))?;
+        // Sorting a large table in memory, if it fits.
+        let set = tx.batch_execute("SET LOCAL work_mem = '256MB'").await;
+        set.map_err(|source| DatabaseError::query("begin to read", source))?;
+        Ok(Self { tx })
+    }
+
+    /// What changed last, by SQL table name.
+    ///
+    /// # Errors
+    /// Where the query fails.
+    pub async fn versions(
+        &self,
+        config: &Config,
+    ) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {
+        reference_versions(&self.tx, &config.schema).await
+    }
+
+    /// Active rows that point at inactive ones: an app would look up what it never gets.
+    ///
+    /// # Errors
+    /// Where a query fails.
+    pub async fn broken_references(&self, schema: &Schema) -> Result<Vec<Problem>, DatabaseError> {
+        let mut problems = Vec::new();
+        for table in &schema.tables {
+            for foreign_key in &table.foreign_keys {
+                let Some(target) = schema.table(foreign_key.target.as_str()) else {
+                    continue;
+                };
+                if target.has_is_active() {
+                    problems.extend(self.broken_by(table, foreign_key, target).await?);
+                }
+            }
+        }
+        Ok(problems)
+    }
+
+    async fn broken_by(
+        &self,
+        table: &Table,
+        foreign_key: &ForeignKey,
+        target: &Table,
+    ) -> Result<Vec<Problem>, DatabaseError> {
+        let names: Vec<&str> = foreign_key
+            .columns
+            .iter()
+            .map(|&c| table.columns[c].name.as_str())
+            .collect();
+        let joined = names.iter().zip(&foreign_key.target_columns);
+        let on: Vec<String> = joined
+            .map(|(from, to)| format!("t.{} = p.{}", identifier(from), identifier(to)))
+            .collect();
+        let text = |columns: &[&str]| {
+            let texts = columns.iter().map(|c| format!("t.{}::text", identifier(c)));
+            texts.collect::<Vec<_>>().join(", ")
+        };
+        let key = table.primary_key_names();
+        let key: Vec<&str> = key.iter().map(String::as_str).collect();
+        let active = if table.has_is_active() {
+            "t.is_active AND "
+        } else {
+            ""
+        };
+        let query = format!(
+            "SELECT ARRAY[{}], ARRAY[{}] FROM {} AS t JOIN {} AS p ON {}
+             WHERE {active} NOT p.is_active ORDER BY ARRAY[{0}] COLLATE \"C\" LIMIT 1000",
+            text(&key),
+            text(&names),
+            qualified(table),
+            qualified(target),
+            on.join(" AND "),
+        );
+        let failed = |source| DatabaseError::query("check the references of active rows", source);
+        let rows = self.tx.query(&query, &[]).await.map_err(failed)?;
+        let problem = |row: &Row| {
+            let (key, value): (Vec<String>, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
+            let message = format!(
+                "{}: row {}: column {:?}: points at {} in {}, which is not active",
+                table.key,
+                quoted(&key),
+                names.join(", "),
+                quoted(&value),
+                target.key
+            );
+            Ok(Problem {
+                place: None,
+                message,
+            })
+        };
+        rows.iter()
+            .map(problem)
+            .collect::<Result<_, _>>()
+            .map_err(failed)
+    }
+
+    /// Reads a table's active rows in their order, each as its canonical bytes.
+    ///
+    /// Only one row is in memory at a time.
+    ///
+    /// # Errors
+    /// Where the query fails, a value cannot be published, or `each` fails.
+    pub async fn rows(
+        &self,
+        table: &Table,
+        mut each: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<TableRows, ReadError> {
+        let renderer = RowRenderer::new(table)?;
+        let failed = |source| DatabaseError::query(format!("read table {}", table.name), source);
+        let no_parameters = std::iter::empty::<&(dyn ToSql + Sync)>();
+        let rows = self
+            .tx
+            .query_raw(&rows_sql(table), no_parameters)
+            .await
+            .map_err(failed)?;
+        let mut rows = std::pin::pin!(rows);
+        let (mut bytes, mut count) = (Vec::new(), 0);
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            renderer.row(raw_values(&row), &mut bytes)?;
+            each(&bytes).map_err(|source| ReadError::Write {
+                table: table.key.to_string(),
+                source,
+            })?;
+            count += 1;
+        }
+        Ok(TableRows { rows: count })
+    }
+}
+
+fn quoted(values: &[String]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+    quoted.join(", ")
+}
+
+#[derive(Serialize)]
+struct RowsSql {
+    table: String,
+    columns: Vec<String>,
+    order: Vec<String>,
+    is_active: bool,
+}
+
+fn rows_sql(table: &Table) -> String {
+    let column = |name: &str| format!("t.{}", identifier(name));
+    let published = table.published().map(|c| match c.as_text {
+        true => format!("{}::text", column(&c.name)),
+        false => column(&c.name),
+    });
+    let sort_order = table.column(SORT_ORDER).map(|(_, c)| column(&c.name));
+    let key = table.primary_key.iter().map(|&index| {
+        let c = &table.columns[index];
+        // By bytes, not by locale: two machines must agree on the order.
+        match c.kind {
+            Kind::Text(_) if c.sql_type == "citext" => {
+                format!("{}::text COLLATE \"C\"", column(&c.name))
+            }
+            Kind::Text(_) => format!("{} COLLATE \"C\"", column(&c.name)),
+            Kind::Enum(_) => format!("{}::text COLLATE \"C\"", column(&c.name)),
+            _ => column(&c.name),
+        }
+    });
+    render(
+        "rows.sql",
+        &RowsSql {
+            table: qualified(table),
+            columns: published.collect(),
+            order: sort_order.into_iter().chain(key).collect(),
+            is_active: table.has_is_active(),
+        },
+    )
+}
+
+fn raw_values(row: &Row) -> impl Iterator<Item = Option<&[u8]>> {
+    (0..row.len()).map(|index| row.get::<_, Raw<'_>>(index).0)
+}
+
+// A value's bytes as PostgreSQL sent them.
+struct Raw<'a>(Option<&'a [u8]>);
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(Some(raw)))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(None))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}

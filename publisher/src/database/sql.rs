@@ -1,0 +1,112 @@
+//! SQL as text: quoting, and the statements that are made per table from templates.
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+use crate::schema::Table;
+
+/// A name as SQL writes it.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string as SQL writes it, whatever `standard_conforming_strings` says.
+pub(super) fn literal(text: &str) -> String {
+    match text.contains('\\') {
+        true => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
+        false => format!("'{}'", text.replace('\'', "''")),
+    }
+}
+
+/// A table's name with its schema.
+pub(super) fn qualified(table: &Table) -> String {
+    format!(
+        "{}.{}",
+        identifier(&table.namespace),
+        identifier(&table.name)
+    )
+}
+
+macro_rules! templates {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../templates/", $name)))),*]
+    };
+}
+
+const TEMPLATES: [(&str, &str); 6] = templates![
+    "stage.sql",
+    "plan.sql",
+    "write.sql",
+    "deactivate.sql",
+    "rows.sql",
+    "triggers.sql",
+];
+
+/// Renders one of the statements in `templates/`.
+pub(super) fn render(template: &str, context: &impl Serialize) -> String {
+    thread_local! {
+        static TERA: Tera = compiled();
+    }
+    let context = Context::from_serialize(context).expect("a context is an object");
+    TERA.with(|tera| tera.render(template, &context))
+        .expect("the templates are compiled in")
+}
+
+fn compiled() -> Tera {
+    let mut tera = Tera::default();
+    tera.add_raw_templates(TEMPLATES)
+        .expect("the templates are compiled in");
+    // SQL is quoted by `identifier` and `literal`, not escaped as HTML.
+    tera.autoescape_on(Vec::new());
+    tera
+}
+
+/// A migration that installs what `tables` lack: `reference_metadata`, its trigger
+/// function, and the triggers.
+pub fn missing_triggers_sql(tables: &[&Table]) -> String {
+    #[derive(Serialize)]
+    struct Triggers {
+        schema: String,
+        schema_literal: String,
+        tables: Vec<Missing>,
+    }
+    #[derive(Serialize)]
+    struct Missing {
+        name: String,
+        literal: String,
+        events: Vec<&'static str>,
+    }
+    let namespace = tables
+        .first()
+        .map_or("public", |table| table.namespace.as_str());
+    let context = Triggers {
+        schema: identifier(namespace),
+        schema_literal: literal(namespace),
+        tables: tables
+            .iter()
+            .map(|table| Missing {
+                name: qualified(table),
+                literal: literal(&table.name),
+                events: table.missing_triggers.clone(),
+            })
+            .collect(),
+    };
+    render("triggers.sql", &context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_strings_cannot_break_out() {
+        assert_eq!(identifier(r#"a"b"#), r#""a""b""#);
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\'b"), r"E'a\\''b'");
+    }
+
+    #[test]
+    fn every_template_compiles() {
+        assert_eq!(compiled().get_template_names().count(), TEMPLATES.len());
+    }
+}

@@ -1,0 +1,216 @@
+//! One state of the database as the objects of a snapshot.
+//!
+//! A row is read, rendered and written into its table's object and into the bootstrap
+//! object before the next one is read; both are hashed on the way. So a table of any
+//! length needs the memory of one row.
+
+use std::collections::BTreeMap;
+
+use snapshot_format::{
+    BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Manifest, ReferenceVersion,
+    TableEntry, TableWriter, content_hash,
+};
+
+use crate::config::Config;
+use crate::database::{ReadError, SnapshotReader, TableVersion};
+use crate::progress::Progress;
+use crate::publish::{Rendered, RenderedObject};
+use crate::schema::{Schema, Table};
+use crate::source::Problem;
+use crate::spool::{Spool, Staging};
+
+/// Why a state cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It cannot be read, or a value has no place in a snapshot.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It would mislead its readers.
+    #[error("the database holds what must not be published")]
+    Refused(Vec<Problem>),
+    /// Nothing tells which state it is.
+    #[error("the database has no reference_metadata, from which the reference version is taken")]
+    Untracked,
+    /// There is nothing to publish.
+    #[error("the schema {0:?} has no table with a primary key")]
+    NoTables(String),
+}
+
+impl SnapshotError {
+    /// What may help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read(error) => error.hint(),
+            Self::Refused(_) => {
+                Some("activate the rows that are pointed at, or deactivate those that point".to_owned())
+            }
+            Self::Untracked => Some(
+                "write the missing migration by `publisher migrate --print-triggers`, then apply it"
+                    .to_owned(),
+            ),
+            Self::NoTables(_) => {
+                Some("run `publisher migrate`, or name another schema with --schema".to_owned())
+            }
+        }
+    }
+}
+
+/// Reads and renders every table.
+///
+/// # Errors
+/// Where the state cannot be read or must not be published.
+pub async fn render_snapshot(
+    reader: &SnapshotReader<'_>,
+    config: &Config,
+    schema: &Schema,
+    staging: &Staging,
+    progress: Progress,
+) -> Result<Rendered, SnapshotError> {
+    if schema.tables.is_empty() {
+        return Err(SnapshotError::NoTables(config.schema.clone()));
+    }
+    let versions = reader.versions(config).await.map_err(ReadError::from)?;
+    let header = header(config, &versions).ok_or(SnapshotError::Untracked)?;
+    let broken = reader
+        .broken_references(schema)
+        .await
+        .map_err(ReadError::from)?;
+    if !broken.is_empty() {
+        return Err(SnapshotError::Refused(broken));
+    }
+    let out = Spools {
+        staging,
+        bar: progress.step("render"),
+    };
+    let mut bootstrap = BootstrapWriter::new(out.spool(), &header).map_err(write_failed)?;
+    let (mut objects, mut tables) = (Vec::new(), BTreeMap::new());
+    for table in &schema.tables {
+        let seq = versions
+            .get(&table.name)
+            .map_or(0, |version| version.version_seq);
+        let (object, entry) =
+            render_table(reader, config, table, seq, &header, &out, &mut bootstrap).await?;
+        objects.push(object);
+        tables.insert(table.key.clone(), entry);
+    }
+    let written = bootstrap.finish().map_err(write_failed)?;
+    let bootstrap = RenderedObject::bootstrap(written);
+    out.bar.finish_and_clear();
+    let manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        schema_version: header.schema_version,
+        reference_version: header.reference_version,
+        generated_at: header.generated_at,
+        content_hash: content_hash(tables.iter().map(|(key, entry)| (key, entry.hash))),
+        bootstrap: bootstrap.digest().into(),
+        tables,
+    };
+    objects.push(bootstrap);
+    Ok(Rendered { objects, manifest })
+}
+
+type Output = DigestWriter<Spool>;
+
+struct Spools<'s> {
+    staging: &'s Staging,
+    bar: indicatif::ProgressBar,
+}
+
+impl Spools<'_> {
+    fn spool(&self) -> Output {
+        DigestWriter::new(Spool::new(self.staging))
+    }
+}
+
+// The state's version is its highest number, and its moment that of the last change: equal
+// states give equal bytes, whenever they are rendered.
+fn header(config: &Config, versions: &BTreeMap<String, TableVersion>) -> Option<BootstrapHeader> {
+    let reference_version = versions.values().map(|version| version.version_seq).max()?;
+    let generated_at = versions
+        .values()
+        .map(|version| &version.last_updated)
+        .max()?;
+    Some(BootstrapHeader {
+        schema_version: config.schema_version,
+        reference_version: ReferenceVersion(reference_version),
+        generated_at: generated_at.clone(),
+    })
+}
+
+async fn render_table(
+    reader: &SnapshotReader<'_>,
+    config: &Config,
+    table: &Table,
+    version_seq: u64,
+    header: &BootstrapHeader,
+    out: &Spools<'_>,
+    bootstrap: &mut BootstrapWriter<Output>,
+) -> Result<(RenderedObject, TableEntry), SnapshotError> {
+    let in_bootstrap = config.in_bootstrap(table);
+    let mut object =
+        TableWriter::new(out.spool(), header.schema_version, &table.key).map_err(write_failed)?;
+    if in_bootstrap {
+        bootstrap.table(&table.key).map_err(write_failed)?;
+    }
+    out.bar.set_message(format!("render {}", table.key));
+    let mut count: u64 = 0;
+    reader
+        .rows(table, |row| {
+            count += 1;
+            if count.is_multiple_of(50_000) {
+                out.bar
+                    .set_message(format!("render {}: {count} rows", table.key));
+            }
+            if in_bootstrap {
+                bootstrap.row(row)?;
+            }
+            object.row(row)
+        })
+        .await?;
+    let (written, rows) = object.finish().map_err(write_failed)?;
+    let object = RenderedObject::table(table.key.clone(), written);
+    let entry = table_entry(table, &object, rows, version_seq, in_bootstrap);
+    Ok((object, entry))
+}
+
+fn table_entry(
+    table: &Table,
+    object: &RenderedObject,
+    rows: u64,
+    version_seq: u64,
+    in_bootstrap: bool,
+) -> TableEntry {
+    let columns: BTreeMap<String, String> = table
+        .published()
+        .map(|column| {
+            let sql_type = if column.as_text {
+                "text"
+            } else {
+                &column.sql_type
+            };
+            let nullable = if column.nullable { "?" } else { "" };
+            (column.name.clone(), format!("{sql_type}{nullable}"))
+        })
+        .collect();
+    let primary_key = table.primary_key_names();
+    let digest = object.digest();
+    TableEntry {
+        hash: digest.hash,
+        sha256: digest.sha256,
+        size: digest.size,
+        rows,
+        version_seq,
+        in_bootstrap,
+        schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
+        primary_key,
+        columns,
+    }
+}
+
+fn write_failed(source: std::io::Error) -> SnapshotError {
+    ReadError::Write {
+        table: "the snapshot".to_owned(),
+        source,
+    }
+    .into()
+}

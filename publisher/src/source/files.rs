@@ -1,0 +1,120 @@
+//! Which files there are.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::problem::{Place, Problems};
+use crate::config::Config;
+use crate::schema::{Schema, Table};
+
+/// A file that belongs to a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name, for messages.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl SourceFile {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// What the file system gives.
+    pub fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+}
+
+/// The files of a source folder, by table key.
+#[derive(Debug, Default)]
+pub struct SourceFiles {
+    /// Those that belong to a table.
+    pub by_table: BTreeMap<String, SourceFile>,
+}
+
+/// Lists the source folder, and notes files without a table and tables without a file.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn list(config: &Config, schema: &Schema, problems: &mut Problems) -> io::Result<SourceFiles> {
+    let mut files = SourceFiles::default();
+    for (name, path) in json_files(&config.source)? {
+        let key = name.strip_suffix(".json").unwrap_or(&name);
+        if config.ignore_files.contains(&name) {
+            continue;
+        }
+        match schema.table(key) {
+            Some(table) if config.has_file(table) => {
+                files
+                    .by_table
+                    .insert(key.to_owned(), SourceFile { name, path });
+            }
+            Some(_) => problems.push(
+                Place::file(&name),
+                "tablecast.toml says that this table has no file (from_file = false)",
+            ),
+            None => problems.push(Place::file(&name), unknown_table(key, schema)),
+        }
+    }
+    for table in &schema.tables {
+        if config.has_file(table) && !files.by_table.contains_key(table.key.as_str()) {
+            problems.push(
+                Place::file(&format!("{}.json", table.key)),
+                missing_file(table),
+            );
+        }
+    }
+    Ok(files)
+}
+
+fn json_files(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        // An editor's own files (`.#grips.json`) are not tables.
+        if name.ends_with(".json") && !name.starts_with('.') && path.is_file() {
+            files.insert(name, path);
+        }
+    }
+    Ok(files)
+}
+
+fn missing_file(table: &Table) -> String {
+    format!(
+        "the file is missing; if table {} is not kept in a file, set from_file = false under \
+         [tables.{}] in tablecast.toml",
+        table.name, table.key
+    )
+}
+
+fn unknown_table(key: &str, schema: &Schema) -> String {
+    let close = schema
+        .tables
+        .iter()
+        .map(|t| t.key.as_str())
+        .find(|known| is_close(known, key));
+    match close {
+        Some(known) => format!("no table has the key {key:?}; there is {known:?}"),
+        None => format!("no table has the key {key:?}"),
+    }
+}
+
+// The same letters but for case, `_`, `-` and a plural's s.
+fn is_close(a: &str, b: &str) -> bool {
+    let plain = |text: &str| {
+        let letters: String = text.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        letters
+            .to_ascii_lowercase()
+            .trim_end_matches('s')
+            .to_owned()
+    };
+    plain(a) == plain(b)
+}

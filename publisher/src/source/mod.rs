@@ -1,0 +1,17 @@
+//! The JSON files that people edit: load, validate, decode.
+//!
+//! A file is read row by row, twice: once to find every problem in it, once to seed what
+//! passed. So a file of any size needs the memory of its largest row, plus some bytes for
+//! each primary key.
+
+mod decode;
+mod files;
+mod problem;
+mod split;
+mod validate;
+
+pub use decode::{DecodedRow, RowDecoder};
+pub use files::{SourceFile, SourceFiles, list};
+pub use problem::{Place, Problem, Problems};
+pub use split::{MAX_ROW_SIZE, RawRow, RowReader, Shape};
+pub use validate::{Dangling, SourceTable, Validated, validate};

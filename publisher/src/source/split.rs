@@ -1,0 +1,497 @@
+//! Splits a source file into its rows, without holding it in memory.
+//!
+//! Only brackets, quotes and commas are looked at here; what stands in a row is read by
+//! [`snapshot_format::json`]. So a row that is broken in itself does not hide the rows
+//! behind it, as long as its brackets balance.
+
+use std::io::{self, Read};
+
+/// The most bytes one row may have.
+pub const MAX_ROW_SIZE: usize = 16 * 1024 * 1024;
+
+const CHUNK_SIZE: usize = 256 * 1024;
+
+/// What a file holds at its top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `[row, row]`
+    List,
+    /// `{"key": row}`
+    Map,
+}
+
+/// One row as it stands in the file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RawRow<'a> {
+    /// The row's number, from 1.
+    pub number: usize,
+    /// In a map, the key with its quotes.
+    pub key: Option<&'a [u8]>,
+    /// The row.
+    pub bytes: &'a [u8],
+    /// Line and column of the row's first byte (of the key's, in a map), from 1; the
+    /// column counts bytes.
+    pub position: (usize, usize),
+    /// From the key's first byte to the row's.
+    pub value_offset: usize,
+}
+
+/// Why a file cannot be split.
+#[derive(Debug, thiserror::Error)]
+pub enum SplitError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is not a list or a map of rows.
+    #[error("{message}")]
+    Syntax {
+        /// Line and column, from 1.
+        position: (usize, usize),
+        /// What was met and what was expected.
+        message: String,
+    },
+}
+
+/// Reads rows from a file, one after another.
+pub struct RowReader<R> {
+    input: R,
+    buffer: Vec<u8>,
+    // What stands in the buffer before `at` has been handed out.
+    at: usize,
+    at_end: bool,
+    line: usize,
+    column: usize,
+    shape: Shape,
+    rows: usize,
+    // The closing bracket was met, or the file broke off within a row.
+    finished: bool,
+    hasher: blake3::Hasher,
+}
+
+type Result<T> = std::result::Result<T, SplitError>;
+
+impl<R: Read> RowReader<R> {
+    /// Opens the list or map at the top of `input`; a byte-order mark before it is passed
+    /// over.
+    ///
+    /// # Errors
+    /// Where `input` cannot be read, is empty, or holds anything else.
+    pub fn new(input: R) -> Result<Self> {
+        let mut reader = Self {
+            input,
+            buffer: Vec::new(),
+            at: 0,
+            at_end: false,
+            line: 1,
+            column: 1,
+            shape: Shape::List,
+            rows: 0,
+            finished: false,
+            hasher: blake3::Hasher::new(),
+        };
+        reader.fill_to(3)?;
+        if reader.buffer.starts_with(b"\xef\xbb\xbf") {
+            reader.at = 3;
+        }
+        reader.shape = match reader.next_token()? {
+            Some(b'[') => Shape::List,
+            Some(b'{') => Shape::Map,
+            Some(_) => return Err(reader.error("the file is neither a list nor a map of rows")),
+            None => return Err(reader.error("the file is empty")),
+        };
+        reader.advance(reader.at + 1);
+        Ok(reader)
+    }
+
+    /// What the file holds at its top.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The next row; `None` behind the last one.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or no row can be found in what follows.
+    pub fn next_row(&mut self) -> Result<Option<RawRow<'_>>> {
+        if self.finished || !self.go_to_row()? {
+            return Ok(None);
+        }
+        self.rows += 1;
+        let position = (self.line, self.column);
+        if self.at >= CHUNK_SIZE {
+            self.drop_consumed();
+        }
+        let start = self.at;
+        let key_end = match self.shape {
+            Shape::List => None,
+            Shape::Map => Some(self.skip_key(start)?),
+        };
+        let value_start = match key_end {
+            None => start,
+            Some(key_end) => self.skip_colon(key_end)?,
+        };
+        let end = self.skip_value(value_start)?;
+        self.advance(end);
+        Ok(Some(RawRow {
+            number: self.rows,
+            key: key_end.map(|key_end| &self.buffer[start..key_end]),
+            bytes: &self.buffer[value_start..end],
+            position,
+            value_offset: value_start - start,
+        }))
+    }
+
+    /// The hash of the whole file, whose rest is read for it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn finish(mut self) -> io::Result<blake3::Hash> {
+        while !self.at_end {
+            self.buffer.clear();
+            self.fill()?;
+        }
+        Ok(self.hasher.finalize())
+    }
+
+    // Behind the opening bracket or a row: goes to the first byte of the next one.
+    fn go_to_row(&mut self) -> Result<bool> {
+        let close = match self.shape {
+            Shape::List => b']',
+            Shape::Map => b'}',
+        };
+        let mut token = self.next_token()?;
+        if self.rows > 0 && token == Some(b',') {
+            self.advance(self.at + 1);
+            token = self.next_token()?;
+            if token == Some(close) {
+                return Err(self.error("a comma before the closing bracket"));
+            }
+        } else if self.rows > 0 && token.is_some() && token != Some(close) {
+            return Err(self.expected(&format!("`,` or `{}` behind a row", char::from(close))));
+        }
+        match token {
+            None => Err(self.error(&format!(
+                "the file ends before the closing `{}`; it may be cut off",
+                char::from(close)
+            ))),
+            Some(byte) if byte == close => {
+                self.advance(self.at + 1);
+                self.finished = true;
+                match self.next_token()? {
+                    None => Ok(false),
+                    Some(_) => Err(self.expected("the end of the file")),
+                }
+            }
+            Some(_) => Ok(true),
+        }
+    }
+
+    // The end of the key that starts at `start`, which is `self.at`. Indexes into the
+    // buffer hold until the next row: filling only appends.
+    fn skip_key(&mut self, start: usize) -> Result<usize> {
+        if self.byte(start)? != Some(b'"') {
+            return Err(self.expected("a key in double quotes"));
+        }
+        self.skip_string(start)
+    }
+
+    fn skip_colon(&mut self, key_end: usize) -> Result<usize> {
+        let colon = self.skip_space(key_end)?;
+        if self.byte(colon)? != Some(b':') {
+            self.advance(colon);
+            return Err(self.expected("`:` behind the key"));
+        }
+        self.skip_space(colon + 1)
+    }
+
+    fn skip_space(&mut self, mut at: usize) -> Result<usize> {
+        while self.byte(at)?.is_some_and(is_space) {
+            at += 1;
+        }
+        Ok(at)
+    }
+
+    fn skip_string(&mut self, start: usize) -> Result<usize> {
+        let mut at = start + 1;
+        loop {
+            // The scan over what is buffered is the hot loop; `byte` only refills.
+            let rest = &self.buffer[at.min(self.buffer.len())..];
+            at += rest
+                .iter()
+                .take_while(|b| **b != b'"' && **b != b'\\')
+                .count();
+            match self.byte(at)? {
+                Some(b'"') => return Ok(at + 1),
+                Some(b'\\') => at += 2,
+                Some(_) => {}
+                None => return Ok(self.break_off()),
+            }
+        }
+    }
+
+    // The end of the value that starts at `start`.
+    fn skip_value(&mut self, start: usize) -> Result<usize> {
+        match self.byte(start)? {
+            Some(b'{' | b'[') => self.skip_brackets(start),
+            Some(b'"') => self.skip_string(start),
+            _ => {
+                let mut at = start;
+                while let Some(byte) = self.byte(at)? {
+                    if is_space(byte) || matches!(byte, b',' | b']' | b'}') {
+                        break;
+                    }
+                    at += 1;
+                }
+                Ok(at)
+            }
+        }
+    }
+
+    fn skip_brackets(&mut self, start: usize) -> Result<usize> {
+        let mut depth = 0;
+        let mut at = start;
+        loop {
+            let rest = &self.buffer[at.min(self.buffer.len())..];
+            at += rest
+                .iter()
+                .take_while(|b| !matches!(b, b'"' | b'{' | b'}' | b'[' | b']'))
+                .count();
+            match self.byte(at)? {
+                Some(b'"') => at = self.skip_string(at)?,
+                Some(b'{' | b'[') => {
+                    depth += 1;
+                    at += 1;
+                }
+                Some(b'}' | b']') => {
+                    depth -= 1;
+                    at += 1;
+                    if depth == 0 {
+                        return Ok(at);
+                    }
+                }
+                Some(_) => {}
+                None => return Ok(self.break_off()),
+            }
+        }
+    }
+
+    // The file ends within a row. The row is handed out as it is, and whoever reads it
+    // finds where it breaks.
+    fn break_off(&mut self) -> usize {
+        self.finished = true;
+        self.buffer.len()
+    }
+
+    // The byte at an index of the buffer, which is filled up to there.
+    fn byte(&mut self, index: usize) -> Result<Option<u8>> {
+        if index >= self.buffer.len() {
+            if index - self.at > MAX_ROW_SIZE {
+                let message = format!("a row has at most {MAX_ROW_SIZE} bytes; this one has more");
+                return Err(self.error(&message));
+            }
+            self.fill_to(index + 1)?;
+        }
+        Ok(self.buffer.get(index).copied())
+    }
+
+    fn next_token(&mut self) -> Result<Option<u8>> {
+        loop {
+            if self.at == self.buffer.len() {
+                self.drop_consumed();
+                self.fill_to(1)?;
+            }
+            match self.buffer.get(self.at) {
+                Some(byte) if is_space(*byte) => self.advance(self.at + 1),
+                other => return Ok(other.copied()),
+            }
+        }
+    }
+
+    // Moves `at`, and the line and column with it.
+    fn advance(&mut self, to: usize) {
+        let to = to.max(self.at);
+        let passed = &self.buffer[self.at.min(self.buffer.len())..to.min(self.buffer.len())];
+        (self.line, self.column) = position_behind((self.line, self.column), passed);
+        self.at = to;
+    }
+
+    // Called once a chunk, so that what is left in the buffer is moved rarely.
+    fn drop_consumed(&mut self) {
+        self.buffer.drain(..self.at);
+        self.at = 0;
+    }
+
+    fn fill_to(&mut self, size: usize) -> io::Result<()> {
+        while self.buffer.len() < size && !self.at_end {
+            self.fill()?;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let start = self.buffer.len();
+        self.buffer.resize(start + CHUNK_SIZE, 0);
+        let count = loop {
+            match self.input.read(&mut self.buffer[start..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        self.buffer.truncate(start + *count.as_ref().unwrap_or(&0));
+        self.at_end = count? == 0;
+        self.hasher.update(&self.buffer[start..]);
+        Ok(())
+    }
+
+    fn expected(&self, what: &str) -> SplitError {
+        let rest = String::from_utf8_lossy(&self.buffer[self.at.min(self.buffer.len())..]);
+        match rest.chars().next() {
+            Some(c) => self.error(&format!("expected {what}, found {c:?}")),
+            None => self.error(&format!("expected {what}, but the file ends")),
+        }
+    }
+
+    fn error(&self, message: &str) -> SplitError {
+        SplitError::Syntax {
+            position: (self.line, self.column),
+            message: message.to_owned(),
+        }
+    }
+}
+
+/// Line and column behind `passed`, when `position` is where it starts.
+pub(super) fn position_behind(position: (usize, usize), passed: &[u8]) -> (usize, usize) {
+    let (line, column) = position;
+    match passed.iter().rposition(|byte| *byte == b'\n') {
+        None => (line, column + passed.len()),
+        Some(last) => {
+            let lines = passed.iter().filter(|byte| **byte == b'\n').count();
+            (line + lines, passed.len() - last)
+        }
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Hands its bytes out in pieces of a few, so that every refill is met.
+    struct Trickle<'a>(&'a [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn split_in_pieces(text: &[u8], piece: usize) -> std::result::Result<Vec<String>, String> {
+        let place = |error: SplitError| match error {
+            SplitError::Syntax {
+                position: (line, column),
+                message,
+            } => {
+                format!("{line}:{column}: {message}")
+            }
+            SplitError::Io(error) => error.to_string(),
+        };
+        let mut reader = RowReader::new(Trickle(text, piece)).map_err(place)?;
+        let mut rows = Vec::new();
+        while let Some(row) = reader.next_row().map_err(place)? {
+            let (line, column) = row.position;
+            let key = row.key.map(String::from_utf8_lossy).unwrap_or_default();
+            rows.push(format!(
+                "{line}:{column} {key}{}",
+                String::from_utf8_lossy(row.bytes)
+            ));
+        }
+        assert_eq!(reader.finish().expect("memory"), blake3::hash(text));
+        Ok(rows)
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        for piece in [1, 2, 3, 1000] {
+            let rows = split_in_pieces(text.as_bytes(), piece).expect("can be split");
+            assert_eq!(rows, expected, "{text} in pieces of {piece}");
+        }
+    }
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        for piece in [1, 1000] {
+            assert_eq!(
+                split_in_pieces(text.as_bytes(), piece),
+                Err(expected.to_owned()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_list_is_split_into_its_rows() {
+        check("[]", &[]);
+        check(
+            " [\n {\"a\":\"}\"},\n\n  [1,[2]] , 3 ]\n",
+            &["2:2 {\"a\":\"}\"}", "4:3 [1,[2]]", "4:13 3"],
+        );
+        check("[\"\\\\\",\"\\\"]\"]", &["1:2 \"\\\\\"", "1:7 \"\\\"]\""]);
+    }
+
+    #[test]
+    fn a_map_is_split_into_keys_and_rows() {
+        check(
+            "{ \"a\" : 1,\n\"b\":{\"c\":[]}}",
+            &["1:3 \"a\"1", "2:1 \"b\"{\"c\":[]}"],
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        check("\u{feff}[{}]", &["1:2 {}"]);
+    }
+
+    #[test]
+    fn a_broken_row_with_balanced_brackets_does_not_hide_the_next() {
+        check("[{a b},{\"c\":1}]", &["1:2 {a b}", "1:8 {\"c\":1}"]);
+    }
+
+    #[test]
+    fn a_row_that_breaks_off_is_handed_out_and_is_the_last() {
+        check("[{\"a\":1},{\"b\":", &["1:2 {\"a\":1}", "1:10 {\"b\":"]);
+        check("[\"abc", &["1:2 \"abc"]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_rows_is_refused_at_its_place() {
+        refused("", "1:1: the file is empty");
+        refused(" \n ", "2:2: the file is empty");
+        refused("3", "1:1: the file is neither a list nor a map of rows");
+        refused("[1 2]", "1:4: expected `,` or `]` behind a row, found '2'");
+        refused("[1,]", "1:4: a comma before the closing bracket");
+        refused(
+            "[1",
+            "1:3: the file ends before the closing `]`; it may be cut off",
+        );
+        refused("[1]x", "1:4: expected the end of the file, found 'x'");
+        refused("{1:2}", "1:2: expected a key in double quotes, found '1'");
+        refused("{\"a\" 2}", "1:6: expected `:` behind the key, found '2'");
+    }
+
+    #[test]
+    fn a_row_beyond_the_bound_is_refused() {
+        let text = format!("[\"{}\"]", "x".repeat(MAX_ROW_SIZE));
+        let expected = "1:2: a row has at most 16777216 bytes; this one has more";
+        // In large pieces: small ones would take minutes.
+        assert_eq!(
+            split_in_pieces(text.as_bytes(), 1 << 20),
+            Err(expected.to_owned())
+        );
+    }
+}

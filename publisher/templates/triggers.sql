@@ -1,0 +1,54 @@
+-- Has every change of these tables recorded in reference_metadata, from which the
+-- published reference version is taken.
+
+CREATE TABLE IF NOT EXISTS {{ schema }}.reference_metadata (
+    table_name   text PRIMARY KEY,
+    version_seq  bigint NOT NULL DEFAULT 0,
+    last_updated timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Gives each transaction that changes a tracked table the next number. Every row is locked
+-- until commit, so that numbers rise in the order of the commits; a writer with an older
+-- snapshot gets a serialization failure instead of a number that was used before.
+CREATE OR REPLACE FUNCTION {{ schema }}.record_table_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    this_transaction text := pg_current_xact_id()::text;
+    has_number       boolean;
+BEGIN
+    -- A statement that changed no row counts for nothing; TRUNCATE has no rows to show.
+    IF TG_OP <> 'TRUNCATE' THEN
+        IF NOT EXISTS (SELECT FROM changed_rows) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    has_number := coalesce(
+        current_setting('tablecast.numbered_transaction', true) = this_transaction, false);
+    IF NOT has_number THEN
+        PERFORM FROM {{ schema }}.reference_metadata ORDER BY table_name FOR UPDATE;
+        PERFORM set_config('tablecast.numbered_transaction', this_transaction, true);
+    END IF;
+    INSERT INTO {{ schema }}.reference_metadata AS metadata (table_name, version_seq, last_updated)
+    SELECT TG_TABLE_NAME,
+           coalesce(max(version_seq), 0) + CASE WHEN has_number THEN 0 ELSE 1 END,
+           greatest(clock_timestamp(), max(last_updated))
+    FROM {{ schema }}.reference_metadata
+    ON CONFLICT (table_name) DO UPDATE
+        SET version_seq = excluded.version_seq, last_updated = excluded.last_updated
+        WHERE metadata.version_seq < excluded.version_seq;
+    RETURN NULL;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION {{ schema }}.record_table_change() FROM PUBLIC;
+{% for table in tables %}
+{% for event in table.events -%}
+CREATE TRIGGER record_{{ event | lower }} AFTER {{ event }} ON {{ table.name }}
+    {% if event == "DELETE" %}REFERENCING OLD TABLE AS changed_rows {% elif event != "TRUNCATE" %}REFERENCING NEW TABLE AS changed_rows {% endif -%}
+    FOR EACH STATEMENT EXECUTE FUNCTION {{ schema }}.record_table_change();
+ALTER TABLE {{ table.name }} ENABLE ALWAYS TRIGGER record_{{ event | lower }};
+{% endfor -%}
+INSERT INTO {{ schema }}.reference_metadata (table_name) VALUES ({{ table.literal }})
+    ON CONFLICT DO NOTHING;
+{% endfor -%}
