@@ -74,9 +74,19 @@ def decimal(text):
 
 
 def double_text(text):
-    """What PostgreSQL printed for a real or a double precision."""
+    """What PostgreSQL printed for a double precision."""
     if text in ("NaN", "Infinity", "-Infinity"):
         raise Refused("not-finite")
+    return render_number(float(text))
+
+
+def single_text(text):
+    """What PostgreSQL printed for a real; whole numbers exactly, which it does not print beyond 2^24."""
+    if text in ("NaN", "Infinity", "-Infinity"):
+        raise Refused("not-finite")
+    (value,) = struct.unpack(">f", struct.pack(">f", float(text)))
+    if value == int(value) and abs(value) <= MAX_SAFE_INTEGER:
+        return render_number(value)
     return render_number(float(text))
 
 
@@ -607,8 +617,8 @@ def postgres_values():
     yield from each(
         "real",
         quoted(
-            "0 -0 1 0.1 0.3 -1.5 1e-7 1e-6 123456.79 16777216 3.4028235e38 1.1754944e-38 1e-45 -1e-45 33333.332"
-            " 1e21 1e20 NaN Infinity -Infinity"
+            "0 -0 1 0.1 0.3 -1.5 1e-7 1e-6 123456.79 16777216 16777218 84154736 -200434592 1e10 9e15 9.1e15"
+            " 3.4028235e38 1.1754944e-38 1e-45 -1e-45 33333.332 1e21 1e20 NaN Infinity -Infinity"
         ),
     )
     yield from each(
@@ -809,7 +819,9 @@ def postgres_json(sql_type, text):
         return {"t": "true", "f": "false"}[text]
     if name in ("smallint", "integer", "bigint"):
         return integer(text)
-    if name in ("real", "double precision"):
+    if name == "real":
+        return single_text(text)
+    if name == "double precision":
         return double_text(text)
     if name.startswith("numeric") or name == "amount":
         return decimal(text)

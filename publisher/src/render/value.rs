@@ -193,7 +193,12 @@ fn write_integer(value: i64, out: &mut Vec<u8>) -> Result<()> {
     number::write_i64(value, out).map_err(|error| refused_number(value, error))
 }
 
+// By its shortest decimal, as PostgreSQL prints it; but a whole number as it is, because
+// from 2^24 on its shortest decimal is another number: 84154736 would become 84154740.
 fn write_float4(value: f32, out: &mut Vec<u8>) -> Result<()> {
+    if value.fract() == 0.0 && f64::from(value).abs() <= number::MAX_SAFE_INTEGER as f64 {
+        return write_float8(value.into(), out);
+    }
     number::write_f32(value, out).map_err(|error| refused_number(spelled(value.into()), error))
 }
 
