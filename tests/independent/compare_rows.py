@@ -3,10 +3,12 @@
 
     python3 tests/independent/compare_rows.py [--config tablecast.toml] [--partial] SOURCE SNAPSHOT
 
-What counts as equal: numbers by value, timestamps by instant, uuids in either case,
+The settings are those by which the publisher reads the files: ignore_files,
+note_prefix, and for a table map_key, map_value, ignore_columns, null_values and
+from_file. What counts as equal: numbers by value, timestamps by instant, uuids in either case,
 a missing field and null; everything else only if it is the same. Rows whose is_active is false are
 absent from the snapshot, source_type is never published, a field that begins with
-"_" is an editor's note. Where a file leaves out a column that cannot be null, the
+the note_prefix ("_") is an editor's note. Where a file leaves out a column that cannot be null, the
 database fills it in: with one value for the whole column, which is told.
 
 --partial lets tables that only one side has pass, and tells them.
@@ -25,8 +27,10 @@ from canonical import Number, parse, render
 
 def main(arguments):
     options = parse_arguments(arguments)
-    comparison = Comparison(read_settings(options.config))
-    comparison.run(read_source(options.source), read_snapshot(options.snapshot), options.partial)
+    settings = read_settings(options.config)
+    source = read_source(options.source, settings.get("ignore_files", []))
+    comparison = Comparison(settings)
+    comparison.run(source, read_snapshot(options.snapshot), options.partial)
     for line in comparison.notes + comparison.differences:
         print(line)
     if comparison.differences:
@@ -48,20 +52,21 @@ def parse_arguments(arguments):
 
 
 def read_settings(path):
-    """Each table's settings by key."""
     if path is None and not os.path.exists("tablecast.toml"):
         return {}
     # In Python since 3.11.
     import tomllib
 
     with open(path or "tablecast.toml", "rb") as file:
-        return tomllib.load(file).get("tables", {})
+        return tomllib.load(file)
 
 
-def read_source(folder):
+def read_source(folder, ignore_files):
     """What each file holds: a list of rows, or a map."""
     source = {}
     for path in sorted(glob.glob(os.path.join(folder, "*.json"))):
+        if os.path.basename(path) in ignore_files:
+            continue
         with open(path, encoding="utf-8-sig") as file:
             source[os.path.basename(path)[: -len(".json")]] = parse(file.read())
     return source
@@ -85,7 +90,8 @@ class Comparison:
     """Finds what differs; `differences` and `notes` have a line for each thing."""
 
     def __init__(self, settings):
-        self.settings = settings
+        self.settings = settings.get("tables", {})
+        self.note_prefix = settings.get("note_prefix", "_")
         self.differences = []
         self.notes = []
         self.tables = self.rows = self.fields = 0
@@ -99,7 +105,8 @@ class Comparison:
             else:
                 side = "the source" if key in source else "the snapshot"
                 empty = key in snapshot and not snapshot[key][1]
-                lines = self.notes if partial or empty else self.differences
+                meant = self.settings.get(key, {}).get("from_file") is False
+                lines = self.notes if partial or empty or meant else self.differences
                 lines.append(f"{key}: only {side} has this table")
         for place, values in sorted(self.filled.items()):
             told = ", ".join(f"{text} ({count} rows)" for text, count in sorted(values.items()))
@@ -112,6 +119,7 @@ class Comparison:
         columns = entry["columns"]
         expected = {}
         for row in self.rows_of(key, content, primary_key):
+            row = self.without_what_is_passed_over(key, row)
             if row.get("is_active") is False:
                 continue
             self.add(f"{key}: in the source", expected, row, primary_key, columns)
@@ -140,6 +148,17 @@ class Comparison:
             rows.append(row)
         return rows
 
+    def without_what_is_passed_over(self, key, row):
+        settings = self.settings.get(key, {})
+        nulls = settings.get("null_values", {})
+        return {
+            field: None if isinstance(value, str) and value in nulls.get(field, []) else value
+            for field, value in row.items()
+            if field != "source_type"
+            and field not in settings.get("ignore_columns", [])
+            and not (self.note_prefix and field.startswith(self.note_prefix))
+        }
+
     def add(self, place, rows, row, primary_key, columns):
         name = tuple(
             render(canonical_value(columns[column], row.get(column))) for column in primary_key
@@ -152,7 +171,7 @@ class Comparison:
         if "source_type" in actual:
             self.differ(key, name, "publishes source_type")
         for field in expected:
-            if field not in columns and field != "source_type" and not field.startswith("_"):
+            if field not in columns:
                 self.differ(key, name, f"{field} is in the source only")
         for column, sql_type in columns.items():
             self.fields += 1

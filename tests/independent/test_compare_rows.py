@@ -153,6 +153,25 @@ class CompareRows(unittest.TestCase):
         self.assertEqual(self.compare(), (1, lines + ["2 differences"]))
         self.assertEqual(self.compare("--partial"), (0, lines + ["equal: 2 tables, 28 rows, 109 fields"]))
 
+    def test_what_the_settings_pass_over_does_not_count(self):
+        def edit(rows):
+            rows[0].update(parent_id="none", colour="red", note_x=1)
+
+        self.write_source("grips", self.grips(edit))
+        self.write_source("drafts", [])
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(
+                'ignore_files = ["drafts.json"]\nnote_prefix = "note_"\n[tables.grips]\n'
+                'ignore_columns = ["colour"]\nnull_values = { parent_id = ["none"] }\n'
+            )
+        self.assert_equal()
+
+    def test_a_table_that_is_the_database_s_own(self):
+        os.remove(os.path.join(self.source, "grips.json"))
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write("[tables.grips]\nfrom_file = false\n")
+        self.assertEqual(self.compare()[0], 0)
+
     def test_a_map_file_fills_the_columns_that_the_settings_name(self):
         write_snapshot(
             self.snapshot,
