@@ -1,1 +1,9 @@
-fn main() {}
+//! End to end: one module per story, each against a real PostgreSQL and real files.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected has failed"
+)]
+
+mod embedded_postgres;
+mod support;

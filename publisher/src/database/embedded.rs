@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-pub use error::{EmbeddedError, Said};
+pub use error::EmbeddedError;
 use home::Home;
 use server::Server;
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio_postgres::error::{DbError, ErrorPosition};
+
 use super::EmbeddedError;
 use super::lock::Holder;
 
@@ -85,7 +87,11 @@ impl DatabaseError {
 ///
 /// The driver's own error says "db error" and keeps the rest behind it.
 #[derive(Debug)]
-pub struct PgError {
+pub struct PgError(Box<PgReport>);
+
+/// The parts of a [`PgError`].
+#[derive(Debug)]
+pub struct PgReport {
     /// The sentence, with PostgreSQL's detail.
     pub message: String,
     /// PostgreSQL's hint.
@@ -101,6 +107,14 @@ pub struct PgError {
     pub constraint: Option<String>,
 }
 
+impl std::ops::Deref for PgError {
+    type Target = PgReport;
+
+    fn deref(&self) -> &PgReport {
+        &self.0
+    }
+}
+
 impl fmt::Display for PgError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -111,30 +125,34 @@ impl std::error::Error for PgError {}
 
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let Some(db) = error.as_db_error() else {
-            return Self {
+        let report = match error.as_db_error() {
+            Some(answer) => PgReport::from(answer),
+            None => PgReport {
                 message: chain(&error),
                 hint: None,
                 sqlstate: None,
                 context: None,
                 position: None,
                 constraint: None,
-            };
+            },
         };
-        let detail = db
-            .detail()
-            .map(|detail| format!(" ({detail})"))
-            .unwrap_or_default();
+        Self(Box::new(report))
+    }
+}
+
+impl From<&DbError> for PgReport {
+    fn from(answer: &DbError) -> Self {
+        let detail = answer.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
         Self {
-            message: format!("{}{detail}", db.message()),
-            hint: db.hint().map(str::to_owned),
-            sqlstate: Some(db.code().code().to_owned()),
-            context: db.where_().map(str::to_owned),
-            position: match db.position() {
-                Some(tokio_postgres::error::ErrorPosition::Original(position)) => Some(*position),
+            message: format!("{}{detail}", answer.message()),
+            hint: answer.hint().map(str::to_owned),
+            sqlstate: Some(answer.code().code().to_owned()),
+            context: answer.where_().map(str::to_owned),
+            position: match answer.position() {
+                Some(ErrorPosition::Original(position)) => Some(*position),
                 _ => None,
             },
-            constraint: db.constraint().map(str::to_owned),
+            constraint: answer.constraint().map(str::to_owned),
         }
     }
 }

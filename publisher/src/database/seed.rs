@@ -353,7 +353,7 @@ impl<'s> Stage<'s> {
         place.column = column.map(str::to_owned);
         SeedError::Refused(vec![Problem {
             place: Some(place),
-            message: source.message,
+            message: source.message.clone(),
         }])
     }
 

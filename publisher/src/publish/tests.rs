@@ -810,6 +810,14 @@ async fn publishers_at_once_are_serialised() {
             )
         })
         .collect();
+    // Meanwhile a reader never meets a version that does not resolve.
+    let mut seen = 0;
+    while !tasks.iter().all(tokio::task::JoinHandle::is_finished) {
+        let sequence = folder.resolves().map_or(0, |(sequence, _)| sequence);
+        assert!(sequence >= seen, "{sequence} after {seen}");
+        seen = sequence;
+        tokio::task::yield_now().await;
+    }
     let mut last = (0, ReferenceVersion(0));
     for task in tasks {
         let published = task.await.expect("no panic").expect("published");

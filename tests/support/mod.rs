@@ -1,0 +1,307 @@
+//! A small language for stories: a database, a folder of files, the program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tokio_postgres::{Client, NoTls};
+
+/// A database of its own for one test, dropped at its end.
+///
+/// It lives on the server that `TABLECAST_TEST_DATABASE_URL` names; without that
+/// variable, on a private one of this process.
+pub struct TestDatabase {
+    name: String,
+    options: tokio_postgres::Config,
+    url: String,
+    runtime: tokio::runtime::Runtime,
+    own_server: Option<(publisher::database::Embedded, tempfile::TempDir)>,
+}
+
+impl TestDatabase {
+    /// An empty database, with the locale settings of the server.
+    pub fn new() -> Self {
+        Self::with("TEMPLATE template0")
+    }
+
+    /// An empty database, made with these options of CREATE DATABASE.
+    pub fn with(options_sql: &str) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (server, own_server) = match std::env::var("TABLECAST_TEST_DATABASE_URL") {
+            Ok(url) => (url.parse().unwrap(), None),
+            Err(_) => {
+                let folder = tempfile::tempdir().unwrap();
+                let embedded = runtime
+                    .block_on(publisher::database::Embedded::start(folder.path()))
+                    .unwrap();
+                (embedded.config("postgres"), Some((embedded, folder)))
+            }
+        };
+        let name = unique_name();
+        let mut options: tokio_postgres::Config = server;
+        runtime.block_on(async {
+            let client = connect(&options).await;
+            let create = format!("CREATE DATABASE {name} {options_sql}");
+            client.batch_execute(&create).await.unwrap();
+        });
+        options.dbname(&name);
+        let url = url_of(&options);
+        Self { name, options, url, runtime, own_server }
+    }
+
+    /// What `--database-url` takes.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection of its own; several may be open at once. Use with [`Self::block_on`].
+    pub fn connect(&self) -> Client {
+        self.runtime.block_on(connect(&self.options))
+    }
+
+    /// Waits for a future on the test's runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Runs SQL, several statements at once.
+    pub fn execute(&self, sql: &str) {
+        let client = self.connect();
+        self.block_on(client.batch_execute(sql)).unwrap_or_else(|error| {
+            panic!("{sql}: {}", publisher::database::PgError::from(error))
+        });
+    }
+
+    /// The rows of a query as text, columns joined by `|`, null as an empty text.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        let client = self.connect();
+        let messages = self.block_on(client.simple_query(sql)).unwrap();
+        let rows = messages.iter().filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|index| row.get(index).unwrap_or_default());
+                Some(values.collect::<Vec<_>>().join("|"))
+            }
+            _ => None,
+        });
+        rows.collect()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let mut options = self.options.clone();
+        options.dbname("postgres");
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        self.runtime.block_on(async {
+            if let Ok((client, connection)) = options.connect(NoTls).await {
+                tokio::spawn(connection);
+                let _ = client.batch_execute(&drop).await;
+            }
+        });
+        if let Some((embedded, _folder)) = self.own_server.take() {
+            let _ = self.runtime.block_on(embedded.stop());
+        }
+    }
+}
+
+async fn connect(options: &tokio_postgres::Config) -> Client {
+    let (client, connection) = options.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn url_of(options: &tokio_postgres::Config) -> String {
+    let host = match &options.get_hosts()[0] {
+        tokio_postgres::config::Host::Tcp(host) => host.clone(),
+        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+    };
+    let port = options.get_ports().first().copied().unwrap_or(5432);
+    let user = options.get_user().unwrap_or("postgres");
+    let dbname = options.get_dbname().unwrap();
+    format!("host='{host}' port={port} user='{user}' dbname='{dbname}'")
+}
+
+fn unique_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("tablecast_test_{}_{number}", std::process::id())
+}
+
+/// A project of its own for one test: source files, migrations, settings, a store.
+pub struct Project {
+    folder: tempfile::TempDir,
+    /// The project's database.
+    pub database: TestDatabase,
+}
+
+impl Project {
+    /// A project with these migrations, applied in order, and no file yet.
+    pub fn new(migrations: &[&str]) -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap(), database: TestDatabase::new() };
+        for folder in ["json-source", "sql/migrations"] {
+            std::fs::create_dir_all(project.path(folder)).unwrap();
+        }
+        for (index, sql) in migrations.iter().enumerate() {
+            project.file(&format!("sql/migrations/V{:04}__m.sql", index + 1), sql);
+        }
+        project
+    }
+
+    /// A project with the repository's own files, migrations and settings.
+    pub fn exercise_app() -> Self {
+        let project = Self::new(&[]);
+        for folder in ["json-source", "sql/migrations"] {
+            copy_folder(&repository().join(folder), &project.path(folder));
+        }
+        std::fs::copy(repository().join("tablecast.toml"), project.path("tablecast.toml")).unwrap();
+        project
+    }
+
+    /// A path in the project.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// Writes a file, over another if there is one.
+    pub fn file(&self, path: &str, content: impl AsRef<[u8]>) -> &Self {
+        std::fs::write(self.path(path), content).unwrap();
+        self
+    }
+
+    /// Writes a table's source file.
+    pub fn source(&self, table: &str, json: &str) -> &Self {
+        self.file(&format!("json-source/{table}.json"), json)
+    }
+
+    /// The program with these arguments, in the project's folder, with its database.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = publisher();
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("DATABASE_URL", self.database.url());
+        command
+    }
+
+    /// Runs the program.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Finished::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the program, which must succeed; gives what `--json` prints.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let finished = self.run(&[arguments, &["--json", "--quiet"]].concat());
+        finished.succeeded();
+        serde_json::from_str(&finished.stdout).unwrap()
+    }
+
+    /// `version.json` of the project's store.
+    #[track_caller]
+    pub fn version(&self) -> serde_json::Value {
+        self.stored("version.json")
+    }
+
+    /// The manifest that `version.json` names.
+    #[track_caller]
+    pub fn manifest(&self) -> serde_json::Value {
+        let version = self.version();
+        self.stored(&format!("manifests/{}.json", version["manifest"]["hash"].as_str().unwrap()))
+    }
+
+    /// A table's rows, as published.
+    #[track_caller]
+    pub fn published(&self, table: &str) -> serde_json::Value {
+        let manifest = self.manifest();
+        let hash = manifest["tables"][table]["hash"].as_str().unwrap();
+        self.stored(&format!("tables/{table}/{hash}.json"))["rows"].take()
+    }
+
+    /// A JSON file of the store.
+    #[track_caller]
+    pub fn stored(&self, path: &str) -> serde_json::Value {
+        let bytes = std::fs::read(self.path("snapshots").join(path)).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+}
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// The exit status; `None` where a signal ended it.
+    pub status: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Takes in an output.
+    pub fn of(output: Output) -> Self {
+        Self {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// It must have succeeded.
+    #[track_caller]
+    pub fn succeeded(&self) -> &Self {
+        assert_eq!(self.status, Some(0), "{}", self.stderr);
+        self
+    }
+
+    /// It must have failed with exit status 1 and exactly this on standard error.
+    #[track_caller]
+    pub fn failed_with(&self, stderr: &str) -> &Self {
+        pretty_assertions::assert_eq!(self.stderr, stderr);
+        assert_eq!(self.status, Some(1));
+        self
+    }
+}
+
+/// The program, without anything of this environment that could change what it does.
+pub fn publisher() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_publisher"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("TABLECAST_") || name == "DATABASE_URL" || name.starts_with("PG") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The repository's root.
+pub fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Copies the files of a folder.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+/// SQL that tracks changes of `tables`: what `publisher migrate --print-triggers` prints
+/// for a schema without it, in short.
+pub fn tracked(tables: &[&str]) -> String {
+    let metadata = include_str!("../../sql/migrations/V0001__create_reference_metadata.sql");
+    let triggers = tables.iter().map(|table| {
+        format!(
+            "CREATE TRIGGER i AFTER INSERT ON {table} REFERENCING NEW TABLE AS changed_rows
+                 FOR EACH STATEMENT EXECUTE FUNCTION record_table_change();
+             CREATE TRIGGER u AFTER UPDATE ON {table} REFERENCING NEW TABLE AS changed_rows
+                 FOR EACH STATEMENT EXECUTE FUNCTION record_table_change();
+             CREATE TRIGGER d AFTER DELETE ON {table} REFERENCING OLD TABLE AS changed_rows
+                 FOR EACH STATEMENT EXECUTE FUNCTION record_table_change();
+             CREATE TRIGGER t AFTER TRUNCATE ON {table}
+                 FOR EACH STATEMENT EXECUTE FUNCTION record_table_change();
+             INSERT INTO reference_metadata (table_name) VALUES ('{table}');\n"
+        )
+    });
+    format!("{metadata}\n{}", triggers.collect::<String>())
+}
