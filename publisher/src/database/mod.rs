@@ -1,7 +1,7 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
 mod catalog;
-mod embedded;
+pub mod embedded;
 mod error;
 mod gate;
 mod lock;
