@@ -249,15 +249,36 @@ fn a_server_that_lost_everybody_is_adopted_by_the_next() {
 
 #[test]
 fn a_killed_server_loses_nothing_and_is_started_again() {
+    for with_its_watcher in [false, true] {
+        let project = Project::with_data();
+        let mut publisher = project.publisher().starts();
+        publisher.writes("kept");
+        if with_its_watcher {
+            // The one that would have noticed.
+            project.kills_watchers(Victims::Oldest);
+        }
+        kill(project.postmaster().expect("it runs"), Signal::SIGKILL).expect("it can be killed");
+
+        // Even while the one who used it is still there.
+        project.starts_again_with(&["kept"]);
+        publisher.is_sent(Signal::SIGKILL);
+        project.is_left_clean();
+    }
+}
+
+#[test]
+fn a_crash_within_the_server_ends_it_and_loses_nothing() {
     let project = Project::with_data();
     let mut publisher = project.publisher().starts();
     publisher.writes("kept");
-    kill(project.postmaster().expect("it runs"), Signal::SIGKILL).expect("it can be killed");
+    let postmaster = project.postmaster();
+    let mut parts = project.processes().into_iter();
+    let part =
+        parts.find(|process| process.name.trim() == "postgres" && Some(process.pid) != postmaster);
+    kill(part.expect("a server has several").pid, Signal::SIGKILL).expect("it can be killed");
 
-    // Even while the one who used it is still there.
-    project.starts_again_with(&["kept"]);
-    publisher.is_sent(Signal::SIGKILL);
     project.is_left_clean();
+    project.starts_again_with(&["kept"]);
 }
 
 #[test]

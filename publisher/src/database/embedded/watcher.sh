@@ -32,7 +32,8 @@ end() {
 # TERM lets open sessions finish (a psql, a pg_dump), INT cuts them off and still
 # writes everything out, QUIT leaves a recovery to the next start.
 watch() {
-    while read -r name; do : >"$folder/$name"; done <&3
+    # A server that was killed, with the process that waited for it, is not worth joining.
+    while read -r name && kill -s 0 "$server"; do echo >"$folder/$name"; done <&3
     end TERM 30
     end INT 300
     end QUIT 50
