@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use hyper::HeaderMap;
 use hyper::header::{
-    HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE,
 };
 
 /// What identifies the representation that would be sent.
@@ -36,7 +37,9 @@ pub(crate) enum Decision {
 pub(crate) fn evaluate(headers: &HeaderMap, current: Validators<'_>) -> Decision {
     // Steps 1 and 2: If-Match, and If-Unmodified-Since only without it.
     if headers.contains_key(IF_MATCH) {
-        if !any_tag(headers, IF_MATCH, |tag| tag.matches_strongly(current.etag)) {
+        if !any_tag(lines(headers, IF_MATCH), |tag| {
+            tag.matches_strongly(current.etag)
+        }) {
             return Decision::PreconditionFailed;
         }
     } else if let (Some(limit), Some(modified)) =
@@ -47,9 +50,7 @@ pub(crate) fn evaluate(headers: &HeaderMap, current: Validators<'_>) -> Decision
     }
     // Steps 3 and 4: If-None-Match, and If-Modified-Since only without it.
     if headers.contains_key(IF_NONE_MATCH) {
-        if any_tag(headers, IF_NONE_MATCH, |tag| {
-            tag.matches_weakly(current.etag)
-        }) {
+        if is_held(lines(headers, IF_NONE_MATCH), current.etag) {
             return Decision::NotModified;
         }
     } else if let (Some(since), Some(modified)) =
@@ -59,6 +60,11 @@ pub(crate) fn evaluate(headers: &HeaderMap, current: Validators<'_>) -> Decision
         return Decision::NotModified;
     }
     Decision::Proceed
+}
+
+/// Whether the client holds these very bytes, by its `If-None-Match` lines.
+pub(crate) fn is_held<'a>(lines: impl Iterator<Item = &'a [u8]>, etag: &[u8]) -> bool {
+    any_tag(lines, |tag| tag.matches_weakly(etag))
 }
 
 /// RFC 9110 §13.1.5: whether a range may be sent, for `If-Range` says that the
@@ -126,11 +132,18 @@ fn quoted(input: &[u8]) -> Option<(&[u8], &[u8])> {
         .then(|| input.split_at(end + 2))
 }
 
+fn lines(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes)
+}
+
 /// Whether a tag of any field line satisfies `matches`. What follows a broken
 /// member of a line is not read: nobody knows where the next one begins.
-fn any_tag(headers: &HeaderMap, name: HeaderName, matches: impl Fn(Tag<'_>) -> bool) -> bool {
-    headers.get_all(name).iter().any(|line| {
-        let mut rest = line.as_bytes();
+fn any_tag<'a>(
+    mut lines: impl Iterator<Item = &'a [u8]>,
+    matches: impl Fn(Tag<'_>) -> bool,
+) -> bool {
+    lines.any(|line| {
+        let mut rest = line;
         loop {
             rest = trim_list(rest);
             let Some((tag, after)) = Tag::parse(rest) else {
@@ -170,8 +183,6 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
-
-    use hyper::header::HeaderValue;
 
     use super::*;
 

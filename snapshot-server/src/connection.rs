@@ -12,9 +12,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use arc_swap::ArcSwap;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::load::lock;
@@ -56,14 +57,28 @@ pub(crate) struct Connections {
     emptied: Notify,
 }
 
-/// Milliseconds since the start, as of the last sweep, a quarter of a second ago
-/// at most. Good enough for deadlines of seconds, and free to read.
+/// A date as HTTP writes it, and the two line ends after the last field.
+pub(crate) type DateLine = [u8; 33];
+
+/// The time as of the last sweep, a quarter of a second ago at most. Good
+/// enough for deadlines and dates of whole seconds, and free to read.
 struct Clock {
     start: Instant,
+    /// Since the start.
     now_ms: AtomicU64,
+    date_line: ArcSwap<DateLine>,
 }
 
 impl Clock {
+    fn new() -> Self {
+        let date_line = ArcSwap::from_pointee(date_line(SystemTime::now()));
+        Self {
+            start: Instant::now(),
+            now_ms: AtomicU64::new(0),
+            date_line,
+        }
+    }
+
     fn now_ms(&self) -> u64 {
         self.now_ms.load(Ordering::Relaxed)
     }
@@ -71,8 +86,20 @@ impl Clock {
     fn advance(&self) -> u64 {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.now_ms.store(now, Ordering::Relaxed);
+        let date_line = date_line(SystemTime::now());
+        if **self.date_line.load() != date_line {
+            self.date_line.store(Arc::new(date_line));
+        }
         now
     }
+}
+
+fn date_line(now: SystemTime) -> DateLine {
+    let text = httpdate::fmt_http_date(now) + "\r\n\r\n";
+    // Years of five digits have their own problems.
+    text.as_bytes()
+        .try_into()
+        .unwrap_or(*b"Fri, 31 Dec 9999 23:59:59 GMT\r\n\r\n")
 }
 
 impl Connections {
@@ -82,10 +109,7 @@ impl Connections {
             next_id: AtomicU64::new(0),
             most: most.max(1),
             timeouts,
-            clock: Arc::new(Clock {
-                start: Instant::now(),
-                now_ms: AtomicU64::new(0),
-            }),
+            clock: Arc::new(Clock::new()),
             emptied: Notify::new(),
         }
     }
@@ -323,6 +347,31 @@ impl Connection {
         .await
     }
 
+    /// Runs until the connection must end now. What runs sees by itself when to finish.
+    pub(crate) async fn unless_closed<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        std::future::poll_fn(|cx| {
+            self.waker.get_or_init(|| cx.waker().clone());
+            if self.order.load(Ordering::SeqCst) == Order::Close as u8 {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    /// Whether the server stops.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.order.load(Ordering::SeqCst) != Order::Go as u8
+    }
+
+    /// The value of `Date` and the end of a head.
+    pub(crate) fn date_line(&self) -> DateLine {
+        **self.clock.date_line.load()
+    }
+
     /// Runs the protocol until it ends or the connection is told to.
     pub(crate) async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>) {
         let mut finishing = false;
@@ -359,14 +408,11 @@ impl Drop for InFlight {
     }
 }
 
-/// What a client sends first that speaks HTTP/2 (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 /// A stream whose reads and writes are noted.
 pub(crate) struct Watched<S> {
     stream: S,
     connection: Arc<Connection>,
-    /// Read to see which protocol it is, and not read by it yet.
+    /// Read, and given back.
     first: Vec<u8>,
 }
 
@@ -378,24 +424,10 @@ impl<S> Watched<S> {
             first: Vec::new(),
         }
     }
-}
 
-impl<S: AsyncRead + Unpin> Watched<S> {
-    /// Reads until the first bytes tell. They are read again by the protocol.
-    pub(crate) async fn speaks_http2(&mut self) -> io::Result<bool> {
-        let mut first = Vec::with_capacity(1024);
-        loop {
-            let count = self.stream.read_buf(&mut first).await?;
-            if count > 0 {
-                self.connection.has_read();
-            }
-            let told = first.len().min(PREFACE.len());
-            let alike = first[..told] == PREFACE[..told];
-            if count == 0 || !alike || told == PREFACE.len() {
-                self.first = first;
-                return Ok(alike && told == PREFACE.len());
-            }
-        }
+    /// Gives back what was read, to be read again.
+    pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
+        self.first = bytes;
     }
 }
 

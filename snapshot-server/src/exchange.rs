@@ -25,22 +25,30 @@ pub(crate) struct Exchange {
     entry: Option<Box<Entry>>,
 }
 
+/// What the log will say of a request, if there is a log.
+pub(crate) fn entry(
+    request: &Parts,
+    shared: &Shared,
+    connection: &Connection,
+) -> Option<Box<Entry>> {
+    shared.log.is_on().then(|| {
+        Box::new(Entry {
+            time: SystemTime::now(),
+            peer: connection.peer,
+            method: request.method.clone(),
+            target: request.uri.path_and_query().cloned(),
+            version: request.version,
+            user_agent: request.headers.get(USER_AGENT).cloned(),
+        })
+    })
+}
+
 impl Exchange {
     pub(crate) fn begin(
-        request: &Parts,
+        entry: Option<Box<Entry>>,
         shared: &Arc<Shared>,
         connection: &Arc<Connection>,
     ) -> Self {
-        let entry = shared.log.is_on().then(|| {
-            Box::new(Entry {
-                time: SystemTime::now(),
-                peer: connection.peer,
-                method: request.method.clone(),
-                target: request.uri.path_and_query().cloned(),
-                version: request.version,
-                user_agent: request.headers.get(USER_AGENT).cloned(),
-            })
-        });
         Self {
             _in_flight: connection.begin(),
             shared: shared.clone(),

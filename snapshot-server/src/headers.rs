@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-use hyper::HeaderMap;
 use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW,
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
     LAST_MODIFIED, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use hyper::{HeaderMap, StatusCode};
 use snapshot_format::Encoding;
 
 use crate::problem::ALLOWED;
@@ -22,6 +22,7 @@ const EXPOSED: HeaderValue =
     HeaderValue::from_static("Accept-Ranges, Content-Encoding, Content-Range, Date, ETag");
 
 /// What is known of a representation before anybody asks for it.
+#[derive(Debug)]
 pub(crate) struct Description {
     pub(crate) content_type: &'static str,
     pub(crate) encoding: Option<Encoding>,
@@ -75,6 +76,17 @@ fn cached(fields: &mut HeaderMap, description: &Description) {
     if description.varies {
         fields.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     }
+}
+
+/// A head as hyper would write it for HTTP/1.1, up to the value of `date`.
+pub(crate) fn lines(status: StatusCode, fields: &HeaderMap) -> Box<[u8]> {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut lines = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    for (name, value) in fields {
+        lines.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    lines.extend(b"date: ");
+    lines.into()
 }
 
 /// The fields of every response that has a body.

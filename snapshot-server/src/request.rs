@@ -8,7 +8,7 @@ use hyper::{HeaderMap, Method, StatusCode, Version};
 use crate::problem::Problem;
 
 /// RFC 9110 §4.1 recommends at least 8000 octets for a target.
-const MAX_TARGET_BYTES: usize = 8 * 1024;
+pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
 /// Field names and values together; a browser with its cookies stays below.
 pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -100,7 +100,7 @@ fn check_host(request: &Parts) -> Result<(), Problem> {
 
 /// `uri-host [ ":" port ]` of RFC 3986 §3.2, never empty and without user
 /// information, which RFC 9110 §4.2.4 forbids.
-fn is_authority(value: &[u8]) -> bool {
+pub(crate) fn is_authority(value: &[u8]) -> bool {
     let (host, port) = match value.iter().rposition(|byte| *byte == b']') {
         Some(end) => value.split_at(end + 1),
         None => {

@@ -19,7 +19,7 @@ use crate::body::{Body, Piece};
 use crate::conditional::{self, Decision};
 use crate::connection::Connection;
 use crate::content::Content;
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::headers;
 use crate::metrics::Kind;
 use crate::negotiate::{Choice, negotiate};
@@ -43,7 +43,8 @@ pub(crate) async fn respond(
     connection: Arc<Connection>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut exchange = Exchange::begin(&parts, &shared, &connection);
+    let entry = exchange::entry(&parts, &shared, &connection);
+    let mut exchange = Exchange::begin(entry, &shared, &connection);
     let discarded = if body.is_end_stream() {
         Ok(())
     } else {
@@ -298,15 +299,15 @@ fn represent(
         .iter()
         .map(HeaderValue::as_bytes);
     let representation = match negotiate(accepted, resource.encodings()) {
-        Choice::Identity => resource.identity(),
-        Choice::Coded(encoding) => resource.variant(encoding),
+        Choice::Identity => resource.representation(None),
+        Choice::Coded(encoding) => resource.representation(Some(encoding)),
         Choice::NotAcceptable => return not_acceptable(resource),
     };
 
     match conditional::evaluate(fields, representation.validators()) {
         Decision::Proceed => {}
         Decision::NotModified => {
-            let head = representation.not_modified.clone();
+            let head = representation.not_modified();
             return with(StatusCode::NOT_MODIFIED, head, Body::empty());
         }
         Decision::PreconditionFailed => {
@@ -330,7 +331,7 @@ fn whole(representation: &Representation, shared: &Shared) -> Response<Body> {
         Content::Memory(bytes) => Body::bytes(bytes.clone()),
         content => Body::part(content, 0..content.size_bytes(), &shared.chunks),
     };
-    with(StatusCode::OK, representation.ok.clone(), body)
+    with(StatusCode::OK, representation.ok(), body)
 }
 
 fn ranged(fields: &HeaderMap, representation: &Representation, shared: &Shared) -> Response<Body> {
@@ -338,7 +339,7 @@ fn ranged(fields: &HeaderMap, representation: &Representation, shared: &Shared) 
     match range::select(fields, size) {
         Selection::Whole => whole(representation, shared),
         Selection::Part(part) => {
-            let mut head = representation.ok.clone();
+            let mut head = representation.ok();
             head.insert(CONTENT_RANGE, content_range(&part, size));
             head.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
             let body = Body::part(&representation.content, part, &shared.chunks);
@@ -346,7 +347,7 @@ fn ranged(fields: &HeaderMap, representation: &Representation, shared: &Shared) 
         }
         // A coded body in several parts has no agreed meaning: the coding would
         // apply to the parts, or to the multipart around them.
-        Selection::Parts(_) if representation.encoding.is_some() => whole(representation, shared),
+        Selection::Parts(_) if representation.is_coded() => whole(representation, shared),
         Selection::Parts(parts) => multipart(representation, parts, shared),
         Selection::Unsatisfiable => {
             let detail = format!("the representation has {size} bytes, none of them in the range");
@@ -366,12 +367,10 @@ fn multipart(
     shared: &Shared,
 ) -> Response<Body> {
     let size = representation.content.size_bytes();
-    let etag = representation.etag.to_str().expect("hexadecimal digits");
+    let etag = representation.etag().to_str().expect("hexadecimal digits");
     // No object holds its own hash, so it can stand between the parts.
     let boundary = &etag.trim_matches('"')[..32];
-    let part_type = representation.ok[CONTENT_TYPE]
-        .to_str()
-        .expect("one of ours");
+    let part_type = representation.content_type();
 
     let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
     for part in parts {
@@ -388,7 +387,7 @@ fn multipart(
 
     let body = Body::pieces(pieces, &shared.chunks);
     let media_type = format!("multipart/byteranges; boundary={boundary}");
-    let mut head = representation.ok.clone();
+    let mut head = representation.ok();
     head.insert(
         CONTENT_TYPE,
         HeaderValue::try_from(media_type).expect("ASCII"),

@@ -11,7 +11,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::connection::{Admitted, Connections, Protocol, Watched};
+use crate::connection::{Admitted, Connection, Connections, Protocol, Watched};
+use crate::direct::{self, Next};
 use crate::listen::{Accepted, Listener};
 use crate::request::MAX_HEAD_BYTES;
 use crate::respond::respond;
@@ -90,40 +91,66 @@ async fn serve(accepted: Accepted, surface: Surface, shared: Arc<Shared>, admitt
     }
 }
 
-/// HTTP/2 where the client begins with its preface, else HTTP/1.1. What TLS
-/// agreed on by ALPN begins the same way, so nobody has to ask it.
+/// The direct way while requests are plain, then hyper. HTTP/2 is told by its
+/// preface: what TLS agreed on by ALPN begins the same way.
 async fn speak<S>(stream: S, surface: Surface, shared: &Arc<Shared>, admitted: &Admitted)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = &admitted.connection;
     let mut stream = Watched::new(stream, connection.clone());
-    let preface = connection.unless_told(pin!(stream.speaks_http2())).await;
-    let Some(Ok(speaks_http2)) = preface else {
-        return;
+    let answers = surface == Surface::Public && shared.is_direct;
+    let next = {
+        let directly = pin!(direct::serve(&mut stream, shared, connection, answers));
+        connection.unless_closed(directly).await
     };
+    match next {
+        // Boxed, so that a connection that never comes here does not keep room for it.
+        Some(Ok(Next::Http1)) => Box::pin(http1(stream, surface, shared, connection)).await,
+        Some(Ok(Next::Http2)) => Box::pin(http2(stream, surface, shared, connection)).await,
+        Some(Ok(Next::End) | Err(_)) | None => {}
+    }
+}
 
+async fn http1<S>(
+    stream: Watched<S>,
+    surface: Surface,
+    shared: &Arc<Shared>,
+    connection: &Arc<Connection>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(|request| {
         let response = respond(request, surface, shared.clone(), connection.clone());
         async { Ok::<_, io::Error>(response.await) }
     });
-    let io = TokioIo::new(stream);
-    if speaks_http2 {
-        connection.set_multiplexed();
-        let http = http2::Builder::new(TokioExecutor::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(MAX_HEAD_BYTES as u32)
-            .max_send_buf_size(STREAM_BUFFER_BYTES)
-            .serve_connection(io, service);
-        Box::pin(connection.drive(pin!(http))).await;
-    } else {
-        let http = http1::Builder::new()
-            // The sweep over all connections keeps the time instead.
-            .header_read_timeout(None)
-            .max_header_size(PARSER_LIMIT_BYTES)
-            .serve_connection(io, service);
-        connection.drive(pin!(http)).await;
-    }
+    let http = http1::Builder::new()
+        // The sweep over all connections keeps the time instead.
+        .header_read_timeout(None)
+        .max_header_size(PARSER_LIMIT_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    connection.drive(pin!(http)).await;
+}
+
+async fn http2<S>(
+    stream: Watched<S>,
+    surface: Surface,
+    shared: &Arc<Shared>,
+    connection: &Arc<Connection>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    connection.set_multiplexed();
+    let service = service_fn(|request| {
+        let response = respond(request, surface, shared.clone(), connection.clone());
+        async { Ok::<_, io::Error>(response.await) }
+    });
+    let http = http2::Builder::new(TokioExecutor::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .max_send_buf_size(STREAM_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    connection.drive(pin!(http)).await;
 }
 
 impl<I, B, S> Protocol for http1::Connection<I, S>

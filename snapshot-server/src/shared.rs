@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// Asks those who follow files to look now.
     pub(crate) look: watch::Sender<()>,
     pub(crate) cors: Cors,
+    /// Whether plain requests are answered without hyper.
+    pub(crate) is_direct: bool,
     pub(crate) metrics: Metrics,
     pub(crate) log: Logger,
     pub(crate) connections: Arc<Connections>,
@@ -42,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) archive: Archive,
     pub(crate) chunks: ChunkPool,
     pub(crate) cors: Cors,
+    pub(crate) is_direct: bool,
     pub(crate) log: Logger,
     pub(crate) connections: Arc<Connections>,
     pub(crate) observer: Observer,
@@ -54,6 +57,7 @@ impl Shared {
             archive,
             chunks,
             cors,
+            is_direct,
             log,
             connections,
             observer,
@@ -66,6 +70,7 @@ impl Shared {
             chunks,
             look: watch::Sender::default(),
             cors,
+            is_direct,
             metrics: Metrics::default(),
             log,
             connections,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use hyper::HeaderMap;
 use hyper::header::HeaderValue;
+use hyper::{HeaderMap, StatusCode};
 use snapshot_format::{Encoding, Key, ObjectHash, TableKey, Version};
 
 use crate::conditional::Validators;
@@ -45,13 +45,11 @@ pub(crate) struct Resource {
 #[derive(Debug)]
 pub(crate) struct Representation {
     pub(crate) content: Content,
-    pub(crate) etag: HeaderValue,
-    pub(crate) last_modified: Option<SystemTime>,
-    pub(crate) encoding: Option<Encoding>,
-    /// The fields of a 200.
-    pub(crate) ok: HeaderMap,
-    /// The fields of a 304.
-    pub(crate) not_modified: HeaderMap,
+    description: Description,
+    /// Status line and fields of a 200 for HTTP/1.1, up to the date.
+    ok_lines: Box<[u8]>,
+    /// The same of a 304.
+    not_modified_lines: Box<[u8]>,
 }
 
 /// An object with its variants, verified: what resources are made of.
@@ -151,33 +149,68 @@ impl Resource {
         &self.encodings
     }
 
-    pub(crate) fn identity(&self) -> &Representation {
-        &self.identity
-    }
-
-    /// The representation in a coding of [`Resource::encodings`].
-    pub(crate) fn variant(&self, encoding: Encoding) -> &Representation {
-        let at = self.encodings.iter().position(|held| *held == encoding);
+    /// The representation in a coding of [`Resource::encodings`], or the plain one.
+    pub(crate) fn representation(&self, encoding: Option<Encoding>) -> &Representation {
+        let at = self
+            .encodings
+            .iter()
+            .position(|held| Some(*held) == encoding);
         at.map_or(&self.identity, |at| &self.variants[at])
     }
 }
 
 impl Representation {
     fn new(content: Content, description: Description) -> Self {
+        let ok_lines = headers::lines(StatusCode::OK, &headers::ok(&description));
+        let not_modified = headers::not_modified(&description);
+        let not_modified_lines = headers::lines(StatusCode::NOT_MODIFIED, &not_modified);
         Self {
-            ok: headers::ok(&description),
-            not_modified: headers::not_modified(&description),
-            etag: description.etag,
-            last_modified: description.last_modified,
-            encoding: description.encoding,
             content,
+            description,
+            ok_lines,
+            not_modified_lines,
         }
     }
 
+    /// The fields of a 200.
+    pub(crate) fn ok(&self) -> HeaderMap {
+        headers::ok(&self.description)
+    }
+
+    /// The fields of a 304.
+    pub(crate) fn not_modified(&self) -> HeaderMap {
+        headers::not_modified(&self.description)
+    }
+
+    pub(crate) fn ok_lines(&self) -> &[u8] {
+        &self.ok_lines
+    }
+
+    pub(crate) fn not_modified_lines(&self) -> &[u8] {
+        &self.not_modified_lines
+    }
+
+    pub(crate) fn etag(&self) -> &HeaderValue {
+        &self.description.etag
+    }
+
+    pub(crate) fn content_type(&self) -> &'static str {
+        self.description.content_type
+    }
+
+    pub(crate) fn is_coded(&self) -> bool {
+        self.description.encoding.is_some()
+    }
+
     pub(crate) fn validators(&self) -> Validators<'_> {
+        let Description {
+            etag,
+            last_modified,
+            ..
+        } = &self.description;
         Validators {
-            etag: self.etag.as_bytes(),
-            last_modified: self.last_modified,
+            etag: etag.as_bytes(),
+            last_modified: *last_modified,
         }
     }
 }

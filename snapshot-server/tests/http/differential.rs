@@ -457,6 +457,7 @@ fn every_answer_is_the_rfcs_and_every_difference_from_nginx_has_a_reason() {
     assert!(cases.len() >= 300, "{}", cases.len());
     let mut differences: BTreeMap<&str, usize> = BTreeMap::new();
     let mut unexplained = Vec::new();
+    let (mut fulls, mut their_fulls) = (BTreeMap::new(), BTreeMap::new());
     for case in &cases {
         // The representation that this Accept-Encoding selects, by itself.
         let accept: Vec<_> = case
@@ -476,13 +477,18 @@ fn every_answer_is_the_rfcs_and_every_difference_from_nginx_has_a_reason() {
         } else {
             &accept
         };
-        let full = ours.request("GET", case.path.path, accept);
-        let reply = send(&mut ours, case, &full);
+        let kind = (case.path.path, accept.to_vec());
+        let full = fulls
+            .entry(kind.clone())
+            .or_insert_with(|| ours.request("GET", case.path.path, accept));
+        let reply = send(&mut ours, case, full);
         judge(case, &reply, &full.body);
 
         let Some(nginx) = &nginx else { continue };
-        let full = nginx.client().request("GET", case.path.path, accept);
-        let theirs = send(&mut nginx.client(), case, &full);
+        let full = their_fulls
+            .entry(kind)
+            .or_insert_with(|| nginx.client().request("GET", case.path.path, accept));
+        let theirs = send(&mut nginx.client(), case, full);
         if told(&reply) != told(&theirs) {
             match case.reason(&reply, &theirs) {
                 Some(reason) => *differences.entry(reason).or_default() += 1,
@@ -525,6 +531,116 @@ fn every_answer_is_the_rfcs_and_every_difference_from_nginx_has_a_reason() {
             .filter(|reason| !reasons.contains(reason))
             .collect();
         assert!(unused.is_empty(), "nginx no longer differs by: {unused:?}");
+    }
+}
+
+/// The same bytes come the direct way and through hyper, for every request of
+/// the grammar, alone and in one packet with others.
+#[test]
+fn both_ways_answer_with_the_same_bytes() {
+    let mut store = Store::empty();
+    let published = store.publish(&[("grips", rows(3)), ("muscles", rows(200))]);
+    let (bootstrap, grips) = (published.bootstrap_path(), published.table_path("grips"));
+    let path = |path, has_variants, has_date| Path {
+        path,
+        has_variants,
+        has_date,
+    };
+    let paths = [
+        path("/version.json", false, false),
+        path(&bootstrap, true, true),
+        path(&grips, false, true),
+        path("/api/v1/reference/muscles", true, false),
+        path("/api/v1/reference/version?a=b", false, false),
+    ];
+    let direct = store.serve();
+    let through_hyper = store.serve_with(|options| options.direct = false);
+    let without_date = |bytes: Vec<u8>| {
+        let at = bytes
+            .windows(8)
+            .position(|w| w == b"\r\ndate: ")
+            .expect("a date");
+        [&bytes[..at], &bytes[at + 8 + 29..]].concat()
+    };
+    let (mut together, mut packet) = (Vec::new(), Vec::new());
+    // A seventh of them: no step of the walk above has that length.
+    for case in cases(&paths).into_iter().step_by(7) {
+        let plain = [(
+            "Accept-Encoding",
+            case.coding.0.first().copied().unwrap_or_default(),
+        )];
+        let full = through_hyper.get(case.path.path, &plain);
+        let etag = full.field("etag").unwrap_or("\"a\"");
+        let date = full
+            .field("last-modified")
+            .unwrap_or("Sun, 06 Nov 1994 08:49:37 GMT");
+        let fields: String = case
+            .fields(etag, date)
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let request = format!(
+            "{} {} HTTP/1.1\r\nHost: a\r\n{fields}\r\n",
+            case.method, case.path.path
+        );
+        let answer = |served: &crate::support::Served| {
+            let mut client = served.client();
+            client.send(&request);
+            without_date(client.reply_bytes(case.method))
+        };
+        let expected = answer(&through_hyper);
+        assert_eq!(
+            String::from_utf8_lossy(&answer(&direct)),
+            String::from_utf8_lossy(&expected),
+            "{request}"
+        );
+        packet.extend(request.into_bytes());
+        together.push((case.method.to_owned(), expected));
+        if together.len() == 10 {
+            let mut client = direct.client();
+            client.send(std::mem::take(&mut packet));
+            for (method, expected) in together.drain(..) {
+                assert_eq!(without_date(client.reply_bytes(&method)), expected);
+            }
+        }
+    }
+}
+
+/// Wherever the network cuts a request, it is the same request.
+#[test]
+fn a_request_in_pieces_is_the_same_request() {
+    let (store, published) = Store::published();
+    let served = store.serve();
+    let get = format!(
+        "GET {} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n",
+        published.bootstrap_path()
+    );
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut client = served.client();
+    client.send(&get);
+    let whole = client.reply("GET");
+    for at in (1..get.len()).step_by(5) {
+        client.send(&get[..at]);
+        // The second part must not come with the first.
+        client.wait_until_read();
+        client.send(&get[at..]);
+        let reply = client.reply("GET");
+        assert_eq!(
+            (reply.status, &reply.body),
+            (200, &whole.body),
+            "cut at {at}"
+        );
+    }
+    for at in 1..preface.len() {
+        let mut client = served.client();
+        client.send(&preface[..at]);
+        client.wait_until_read();
+        client.send(&preface[at..]);
+        // An empty SETTINGS frame, and the server's own comes.
+        client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        let mut header = [0; 9];
+        client.stream().read_exact(&mut header).expect("a frame");
+        assert_eq!(header[3], 4, "cut at {at}");
     }
 }
 

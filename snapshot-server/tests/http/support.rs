@@ -375,6 +375,57 @@ impl Client {
         self.reply(method)
     }
 
+    /// Waits until the server has taken from the socket what was sent, as far as
+    /// the system tells.
+    pub(crate) fn wait_until_read(&mut self) {
+        // A connection's queues in the kernel's table; elsewhere a moment must do.
+        let local = self
+            .stream
+            .get_ref()
+            .local_addr()
+            .expect("an address")
+            .port();
+        let (needle, begun) = (format!("0100007F:{local:04X} "), std::time::Instant::now());
+        while begun.elapsed() < PATIENCE {
+            let Ok(table) = std::fs::read_to_string("/proc/net/tcp") else {
+                return std::thread::sleep(Duration::from_millis(2));
+            };
+            // The server's end: our port is the remote one.
+            let mut queue = table.lines().filter_map(|line| {
+                let columns: Vec<_> = line.split_whitespace().collect();
+                (format!("{} ", columns.get(2)?) == needle)
+                    .then(|| columns.get(4).map(|q| q.ends_with(":00000000")))?
+            });
+            if queue.next_back() == Some(true) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// One response as it is: its head, and as much body as `method` gives.
+    pub(crate) fn reply_bytes(&mut self, method: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).expect("a whole head");
+            bytes.extend(byte);
+        }
+        let head = String::from_utf8(bytes.clone()).expect("ASCII");
+        let has_body = method != "HEAD"
+            && !head.starts_with("HTTP/1.1 304")
+            && !head.starts_with("HTTP/1.1 204");
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        if let Some(length) = length.filter(|_| has_body) {
+            let mut body = vec![0; length.parse().expect("digits")];
+            self.stream.read_exact(&mut body).expect("the whole body");
+            bytes.extend(body);
+        }
+        bytes
+    }
+
     /// Reads one response. Its body must end where Content-Length says.
     pub(crate) fn reply(&mut self, method: &str) -> Reply {
         let status_line = self.line().expect("a response");
