@@ -22,6 +22,9 @@ pub enum DatabaseError {
         /// Why.
         source: PgError,
     },
+    /// The URL asks for TLS, and this system has no certificates to check the server by.
+    #[error("failed to load the certificates of this system")]
+    Certificates(#[source] std::io::Error),
     /// The embedded server does not run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -72,6 +75,9 @@ impl DatabaseError {
                  DATABASE_URL unset to use the embedded one"
                     .to_owned(),
             ),
+            Self::Certificates(_) => {
+                Some("install ca-certificates, or name a file of them in SSL_CERT_FILE".to_owned())
+            }
             Self::Embedded(error) => error.hint(),
             Self::Locked { .. } => Some(
                 "wait for the other session to end, or allow more time with --lock-timeout"
@@ -142,7 +148,10 @@ impl From<tokio_postgres::Error> for PgError {
 
 impl From<&DbError> for PgReport {
     fn from(answer: &DbError) -> Self {
-        let detail = answer.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let detail = answer
+            .detail()
+            .map(|detail| format!(" ({detail})"))
+            .unwrap_or_default();
         Self {
             message: format!("{}{detail}", answer.message()),
             hint: answer.hint().map(str::to_owned),

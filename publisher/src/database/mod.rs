@@ -10,11 +10,13 @@ mod migrate;
 mod read;
 mod seed;
 mod sql;
+mod tls;
 
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, GenericClient, NoTls};
 
 pub use catalog::read_schema;
 pub use embedded::{Embedded, EmbeddedError};
@@ -143,15 +145,20 @@ impl Database {
             target: target.clone(),
             source: source.into(),
         };
-        let (client, connection) = options.connect(NoTls).await.map_err(failed)?;
-        let connection = tokio::spawn(async move {
-            // Whoever waits for an answer is told the error; here it would be said twice.
-            let _ = connection.await;
-        });
-        client
-            .batch_execute(&session_settings(config))
-            .await
-            .map_err(failed)?;
+        let (client, connection) = match options.get_ssl_mode() {
+            SslMode::Require => {
+                let connector = tls::connector()?;
+                let (client, connection) = options.connect(connector).await.map_err(failed)?;
+                (client, spawn(connection))
+            }
+            // `prefer` asks for an encryption that nobody has to trust; over a socket or
+            // a loopback it would only cost.
+            _ => {
+                let (client, connection) = options.connect(NoTls).await.map_err(failed)?;
+                (client, spawn(connection))
+            }
+        };
+        set_up_session(&client, config).await.map_err(failed)?;
         Ok(Self {
             client,
             connection,
@@ -161,12 +168,34 @@ impl Database {
     }
 }
 
-// Nothing that the server or a role is configured to do reaches the bytes; and a server
-// that hangs does not hang us.
+// Whoever waits for an answer is told the connection's error; here it would be said twice.
+fn spawn<S, T>(connection: tokio_postgres::Connection<S, T>) -> JoinHandle<()>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        let _ = connection.await;
+    })
+}
+
+/// Gives the session our settings, whatever the server, the role or a migration has set.
+async fn set_up_session(
+    client: &impl GenericClient,
+    config: &Config,
+) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(&session_settings(config)).await
+}
+
+// Nothing that the server or a role is configured to do reaches the bytes; a server that
+// hangs does not hang us; and rows that a policy hides from us are an error, not missing.
 fn session_settings(config: &Config) -> String {
     format!(
-        "SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; \
-         SET bytea_output = 'hex'; SET extra_float_digits = 1; SET client_encoding = 'UTF8'; \
+        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; \
+         SET default_transaction_isolation = 'read committed'; SET row_security = off; \
+         SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; \
+         SET bytea_output = 'hex'; SET extra_float_digits = 1; SET lc_monetary = 'C'; \
+         SET client_encoding = 'UTF8'; \
          SET standard_conforming_strings = on; SET jit = off; SET client_min_messages = warning; \
          SET search_path = {}; SET statement_timeout = {}; \
          SET idle_in_transaction_session_timeout = '10min'",
@@ -236,8 +265,6 @@ async fn maintenance(embedded: &Embedded) -> Result<Client, DatabaseError> {
                 target: "the embedded PostgreSQL".into(),
                 source: source.into(),
             })?;
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
+    spawn(connection);
     Ok(client)
 }
