@@ -731,6 +731,23 @@ async fn what_a_killed_publisher_left_is_made_durable_before_it_is_relied_upon()
     }
 }
 
+#[tokio::test]
+async fn an_unchanged_version_is_made_durable_too() {
+    // The publisher that swapped may have died before its swap was.
+    let folder = Folder::published([1]).await;
+    let synced = Arc::new(AtomicUsize::new(0));
+    let (count, root) = (Arc::clone(&synced), folder.root.clone());
+    let disk = Disk::with_hook(move |step, path| {
+        if step == Step::SyncFolder && path == root {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    });
+    let published = publish_on(disk, &folder.root, &State::number(1)).await;
+    assert!(matches!(published, Ok(Published::Unchanged { .. })));
+    assert_eq!(synced.load(Ordering::SeqCst), 1);
+}
+
 // ---------------------------------------------------------------------------------------
 // The history as a ledger
 // ---------------------------------------------------------------------------------------
