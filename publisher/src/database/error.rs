@@ -70,11 +70,7 @@ impl DatabaseError {
             Self::Url(_) => {
                 Some("write it as postgres://user:password@host:5432/database".to_owned())
             }
-            Self::Connect { .. } => Some(
-                "start the server, for example by `docker compose up -d postgres`, or leave \
-                 DATABASE_URL unset to use the embedded one"
-                    .to_owned(),
-            ),
+            Self::Connect { source, .. } => Some(connect_hint(source).to_owned()),
             Self::Certificates(_) => {
                 Some("install ca-certificates, or name a file of them in SSL_CERT_FILE".to_owned())
             }
@@ -85,6 +81,22 @@ impl DatabaseError {
             ),
             Self::Query { source, .. } => source.hint.clone(),
             Self::Catalog(_) => None,
+        }
+    }
+}
+
+fn connect_hint(source: &PgError) -> &'static str {
+    match source.sqlstate.as_deref() {
+        // Class 28: invalid authorization.
+        Some(code) if code.starts_with("28") => "check the user and the password in the database URL",
+        Some("3D000") => "create the database, or name another one in the database URL",
+        Some(_) => "look at the server's log",
+        None if source.message.contains("certificate") => {
+            "name a file with the authority's certificate in SSL_CERT_FILE"
+        }
+        None => {
+            "start the server, for example by `docker compose up -d postgres`, or leave DATABASE_URL \
+             unset to use the embedded one"
         }
     }
 }
