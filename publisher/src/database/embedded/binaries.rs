@@ -87,7 +87,8 @@ pub(super) fn install_command() -> Option<String> {
 
 /// Every PostgreSQL in sight, the newest last.
 fn installed() -> Result<BTreeSet<Binaries>, EmbeddedError> {
-    if let Some(folder) = env::var_os("TABLECAST_PG_BIN").map(PathBuf::from) {
+    let named = env::var_os("TABLECAST_PG_BIN").filter(|folder| !folder.is_empty());
+    if let Some(folder) = named.map(PathBuf::from) {
         let binaries = inspect(&folder).ok_or(EmbeddedError::NotInOverride(folder))?;
         return Ok(BTreeSet::from([binaries]));
     }

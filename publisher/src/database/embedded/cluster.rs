@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::binaries::Binaries;
 use super::error::{EmbeddedError, Said};
-use super::home::Home;
+use super::home::{Home, new_folder};
 
 /// What the name of an unfinished data folder begins with.
 const UNFINISHED: &str = "postgres.new-";
@@ -41,7 +41,8 @@ pub(super) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
 pub(super) async fn create(home: &Home, binaries: &Binaries) -> Result<(), EmbeddedError> {
     let parent = home.parent();
     remove_unfinished(parent);
-    let unfinished = home.new_folder(parent, UNFINISHED)?;
+    let unfinished = new_folder(parent, UNFINISHED)?;
+    home.give(unfinished.path())?;
     initdb(home, binaries, unfinished.path()).await?;
     fs::rename(unfinished.path(), &home.data).map_err(EmbeddedError::path(&home.data))?;
     // Its name has changed: there is nothing left for the guard to remove.

@@ -2,18 +2,16 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Uid, User, geteuid};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -37,7 +35,7 @@ const SOCKET_FOLDER: &str = "tablecast-";
 const SOCKET_PATH_BYTES: usize = 103;
 
 /// Another user to run the server as. PostgreSQL refuses to run as root.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct RunAs {
     uid: Uid,
     gid: Gid,
@@ -63,37 +61,25 @@ impl Home {
         let place = root.join("postgres");
         let data = behind_links(&place);
         let owner = owner_of(&data);
-
-        let run_as = if geteuid().is_root() {
-            Some(unprivileged(owner)?)
-        } else {
-            None
-        };
-        let user = run_as.as_ref().map_or_else(geteuid, |user| user.uid);
-        if let Some((uid, _)) = owner
-            && uid != user.as_raw()
-        {
-            return Err(EmbeddedError::NotOurs {
-                data,
-                owner: name_of(uid.into()),
-                user: name_of(user),
-            });
-        }
+        let run_as = unprivileged(owner.as_ref())?;
+        let log = root.join("postgres.log");
 
         let mut home = Self {
             data,
-            log: root.join("postgres.log"),
+            log,
             link: None,
             run_as,
         };
+        home.check_owner(owner.as_ref())?;
         fs::create_dir_all(home.parent()).map_err(EmbeddedError::path(home.parent()))?;
         if home.in_reach(home.parent())? {
             return Ok(home);
         }
         if owner.is_some() {
+            let user = name_of(home.user());
             return Err(EmbeddedError::Unreachable {
                 data: home.data,
-                user: name_of(user),
+                user,
             });
         }
         home.data = shared_place(&place)?;
@@ -125,36 +111,30 @@ impl Home {
             .expect("a data folder lies in .tablecast or a folder of its own")
     }
 
-    /// Waits until no other publisher is starting, joining or stopping this server.
-    pub(super) async fn take_turn(&self) -> Result<Flock<File>, EmbeddedError> {
+    /// Waits until no other publisher is starting, joining or stopping this server. The
+    /// turn ends when the file is closed.
+    pub(super) async fn take_turn(&self) -> Result<File, EmbeddedError> {
         let path = self.beside_data(".lock");
-        let mut file = open_lock(&path)?;
+        let file = open_lock(&path)?;
         let deadline = Instant::now() + TURN_WITHIN;
-        loop {
-            // Tried again and again rather than waited for: a lock's wait cannot be cancelled.
-            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(turn) => return Ok(turn),
-                Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
-                Err((_, Errno::EWOULDBLOCK)) => return Err(EmbeddedError::Busy(path)),
-                Err((_, errno)) => return Err(EmbeddedError::path(&path)(errno.into())),
-            };
+        // Asked again and again, because nobody could cancel waiting for it.
+        while !lock(&path, file.try_lock())? {
+            if Instant::now() > deadline {
+                return Err(EmbeddedError::Busy(path));
+            }
             sleep(MOMENT).await;
         }
+        Ok(file)
     }
 
     /// The lock that a server's processes hold; `None` while any of them is alive.
     ///
-    /// It passes to the server with the file, so it must not be unlocked when we let go
-    /// of our copy, as nix's guard would.
+    /// They inherit the file, and the lock with it: it is free again when the last of
+    /// them has closed it, which is when it has ended.
     pub(super) fn nobody_alive(&self) -> Result<Option<File>, EmbeddedError> {
         let path = self.beside_data(".alive");
         let file = open_lock(&path)?;
-        #[expect(deprecated, reason = "the guard that replaces it unlocks when dropped")]
-        match nix::fcntl::flock(file.as_raw_fd(), FlockArg::LockExclusiveNonblock) {
-            Ok(()) => Ok(Some(file)),
-            Err(Errno::EWOULDBLOCK) => Ok(None),
-            Err(errno) => Err(EmbeddedError::path(&path)(errno.into())),
-        }
+        Ok(lock(&path, file.try_lock())?.then_some(file))
     }
 
     /// A new private folder, with a path short enough for a socket.
@@ -165,26 +145,15 @@ impl Home {
         } else {
             PathBuf::from("/tmp")
         };
-        self.new_folder(&temporary, SOCKET_FOLDER)
+        new_folder(&temporary, SOCKET_FOLDER)
     }
 
-    /// A new folder of the server's user, closed to all others; removed when dropped.
-    pub(super) fn new_folder(&self, parent: &Path, prefix: &str) -> Result<TempDir, EmbeddedError> {
-        let folder = tempfile::Builder::new()
-            .prefix(prefix)
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .map_err(EmbeddedError::path(parent))?;
-        self.give(folder.path())?;
-        Ok(folder)
-    }
-
-    /// Makes the server's user the owner of what we made.
+    /// Makes the server's user the owner of what we made, and of no file behind a link.
     pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
         let Some(user) = &self.run_as else {
             return Ok(());
         };
-        chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+        lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
             .map_err(EmbeddedError::path(path))
     }
 
@@ -224,6 +193,33 @@ impl Home {
             .success())
     }
 
+    /// Whether a folder is one that [`Home::new_socket_folder`] made. It was named by a
+    /// file that is not ours alone, so it is not taken at its word.
+    pub(super) fn is_socket_folder(&self, folder: &Path) -> bool {
+        let named = folder
+            .file_name()
+            .is_some_and(|name| name.as_bytes().starts_with(SOCKET_FOLDER.as_bytes()));
+        let owned = fs::symlink_metadata(folder)
+            .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == self.user().as_raw());
+        named && owned
+    }
+
+    /// PostgreSQL insists that whoever runs it owns its data.
+    fn check_owner(&self, owner: Option<&RunAs>) -> Result<(), EmbeddedError> {
+        match owner {
+            Some(owner) if owner.uid != self.user() => Err(EmbeddedError::NotOurs {
+                data: self.data.clone(),
+                owner: name_of(owner.uid),
+                user: name_of(self.user()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn user(&self) -> Uid {
+        self.run_as.as_ref().map_or_else(geteuid, |user| user.uid)
+    }
+
     fn beside_data(&self, suffix: &str) -> PathBuf {
         let mut path = self.data.clone().into_os_string();
         path.push(suffix);
@@ -231,46 +227,59 @@ impl Home {
     }
 }
 
-/// Whether a folder can only be one that [`Home::new_socket_folder`] made.
-pub(super) fn is_socket_folder(folder: &Path) -> bool {
-    folder
-        .file_name()
-        .is_some_and(|name| name.as_bytes().starts_with(SOCKET_FOLDER.as_bytes()))
+/// A new folder, closed to all but its owner, which is us; removed when dropped.
+pub(super) fn new_folder(parent: &Path, prefix: &str) -> Result<TempDir, EmbeddedError> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .map_err(EmbeddedError::path(parent))
+}
+
+/// Opens a file of ours. Not behind a link: as root we may stand in a folder of others.
+pub(super) fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<File, EmbeddedError> {
+    options
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)
+        .map_err(EmbeddedError::path(path))
 }
 
 /// Follows a link even to a place that is gone: the data is made again there.
 fn behind_links(place: &Path) -> PathBuf {
+    let named = || fs::read_link(place).map(|link| place.with_file_name(link));
     place
         .canonicalize()
-        .or_else(|_| fs::read_link(place))
+        .or_else(|_| named())
         .unwrap_or_else(|_| place.to_owned())
 }
 
 /// Whose the data is, where there is any.
-fn owner_of(data: &Path) -> Option<(u32, u32)> {
+fn owner_of(data: &Path) -> Option<RunAs> {
     let metadata = fs::metadata(data).ok().filter(fs::Metadata::is_dir)?;
     let is_empty = fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_none());
-    (!is_empty).then(|| (metadata.uid(), metadata.gid()))
+    (!is_empty).then(|| RunAs {
+        uid: metadata.uid().into(),
+        gid: metadata.gid().into(),
+    })
 }
 
-/// Whoever already owns the data, or else a user made for such things.
-fn unprivileged(owner: Option<(u32, u32)>) -> Result<RunAs, EmbeddedError> {
-    if let Some((uid, gid)) = owner
-        && uid != 0
-    {
-        return Ok(RunAs {
-            uid: uid.into(),
-            gid: gid.into(),
-        });
+/// Whom root runs the server as: whoever already owns the data, or else a user made for
+/// such things.
+fn unprivileged(owner: Option<&RunAs>) -> Result<Option<RunAs>, EmbeddedError> {
+    if !geteuid().is_root() {
+        return Ok(None);
     }
-    ["postgres", "nobody"]
+    if let Some(owner) = owner.filter(|owner| !owner.uid.is_root()) {
+        return Ok(Some(owner.clone()));
+    }
+    let user = ["postgres", "nobody"]
         .into_iter()
         .find_map(|name| User::from_name(name).ok().flatten())
-        .map(|user| RunAs {
-            uid: user.uid,
-            gid: user.gid,
-        })
-        .ok_or(EmbeddedError::NoUser)
+        .ok_or(EmbeddedError::NoUser)?;
+    Ok(Some(RunAs {
+        uid: user.uid,
+        gid: user.gid,
+    }))
 }
 
 fn name_of(uid: Uid) -> String {
@@ -294,14 +303,17 @@ fn shared_place(place: &Path) -> Result<PathBuf, EmbeddedError> {
     Ok(folder.join("postgres"))
 }
 
+/// Whether the attempt to lock a file gave us the lock.
+pub(super) fn lock(path: &Path, attempt: Result<(), TryLockError>) -> Result<bool, EmbeddedError> {
+    match attempt {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(EmbeddedError::path(path)(error)),
+    }
+}
+
 fn open_lock(path: &Path) -> Result<File, EmbeddedError> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(EmbeddedError::path(path))
+    open_own(path, File::options().append(true).create(true))
 }
 
 fn fits_a_socket(temporary: &Path) -> bool {

@@ -1,13 +1,11 @@
 //! The running server: joined where there is one, started where there is none.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -17,7 +15,7 @@ use tokio_postgres::{Config, NoTls};
 use super::binaries;
 use super::cluster;
 use super::error::{EmbeddedError, Said};
-use super::home::{Home, MOMENT, is_socket_folder};
+use super::home::{Home, MOMENT, lock, open_own};
 use super::watcher::{self, Hold};
 
 /// How long a server may stay silent before we give it up.
@@ -60,7 +58,7 @@ pub(super) struct Server {
     pub(super) folder: PathBuf,
     hold: Hold,
     /// Locked, and shared with all who use this server.
-    users: Flock<File>,
+    users: File,
 }
 
 /// What a server answers to an attempt to connect.
@@ -100,16 +98,18 @@ pub(super) async fn leave(home: &Home, server: Server) -> Result<(), EmbeddedErr
         hold,
         users,
     } = server;
-    if users.relock(FlockArg::LockExclusiveNonblock).is_err() {
+    drop(users);
+    if !is_unused(&folder)? {
         return Ok(());
     }
-    watcher::ensure(home, &folder)?;
     drop(hold);
     let deadline = Instant::now() + END_WITHIN;
     while home.nobody_alive()?.is_none() {
         if Instant::now() > deadline {
             return Err(EmbeddedError::StillRunning(home.data.clone()));
         }
+        // Its watcher can be killed even now.
+        watcher::ensure(home, &folder)?;
         sleep(MOMENT).await;
     }
     Ok(())
@@ -124,7 +124,8 @@ async fn start(home: &Home, alive: File) -> Result<Server, EmbeddedError> {
     clear_after_the_dead(home).await?;
 
     let folder = home.new_socket_folder()?;
-    let users = lock_users(home, folder.path())?;
+    let users = lock_users(folder.path(), File::options().append(true).create_new(true))?;
+    home.give(&users_in(folder.path()))?;
     let log = new_log(&home.log)?;
     let postgres = command_line(home, &binaries.postgres(), folder.path());
     let (hold, watcher) = watcher::start(home, folder.path(), &postgres, alive, log)?;
@@ -153,7 +154,7 @@ async fn join(home: &Home) -> Result<Option<Server>, EmbeddedError> {
     if answer(&postmaster).await == Answer::Nothing {
         return Ok(None);
     }
-    let users = lock_users(home, &postmaster.folder)?;
+    let users = lock_users(&postmaster.folder, File::options().append(true))?;
     Ok(Some(Server {
         folder: postmaster.folder,
         hold,
@@ -206,7 +207,7 @@ async fn clear_after_the_dead(home: &Home) -> Result<(), EmbeddedError> {
         let file = Postmaster::file(&home.data);
         fs::remove_file(&file).map_err(EmbeddedError::path(&file))?;
     }
-    if is_socket_folder(&dead.folder) {
+    if home.is_socket_folder(&dead.folder) {
         let _ = fs::remove_dir_all(&dead.folder);
     }
     Ok(())
@@ -222,25 +223,32 @@ fn command_line(home: &Home, postgres: &Path, folder: &Path) -> Command {
 }
 
 fn new_log(path: &Path) -> Result<File, EmbeddedError> {
-    let open = || -> io::Result<File> {
-        let log = File::options().append(true).create(true).open(path)?;
-        log.set_len(0)?;
-        Ok(log)
-    };
-    open().map_err(EmbeddedError::path(path))
+    let log = open_own(path, File::options().append(true).create(true))?;
+    log.set_len(0).map_err(EmbeddedError::path(path))?;
+    Ok(log)
 }
 
-fn lock_users(home: &Home, folder: &Path) -> Result<Flock<File>, EmbeddedError> {
-    let path = folder.join("users");
-    let file = File::options()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .map_err(EmbeddedError::path(&path))?;
-    home.give(&path)?;
+/// Opens the list of users, which has no lines: who uses the server has it locked.
+fn lock_users(folder: &Path, options: &mut OpenOptions) -> Result<File, EmbeddedError> {
+    let path = users_in(folder);
+    let users = open_own(&path, options)?;
     // Only who has the turn locks it for himself alone, and the turn is ours.
-    Flock::lock(file, FlockArg::LockSharedNonblock)
-        .map_err(|(_, errno)| EmbeddedError::path(&path)(errno.into()))
+    lock(&path, users.try_lock_shared())?;
+    Ok(users)
+}
+
+fn is_unused(folder: &Path) -> Result<bool, EmbeddedError> {
+    let path = users_in(folder);
+    match open_own(&path, File::options().append(true)) {
+        Ok(users) => lock(&path, users.try_lock()),
+        // The server has ended by itself.
+        Err(_) if !path.exists() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn users_in(folder: &Path) -> PathBuf {
+    folder.join("users")
 }
 
 fn config_at(folder: &Path, port: u16, database: &str) -> Config {
@@ -299,9 +307,12 @@ impl Postmaster {
     fn parse(text: &str) -> Option<Self> {
         let lines: Vec<&str> = text.lines().collect();
         let folder = lines.get(4).filter(|folder| !folder.is_empty())?;
-        Some(Self {
-            pid: lines[0].trim().parse().ok()?,
-            port: lines[3].trim().parse().ok()?,
+        let pid = lines[0].trim().parse().ok()?;
+        let port = lines[3].trim().parse().ok()?;
+        // A signal to zero or less would go to a whole group of processes.
+        (pid > 1).then(|| Self {
+            pid,
+            port,
             folder: folder.into(),
         })
     }
@@ -327,5 +338,13 @@ mod tests {
         assert_eq!(Postmaster::parse("4711\n/data\n1771938724\n5432\n\n"), None);
         assert_eq!(Postmaster::parse("4711\n/da"), None);
         assert_eq!(Postmaster::parse(""), None);
+    }
+
+    #[test]
+    fn a_number_that_stands_for_many_processes_is_none() {
+        for pid in ["-1", "0", "1", "-4711", "x"] {
+            let text = format!("{pid}\n/data\n1771938724\n5432\n/tmp/tablecast-a\n");
+            assert_eq!(Postmaster::parse(&text), None, "{pid}");
+        }
     }
 }

@@ -45,8 +45,10 @@ pub(super) fn start(
     let path = pipe_in(folder);
     mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR)
         .map_err(|errno| EmbeddedError::path(&path)(errno.into()))?;
-    home.give(&path)?;
     let (reader, hold) = both_ends(&path).map_err(EmbeddedError::path(&path))?;
+    home.give(&path)?;
+    // The last of the gifts: until now nobody else could put anything in our way.
+    home.give(folder)?;
 
     let mut watcher = watcher(home, folder, reader);
     watcher
@@ -158,7 +160,11 @@ fn pipe_in(folder: &Path) -> PathBuf {
 
 /// Opens both ends, none of which opens alone without waiting for the other.
 fn both_ends(path: &Path) -> io::Result<(File, Hold)> {
-    let _both = File::options().read(true).write(true).open(path)?;
+    let _both = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
     Ok((File::open(path)?, open(path)?))
 }
 
@@ -166,7 +172,7 @@ fn both_ends(path: &Path) -> io::Result<(File, Hold)> {
 fn open(path: &Path) -> io::Result<Hold> {
     File::options()
         .write(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
         .open(path)
 }
 
