@@ -4,7 +4,7 @@
 //! .tablecast/postgres           the data folder (or a link to it)
 //! .tablecast/postgres.log       what the server said since it was last started
 //! .tablecast/postgres.lock      locked by whoever is starting, joining or stopping it
-//! .tablecast/postgres.alive     locked by the server's own processes
+//! .tablecast/postgres.alive     locked by the server's own processes, names that folder:
 //! /tmp/tablecast-XXXXXX/        its socket: private, and gone when the server is
 //! ```
 //!

@@ -193,15 +193,17 @@ impl Home {
             .success())
     }
 
-    /// Whether a folder is one that [`Home::new_socket_folder`] made. It was named by a
-    /// file that is not ours alone, so it is not taken at its word.
+    /// Whether a folder is one that [`Home::new_socket_folder`] made. It is named by a
+    /// file that others may have written, which is not taken at its word.
     pub(super) fn is_socket_folder(&self, folder: &Path) -> bool {
-        let named = folder
-            .file_name()
-            .is_some_and(|name| name.as_bytes().starts_with(SOCKET_FOLDER.as_bytes()));
-        let owned = fs::symlink_metadata(folder)
-            .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == self.user().as_raw());
-        named && owned
+        let name = folder.file_name().unwrap_or_default().as_bytes();
+        let parents = [env::temp_dir(), PathBuf::from("/tmp")];
+        let placed = parents.iter().any(|parent| folder.parent() == Some(parent));
+        let owned = fs::symlink_metadata(folder).is_ok_and(|metadata| {
+            // Ours until it is given away.
+            metadata.is_dir() && [self.user(), geteuid()].contains(&metadata.uid().into())
+        });
+        placed && owned && name.starts_with(SOCKET_FOLDER.as_bytes())
     }
 
     /// PostgreSQL insists that whoever runs it owns its data.
@@ -313,7 +315,7 @@ pub(super) fn lock(path: &Path, attempt: Result<(), TryLockError>) -> Result<boo
 }
 
 fn open_lock(path: &Path) -> Result<File, EmbeddedError> {
-    open_own(path, File::options().append(true).create(true))
+    open_own(path, File::options().read(true).append(true).create(true))
 }
 
 fn fits_a_socket(temporary: &Path) -> bool {

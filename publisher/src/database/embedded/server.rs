@@ -1,6 +1,9 @@
 //! The running server: joined where there is one, started where there is none.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -122,8 +125,10 @@ async fn start(home: &Home, alive: File) -> Result<Server, EmbeddedError> {
         cluster::create(home, &binaries).await?;
     }
     clear_after_the_dead(home).await?;
+    remove_last_folder(home, &alive)?;
 
     let folder = home.new_socket_folder()?;
+    remember(home, &alive, folder.path())?;
     let users = lock_users(folder.path(), File::options().append(true).create_new(true))?;
     home.give(&users_in(folder.path()))?;
     let log = new_log(&home.log)?;
@@ -190,27 +195,41 @@ async fn wait_until_ready(
     })
 }
 
-/// Removes what a killed server left: its socket folder, and its process number, which
-/// may be somebody else's after a restart of the machine and would then keep PostgreSQL
-/// from starting.
+/// Removes the process number that a killed server left. After a restart of the machine
+/// it may be somebody else's, and would keep PostgreSQL from starting.
 async fn clear_after_the_dead(home: &Home) -> Result<(), EmbeddedError> {
-    let Some(dead) = Postmaster::read(&home.data) else {
+    let Some(dead) = Postmaster::read(&home.data).filter(Postmaster::number_is_in_use) else {
         return Ok(());
     };
-    if dead.number_is_in_use() {
-        if answer(&dead).await != Answer::Nothing {
-            return Err(EmbeddedError::Foreign {
-                data: home.data.clone(),
-                pid: dead.pid,
-            });
-        }
-        let file = Postmaster::file(&home.data);
-        fs::remove_file(&file).map_err(EmbeddedError::path(&file))?;
+    if answer(&dead).await != Answer::Nothing {
+        return Err(EmbeddedError::Foreign {
+            data: home.data.clone(),
+            pid: dead.pid,
+        });
     }
-    if home.is_socket_folder(&dead.folder) {
-        let _ = fs::remove_dir_all(&dead.folder);
+    let file = Postmaster::file(&home.data);
+    fs::remove_file(&file).map_err(EmbeddedError::path(&file))
+}
+
+/// Removes the socket folder that was used last, should all have been killed that would
+/// have done so: the lock of the living remembers it.
+fn remove_last_folder(home: &Home, mut alive: &File) -> Result<(), EmbeddedError> {
+    let mut last = Vec::new();
+    alive
+        .read_to_end(&mut last)
+        .map_err(EmbeddedError::path(&home.data))?;
+    let last = Path::new(OsStr::from_bytes(&last));
+    if home.is_socket_folder(last) {
+        let _ = fs::remove_dir_all(last);
     }
     Ok(())
+}
+
+fn remember(home: &Home, mut alive: &File, folder: &Path) -> Result<(), EmbeddedError> {
+    let forgotten = alive.set_len(0);
+    forgotten
+        .and_then(|()| alive.write_all(folder.as_os_str().as_bytes()))
+        .map_err(EmbeddedError::path(&home.data))
 }
 
 fn command_line(home: &Home, postgres: &Path, folder: &Path) -> Command {
