@@ -169,3 +169,36 @@ impl<R: Read> Read for Metered<'_, R> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use snapshot_format::DigestWriter;
+
+    use super::super::RenderedObject;
+    use super::*;
+
+    #[test]
+    fn compressing_ends_with_the_publication_that_wanted_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let staging = Staging::new(folder.path());
+        let mut written = DigestWriter::new(Spool::new(&staging));
+        written.write_all(&[b' '; 4096]).expect("written");
+        let missing = MissingObject {
+            object: RenderedObject::bootstrap(written),
+            itself: true,
+            encodings: Encoding::ALL.to_vec(),
+        };
+        let report: Report = Arc::new(|_| {});
+        let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop.0);
+        let missing = [missing];
+        let made = compress_all(&missing, &staging, &report, &stopped).expect("wanted");
+        assert_eq!(made.len(), 3);
+        drop(stop);
+        let error = compress_all(&missing, &staging, &report, &stopped).expect_err("unwanted");
+        let cause = std::error::Error::source(&error).expect("a cause");
+        assert_eq!(cause.to_string(), "the publication was given up");
+    }
+}
