@@ -5,17 +5,19 @@
 //! overdue, so that a request costs a few stores to memory.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::load::lock;
@@ -408,6 +410,57 @@ impl Drop for InFlight {
     }
 }
 
+/// What connections are made of.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether the kernel can take bytes from a file without a copy.
+    const SENDS_FILES: bool = false;
+
+    /// Sends bytes of the file from `position` on, up to `count`.
+    fn poll_send_file(
+        &mut self,
+        _cx: &mut Context<'_>,
+        _file: &File,
+        _position: usize,
+        _count: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
+
+impl Stream for TcpStream {
+    const SENDS_FILES: bool = cfg!(target_os = "linux");
+
+    #[cfg(target_os = "linux")]
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        position: usize,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let mut position = i64::try_from(position).map_err(io::Error::other)?;
+            let sent = self.try_io(Interest::WRITABLE, || {
+                Ok(nix::sys::sendfile::sendfile64(
+                    &*self,
+                    file,
+                    Some(&mut position),
+                    count,
+                )?)
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+}
+
+impl Stream for tokio_rustls::server::TlsStream<TcpStream> {}
+#[cfg(unix)]
+impl Stream for tokio::net::UnixStream {}
+
 /// A stream whose reads and writes are noted.
 pub(crate) struct Watched<S> {
     stream: S,
@@ -423,6 +476,28 @@ impl<S> Watched<S> {
             connection,
             first: Vec::new(),
         }
+    }
+
+    /// Sends the file from its first byte to its last.
+    pub(crate) async fn send_file(&mut self, file: &File, size_bytes: usize) -> io::Result<()>
+    where
+        S: Stream,
+    {
+        let mut position = 0;
+        std::future::poll_fn(|cx| {
+            while position < size_bytes {
+                let result = self
+                    .stream
+                    .poll_send_file(cx, file, position, size_bytes - position);
+                self.connection.has_written(&result);
+                match ready!(result)? {
+                    0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero))),
+                    count => position += count,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 
     /// Gives back what was read, to be read again.

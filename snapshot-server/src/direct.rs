@@ -25,9 +25,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::access_log::Entry;
 use crate::conditional;
-use crate::connection::{Connection, Watched};
+use crate::connection::{Connection, Stream, Watched};
 use crate::content::Content;
 use crate::exchange::Exchange;
+use crate::hot::LARGE_BYTES;
 use crate::negotiate::{Choice, negotiate};
 use crate::request::{MAX_HEAD_BYTES, MAX_TARGET_BYTES, is_authority};
 use crate::shared::Shared;
@@ -58,7 +59,7 @@ thread_local! {
 
 /// Answers while requests are plain. With `answers` false it only finds out
 /// which protocol the client speaks.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn serve<S: Stream>(
     stream: &mut Watched<S>,
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
@@ -272,7 +273,7 @@ impl Reply {
         })
     }
 
-    async fn write<S: AsyncWrite + Unpin>(
+    async fn write<S: Stream>(
         mut self,
         stream: &mut Watched<S>,
         shared: &Arc<Shared>,
@@ -287,7 +288,16 @@ impl Reply {
             StatusCode::NOT_MODIFIED => representation.not_modified_lines(),
             _ => representation.ok_lines(),
         };
-        write_all(stream, [head, &date, body]).await?;
+        let parts = [head, &date[..], body];
+        let whole = if S::SENDS_FILES && body.len() >= LARGE_BYTES {
+            shared.hot.ask(&self.resource, self.encoding, &date, parts)
+        } else {
+            None
+        };
+        match whole {
+            Some(whole) => stream.send_file(&whole.file, whole.size_bytes).await?,
+            None => write_all(stream, parts).await?,
+        }
         exchange.sent(body.len() as u64);
         Ok(())
     }

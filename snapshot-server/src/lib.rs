@@ -31,6 +31,7 @@ mod cors;
 mod direct;
 mod exchange;
 mod headers;
+mod hot;
 mod listen;
 mod load;
 mod metrics;

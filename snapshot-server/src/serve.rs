@@ -9,9 +9,8 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::connection::{Admitted, Connection, Connections, Protocol, Watched};
+use crate::connection::{Admitted, Connection, Connections, Protocol, Stream, Watched};
 use crate::direct::{self, Next};
 use crate::listen::{Accepted, Listener};
 use crate::request::MAX_HEAD_BYTES;
@@ -95,7 +94,7 @@ async fn serve(accepted: Accepted, surface: Surface, shared: Arc<Shared>, admitt
 /// preface: what TLS agreed on by ALPN begins the same way.
 async fn speak<S>(stream: S, surface: Surface, shared: &Arc<Shared>, admitted: &Admitted)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     let connection = &admitted.connection;
     let mut stream = Watched::new(stream, connection.clone());
@@ -118,7 +117,7 @@ async fn http1<S>(
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     let service = service_fn(|request| {
         let response = respond(request, surface, shared.clone(), connection.clone());
@@ -138,7 +137,7 @@ async fn http2<S>(
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     connection.set_multiplexed();
     let service = service_fn(|request| {

@@ -11,6 +11,7 @@ use crate::archive::Archive;
 use crate::body::ChunkPool;
 use crate::connection::Connections;
 use crate::cors::Cors;
+use crate::hot::Hot;
 use crate::load::{Folder, lock};
 use crate::metrics::{Gauges, Metrics};
 use crate::state::Snapshot;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) cors: Cors,
     /// Whether plain requests are answered without hyper.
     pub(crate) is_direct: bool,
+    pub(crate) hot: Hot,
     pub(crate) metrics: Metrics,
     pub(crate) log: Logger,
     pub(crate) connections: Arc<Connections>,
@@ -71,6 +73,7 @@ impl Shared {
             look: watch::Sender::default(),
             cors,
             is_direct,
+            hot: Hot::default(),
             metrics: Metrics::default(),
             log,
             connections,

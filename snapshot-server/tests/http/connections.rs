@@ -137,3 +137,44 @@ fn a_stopping_server_does_not_wait_for_ever() {
     served.wait();
     assert_eq!(half.rest(), b"");
 }
+
+/// A large response that is asked for again and again is sent another way; its
+/// bytes, its date and what follows it on the connection stay right.
+#[test]
+fn a_response_that_many_ask_for_is_the_same_response() {
+    let mut store = Store::empty();
+    let published = store.publish(&[("muscles", rows(30_000))]);
+    let served = store.serve();
+    let path = published.bootstrap_path();
+    let before = std::time::SystemTime::now();
+    let mut client = served.client();
+    let first = client.request("GET", &path, &[]);
+    assert!(first.body == published.bytes(&path));
+    for _ in 0..30 {
+        let reply = client.request("GET", &path, &[]);
+        assert!(reply.body == first.body);
+        let fields = |reply: &crate::support::Reply| {
+            reply
+                .fields
+                .iter()
+                .filter(|(name, _)| name != "date")
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(fields(&reply), fields(&first));
+        let date = httpdate::parse_http_date(reply.field("date").expect("a date")).expect("a date");
+        assert!(date >= before - Duration::from_secs(2));
+        client.request("GET", "/version.json", &[]).is(200);
+    }
+    // Asked for all at once and read late, through windows that are full.
+    let mut clients: Vec<_> = (0..20).map(|_| served.client()).collect();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    clients
+        .iter_mut()
+        .for_each(|client| client.send(request.repeat(3)));
+    for client in &mut clients {
+        for _ in 0..3 {
+            assert!(client.reply("GET").body == first.body);
+        }
+    }
+}

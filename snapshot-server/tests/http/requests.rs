@@ -178,3 +178,42 @@ fn the_connection_stays_or_ends_as_asked() {
     old.send("GET /health HTTP/1.0\r\n\r\n");
     assert!(old.rest().ends_with(br#"{"status":"ok"}"#));
 }
+
+/// A megabyte of header is refused long before its end.
+#[test]
+fn a_megabyte_of_header_is_not_read() {
+    let (store, _) = Store::published();
+    let served = store.serve();
+    for head in [
+        format!(
+            "GET /health HTTP/1.1\r\nHost: a\r\nX: {}",
+            "a".repeat(1 << 20)
+        ),
+        format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1 << 20)),
+        "a".repeat(1 << 20),
+        "X: y\r\n".repeat(200_000),
+    ] {
+        let mut client = served.client();
+        // The server may close while we still send.
+        let _ = std::io::Write::write_all(client.stream(), head.as_bytes());
+        let answer = client.rest();
+        let status = answer.get(9..12).unwrap_or(b"414");
+        assert!([b"400", b"414", b"431"].contains(&status.try_into().expect("three digits")));
+    }
+    served.get("/health", &[]).is(200);
+}
+
+/// Paths that might be objects cost a look into the folder each, and nothing more.
+#[test]
+fn many_bad_paths_cost_nobody_anything() {
+    let (store, _) = Store::published();
+    let served = store.serve();
+    let mut client = served.client();
+    for number in 0..2000_u32 {
+        let hash = snapshot_format::ObjectHash::of(&number.to_le_bytes());
+        client
+            .request("GET", &format!("/tables/grips/{hash}.json"), &[])
+            .is(404);
+    }
+    client.request("GET", "/version.json", &[]).is(200);
+}
