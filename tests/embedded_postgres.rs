@@ -5,14 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -182,7 +181,7 @@ fn a_start_may_be_killed_at_any_moment() {
     let began = Instant::now();
     let mut kills = 0;
     // Until one survives: from before initdb to after the first connection.
-    for pause in (0..).map(|step| Duration::from_millis(10).mul_f64(1.4_f64.powi(step))) {
+    for pause in (0..).map(|step| Duration::from_millis(10 << step)) {
         let mut publisher = project.publisher().begins();
         sleep(pause);
         if publisher.replies.try_recv().is_ok() {
@@ -882,19 +881,35 @@ fn replies_of(stdout: ChildStdout) -> Receiver<String> {
 struct Project {
     folder: TempDir,
     name: String,
-    _template: Option<Arc<Project>>,
 }
 
-/// What [`Project::with_data`] copies. It goes with the last test that uses it.
-fn template() -> Arc<Project> {
-    static TEMPLATE: Mutex<Weak<Project>> = Mutex::new(Weak::new());
-    let mut shared = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
-        let template = Arc::new(Project::new());
-        template.starts_again_with(&[]);
-        *shared = Arc::downgrade(&template);
-        template
-    })
+/// Copies a data folder, which takes a moment where making one takes seconds.
+///
+/// The first test of a run makes it for all, which may be threads or processes.
+fn copy_data(to: &Path) {
+    let of_this_user = format!("embedded-data-{}", geteuid());
+    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(of_this_user);
+    let run = env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| std::process::id().to_string());
+    let made_by = template.with_extension("run");
+
+    let turn = File::create(template.with_extension("lock")).expect("the target can be written");
+    turn.lock().expect("it can be locked");
+    if fs::read_to_string(&made_by).ok() != Some(run.clone()) {
+        let _ = fs::remove_dir_all(&template);
+        let project = Project::new();
+        project.starts_again_with(&[]);
+        copy(&project.data(), &template);
+        fs::write(&made_by, run).expect("the target can be written");
+    }
+    copy(&template, to);
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "the data can be copied"
+    );
 }
 
 /// Which processes of a watcher are killed.
@@ -917,24 +932,16 @@ impl Project {
         let project = Self {
             folder,
             name: name.to_owned(),
-            _template: None,
         };
         fs::create_dir(project.path()).expect("a folder can be made");
         project
     }
 
-    /// One whose data folder is there already: copied, because making one takes seconds.
+    /// One in which a server has been before.
     fn with_data() -> Self {
-        let template = template();
-        let mut project = Self::new();
+        let project = Self::new();
         fs::create_dir(project.tablecast()).expect("a folder can be made");
-        let mut copy = Command::new("cp");
-        copy.arg("-a").args([template.data(), project.data()]);
-        assert!(
-            copy.status().is_ok_and(|status| status.success()),
-            "the data can be copied"
-        );
-        project._template = Some(template);
+        copy_data(&project.data());
         project
     }
 
