@@ -1,0 +1,69 @@
+//! Values as PostgreSQL might send them: the first byte chooses the type.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use publisher::render::RowRenderer;
+use publisher::schema::{Column, Kind, Table};
+use serde::de::IgnoredAny;
+
+static RENDERERS: LazyLock<Vec<RowRenderer>> = LazyLock::new(|| {
+    let arrays = kinds().map(|kind| Kind::Array(Box::new(kind)));
+    kinds().into_iter().chain(arrays).map(renderer).collect()
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&choice, value)) = bytes.split_first() else {
+        return;
+    };
+    let renderer = &RENDERERS[usize::from(choice) % RENDERERS.len()];
+    let mut row = Vec::new();
+    if renderer.row([Some(value)].into_iter(), &mut row).is_ok() {
+        serde_json::from_slice::<IgnoredAny>(&row).expect("a row is JSON");
+        assert!(!row.contains(&b'\n'), "a row is one line");
+    }
+});
+
+// In the order that `seed.py` knows.
+fn kinds() -> [Kind; 15] {
+    [
+        Kind::Bool,
+        Kind::Int2,
+        Kind::Int4,
+        Kind::Int8,
+        Kind::Float4,
+        Kind::Float8,
+        Kind::Numeric(None),
+        Kind::Text(None),
+        Kind::Uuid,
+        Kind::Date,
+        Kind::Time,
+        Kind::TimestampTz,
+        Kind::Bytea,
+        Kind::Json,
+        Kind::Jsonb,
+    ]
+}
+
+fn renderer(kind: Kind) -> RowRenderer {
+    let value = Column {
+        name: "value".to_owned(),
+        sql_type: String::new(),
+        kind,
+        nullable: true,
+        default: None,
+        generated: false,
+        as_text: false,
+    };
+    let table = Table {
+        key: "values".parse().expect("a key"),
+        name: "values".to_owned(),
+        namespace: "public".to_owned(),
+        columns: vec![value],
+        primary_key: vec![0],
+        foreign_keys: Vec::new(),
+        missing_triggers: Vec::new(),
+    };
+    RowRenderer::new(&table).expect("each kind has a form")
+}

@@ -1,0 +1,10 @@
+//! What a fetch of a variant may bring.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[allow(dead_code, reason = "each target takes one property")]
+#[path = "../../tests/properties/mod.rs"]
+mod properties;
+
+fuzz_target!(|bytes: &[u8]| properties::unpacking_keeps_its_bound(bytes));
