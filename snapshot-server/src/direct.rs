@@ -282,7 +282,7 @@ impl Reply {
         let mut exchange = Exchange::begin(self.entry.take(), shared, connection);
         exchange.decided(self.resource.kind(), self.status);
         let representation = self.resource.representation(self.encoding);
-        let date = connection.date_line();
+        let date = connection.date_line(exchange.began());
         let body = self.body(representation);
         let head = match self.status {
             StatusCode::NOT_MODIFIED => representation.not_modified_lines(),

@@ -61,6 +61,10 @@ impl Exchange {
         }
     }
 
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     pub(crate) fn decided(&mut self, kind: Kind, status: StatusCode) {
         self.kind = kind;
         self.status = status;

@@ -266,11 +266,21 @@ impl Folder {
             path: key.path(),
             source,
         };
-        let unpacked = unpacked(encoding, content.reader())
+        let unpack = || {
+            let mut reader = unpacked(encoding, content.reader())?;
             // One byte more shows a variant that is longer than its object, and
             // a small file that unpacks to a disk full never gets further.
-            .and_then(|reader| digest(reader.take(object.size + 1)))
-            .map_err(|source| broken(Some(source)))?;
+            let digest = digest(reader.by_ref().take(object.size + 1))?;
+            // Asked once more after its end, a decoder complains of what follows.
+            reader.read_exact(&mut [0]).map_or_else(
+                |end| match end.kind() {
+                    io::ErrorKind::UnexpectedEof => Ok(digest),
+                    _ => Err(end),
+                },
+                |()| Ok(digest),
+            )
+        };
+        let unpacked = unpack().map_err(|source| broken(Some(source)))?;
         if unpacked != *object {
             return Err(broken(None));
         }

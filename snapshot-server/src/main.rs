@@ -96,15 +96,13 @@ fn make_room(options: &mut Options) {
     #[cfg(unix)]
     {
         use nix::sys::resource::{Resource, getrlimit, setrlimit};
-        // For objects in files, the log, listeners and lookups.
-        const OTHER_FILES: usize = 256;
-
         let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
             return;
         };
         let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
         let most = usize::try_from(if raised { hard } else { soft }).unwrap_or(usize::MAX);
-        let most = most.saturating_sub(OTHER_FILES).max(16);
+        // A quarter is for objects in files, lookups, listeners and the log.
+        let most = most.saturating_sub((most / 4).max(256)).max(16);
         if options.max_connections > most {
             eprintln!(
                 "snapshot-server: at most {most} connections: the system allows no more files"
