@@ -10,6 +10,7 @@ use serde::Deserialize;
 use snapshot_format::SchemaVersion;
 
 use crate::schema::{Schema, Table};
+use crate::suggest::closest;
 
 /// Everything that a command is told.
 #[derive(Debug, Clone)]
@@ -114,7 +115,7 @@ pub enum ConfigError {
         source: Box<toml::de::Error>,
     },
     /// A percentage above 100.
-    #[error("max_deactivation_percent is {0}; it goes from 0 to 100")]
+    #[error("tablecast.toml: max_deactivation_percent is {0}; it goes from 0 to 100")]
     Percent(u8),
     /// Settings for a table or a column that is not there.
     #[error("tablecast.toml: {0}")]
@@ -192,7 +193,8 @@ impl Config {
         }
         for (key, settings) in &self.tables {
             let Some(table) = schema.table(key) else {
-                let message = format!("[tables.{key}]: no table has that key");
+                let known = closest(key, schema.tables.iter().map(|table| table.key.as_str()));
+                let message = format!("[tables.{key}]: no table has that key{}", instead(known));
                 return Err(ConfigError::Unknown(message));
             };
             let map_columns = settings.map_key.iter().flatten().chain(&settings.map_value);
@@ -201,11 +203,20 @@ impl Config {
                 .chain(settings.null_values.keys());
             for column in columns {
                 if table.column(column).is_none() {
-                    let message = format!("[tables.{key}]: there is no column {column:?}");
+                    let known = closest(column, table.columns.iter().map(|c| c.name.as_str()));
+                    let message = format!(
+                        "[tables.{key}]: table {} has no column {column:?}{}",
+                        table.name,
+                        instead(known)
+                    );
                     return Err(ConfigError::Unknown(message));
                 }
             }
         }
         Ok(())
     }
+}
+
+fn instead(known: Option<&str>) -> String {
+    known.map_or_else(String::new, |name| format!("; there is {name:?}"))
 }

@@ -115,7 +115,7 @@ impl Error {
             let _ = writeln!(
                 text,
                 "  caused by: {}",
-                error.to_string().replace('\n', "\n    ")
+                error.to_string().trim_end().replace('\n', "\n    ")
             );
             cause = error.source();
         }

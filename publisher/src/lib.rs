@@ -23,3 +23,4 @@ pub mod snapshot;
 pub mod source;
 pub mod spool;
 pub mod store;
+mod suggest;

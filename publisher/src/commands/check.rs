@@ -115,13 +115,7 @@ pub(super) async fn validate_files(
     progress: Progress,
     problems: &mut Problems,
 ) -> Result<Validated, Error> {
-    let mut validated =
-        source::validate(config, schema, files, progress, problems).map_err(|source| {
-            Error::Source {
-                path: config.source.clone(),
-                source,
-            }
-        })?;
+    let mut validated = source::validate(config, schema, files, progress, problems);
     let dangling = std::mem::take(&mut validated.dangling);
     for reference in still_dangling(database.client(), config, schema, dangling).await? {
         let message = reference.message();

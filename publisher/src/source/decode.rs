@@ -19,6 +19,7 @@ use super::problem::{Place, Problems};
 use super::split::{RawRow, position_behind};
 use crate::config::{Config, TableConfig};
 use crate::schema::{Column, Kind, SOURCE_TYPE, Table};
+use crate::suggest::closest;
 
 /// Decodes the rows of one table, one after another, into the same buffers.
 pub struct RowDecoder<'t> {
@@ -29,6 +30,10 @@ pub struct RowDecoder<'t> {
     // The text of every value of the row, one behind the other.
     text: String,
     fields: Vec<Field>,
+    // Where each column's value stands; 0, the row's start, where it has none.
+    offsets: Vec<usize>,
+    // Columns that an entry's key of a map filled, and that the row has not named since.
+    from_key: Vec<usize>,
     found: Vec<Found>,
     canonical: Vec<u8>,
 }
@@ -65,6 +70,8 @@ impl<'t> RowDecoder<'t> {
                 .collect(),
             text: String::new(),
             fields: Vec::new(),
+            offsets: Vec::new(),
+            from_key: Vec::new(),
             found: Vec::new(),
             canonical: Vec::new(),
         }
@@ -74,8 +81,11 @@ impl<'t> RowDecoder<'t> {
     pub fn decode(&mut self, file: &str, row: &RawRow<'_>, problems: &mut Problems) -> bool {
         self.text.clear();
         self.found.clear();
+        self.from_key.clear();
         self.fields.clear();
         self.fields.resize(self.table.columns.len(), Field::Absent);
+        self.offsets.clear();
+        self.offsets.resize(self.table.columns.len(), 0);
         match std::str::from_utf8(row.bytes) {
             Ok(text) => self.decode_text(text, row),
             Err(error) => {
@@ -86,6 +96,11 @@ impl<'t> RowDecoder<'t> {
         self.report(file, row, problems)
     }
 
+    /// Where a column's value stands, for [`RawRow::position_of`].
+    pub fn offset(&self, column: usize) -> usize {
+        self.offsets[column]
+    }
+
     /// The text of a column's value; `None` for null and for a column that the row lacks.
     pub fn value(&self, column: usize) -> Option<&str> {
         match &self.fields[column] {
@@ -94,12 +109,28 @@ impl<'t> RowDecoder<'t> {
         }
     }
 
+    /// A text that two values of a column share where PostgreSQL takes them for equal;
+    /// `None` for null.
+    pub fn comparable(&self, column: usize) -> Option<Cow<'_, str>> {
+        let value = self.value(column)?;
+        let Column { kind, sql_type, .. } = &self.table.columns[column];
+        Some(match kind {
+            Kind::Float4 | Kind::Float8 | Kind::Numeric(_) => number_key(value).into(),
+            // The spaces that fill up a char(n) say nothing.
+            Kind::Text(_) if sql_type.starts_with("character(") => {
+                value.trim_end_matches(' ').into()
+            }
+            Kind::Text(_) if sql_type == "citext" => value.to_lowercase().into(),
+            _ => value.into(),
+        })
+    }
+
     /// Whether the row names the column.
     pub fn names(&self, column: usize) -> bool {
         self.fields[column] != Field::Absent
     }
 
-    /// The primary key for a message: `"NEUTRAL"`, or `(1, "b")`.
+    /// The primary key for a message: `"NEUTRAL"`, `(7)`, or `(1, "b")`.
     pub fn key_text(&self) -> Option<String> {
         let parts: Option<Vec<String>> = self
             .table
@@ -113,8 +144,9 @@ impl<'t> RowDecoder<'t> {
                 })
             })
             .collect();
+        // Behind a row's number, a bare 7 would be one number too many.
         match parts?.as_slice() {
-            [one] => Some(one.clone()),
+            [one] if one.starts_with('"') => Some(one.clone()),
             many => Some(format!("({})", many.join(", "))),
         }
     }
@@ -161,6 +193,14 @@ impl<'t> RowDecoder<'t> {
             self.decode_map_value(base, &value, text);
         }
         if let Err(SyntaxError { offset, message }) = read.and_then(|()| parser.end()) {
+            // A row is only handed out without its end where the file has no more.
+            let cut_off = offset == text.len() && text.starts_with(['{', '[', '"']);
+            let message = match cut_off {
+                true => "the file ends within this row; it may be cut off, or a bracket or quote \
+                         is missing"
+                    .into(),
+                false => message,
+            };
             // The rest of the row is unread, so nothing can be said of what it lacks.
             return self.note(base + offset, None, message);
         }
@@ -171,12 +211,21 @@ impl<'t> RowDecoder<'t> {
     }
 
     fn decode_map_key(&mut self, key: &[u8]) {
+        let columns = match &self.settings.map_key {
+            Some(names) => names
+                .iter()
+                .filter_map(|n| self.columns.get(n.as_str()))
+                .copied()
+                .collect(),
+            None => self.table.primary_key.clone(),
+        };
+        for &column in &columns {
+            // Named, whatever becomes of it: what is broken is not missing as well.
+            self.fields[column] = Field::Null;
+        }
         let Ok(key) = std::str::from_utf8(key) else {
-            return self.note(
-                0,
-                None,
-                "the key is not UTF-8; the file must be saved as UTF-8",
-            );
+            let message = "the key is not UTF-8; the file must be saved as UTF-8";
+            return self.note(0, None, message);
         };
         let mut parser = Parser::new(key);
         let value = match parser.value() {
@@ -186,14 +235,6 @@ impl<'t> RowDecoder<'t> {
         for fault in parser.into_faults() {
             self.note(fault.offset, None, fault.kind.to_string());
         }
-        let columns = match &self.settings.map_key {
-            Some(names) => names
-                .iter()
-                .filter_map(|n| self.columns.get(n.as_str()))
-                .copied()
-                .collect(),
-            None => self.table.primary_key.clone(),
-        };
         for column in columns {
             self.decode_key_value(column, &value);
         }
@@ -209,6 +250,23 @@ impl<'t> RowDecoder<'t> {
             _ => None,
         };
         self.set(column, 0, number.as_ref().unwrap_or(key), "");
+        self.from_key.push(column);
+    }
+
+    // The entry `"A": {"id": "B"}` would be two rows at once.
+    fn compare_with_key(&mut self, column: usize, offset: usize, value: &Value<'_>, raw: &str) {
+        let key = self.fields[column].clone();
+        self.set(column, offset, value, raw);
+        let own = std::mem::replace(&mut self.fields[column], key);
+        let (Field::Text(own), Field::Text(key)) = (own, &self.fields[column]) else {
+            return;
+        };
+        let (own, key) = (&self.text[own], &self.text[key.clone()]);
+        if own != key {
+            let message = format!("is {own:?} here and {key:?} in the entry's key");
+            let name = &self.table.columns[column].name;
+            self.note(offset, Some(name), message);
+        }
     }
 
     fn decode_map_value(&mut self, offset: usize, value: &Value<'_>, raw: &str) {
@@ -250,6 +308,10 @@ impl<'t> RowDecoder<'t> {
             Some(&column) if self.table.columns[column].generated => {
                 self.note(offset, Some(name), "is computed by the database; remove it");
             }
+            Some(&column) if self.from_key.contains(&column) => {
+                self.from_key.retain(|other| *other != column);
+                self.compare_with_key(column, offset, value, raw);
+            }
             // A duplicate key is noted by the parser; the first value stands.
             Some(&column) if self.fields[column] != Field::Absent => {}
             Some(&column) => self.set(column, offset, value, raw),
@@ -264,6 +326,7 @@ impl<'t> RowDecoder<'t> {
     fn set(&mut self, index: usize, offset: usize, value: &Value<'_>, raw: &str) {
         let table = self.table;
         let column = &table.columns[index];
+        self.offsets[index] = offset;
         if *value == Value::Null || self.stands_for_null(column, value) {
             self.fields[index] = Field::Null;
             if !column.nullable {
@@ -302,8 +365,13 @@ impl<'t> RowDecoder<'t> {
     fn note_missing(&mut self, offset: usize) {
         let table = self.table;
         for (index, column) in table.columns.iter().enumerate() {
-            let needed = !column.nullable && column.default.is_none() && !column.generated;
-            if needed && column.name != SOURCE_TYPE && self.fields[index] == Field::Absent {
+            let in_key = table.primary_key.contains(&index);
+            let given = column.default.is_some() && !in_key || column.generated;
+            if !column.nullable
+                && !given
+                && column.name != SOURCE_TYPE
+                && self.fields[index] == Field::Absent
+            {
                 self.note(
                     offset,
                     Some(&column.name),
@@ -343,26 +411,13 @@ impl<'t> RowDecoder<'t> {
 }
 
 impl RawRow<'_> {
-    /// Line and column of the byte at `offset` from the row's (or its key's) first; the
-    /// column counts characters where the row's line starts within it.
+    /// Line and column of the byte at `offset` from the row's (or its key's) first.
     pub fn position_of(&self, offset: usize) -> (usize, usize) {
-        let Some(in_row) = offset.checked_sub(self.value_offset) else {
-            let (line, column) = self.position;
-            return (line, column + offset);
+        let (start, bytes, passed) = match (offset.checked_sub(self.value_offset), self.key) {
+            (None, Some(key)) => (self.position, key, offset),
+            (passed, _) => (self.value_position, self.bytes, passed.unwrap_or_default()),
         };
-        let start = (self.position.0, self.position.1 + self.value_offset);
-        let passed = &self.bytes[..in_row.min(self.bytes.len())];
-        let (line, column) = position_behind(start, passed);
-        // Continuation bytes of UTF-8 are not characters of their own.
-        let line_start = passed
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(0, |at| at + 1);
-        let continued = passed[line_start..]
-            .iter()
-            .filter(|b| (**b & 0xc0) == 0x80)
-            .count();
-        (line, column - continued)
+        position_behind(start, &bytes[..passed.min(bytes.len())])
     }
 }
 
@@ -419,11 +474,13 @@ fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
         Kind::Uuid if !is_uuid(text) => malformed(),
         Kind::Uuid => push(out, &text.to_ascii_lowercase()),
         Kind::Date => match text.parse::<civil::Date>() {
-            Ok(date) if text.len() == 10 && date.year() > 0 => push(out, text),
+            Ok(date) if text.len() == 10 && date.year() > 0 => push(out, &date.to_string()),
             _ => malformed(),
         },
         Kind::Time => match text.parse::<civil::Time>() {
-            Ok(time) if time.subsec_nanosecond() % 1000 == 0 => push(out, &time.to_string()),
+            Ok(time) if time.subsec_nanosecond() % 1000 == 0 && !is_leap_second(text) => {
+                push(out, &time.to_string())
+            }
             _ => malformed(),
         },
         Kind::Timestamp => convert_timestamp(text, out).map_or_else(malformed, Ok),
@@ -450,7 +507,7 @@ fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
 fn convert_timestamp(text: &str, out: &mut String) -> Option<()> {
     let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
     let (_, time) = text.split_once(['T', 't', ' '])?;
-    if time.contains(['+', '-', '[', 'Z', 'z']) {
+    if time.contains(['+', '-', '[', 'Z', 'z']) || is_leap_second(time) {
         return None;
     }
     let moment: civil::DateTime = text.parse().ok()?;
@@ -459,10 +516,25 @@ fn convert_timestamp(text: &str, out: &mut String) -> Option<()> {
 }
 
 fn convert_timestamp_tz(text: &str, out: &mut String) -> Option<()> {
+    let (_, time) = text.split_once(['T', 't', ' '])?;
+    if is_leap_second(time) {
+        return None;
+    }
     let moment: jiff::Timestamp = text.parse().ok()?;
     let civil = moment.to_zoned(jiff::tz::TimeZone::UTC).datetime();
     let exact = civil.subsec_nanosecond() % 1000 == 0 && civil.year() > 0;
     exact.then(|| out.push_str(&moment.to_string()))
+}
+
+// 23:59:60 would be read as the second before it.
+fn is_leap_second(time: &str) -> bool {
+    let digits: Vec<char> = time
+        .trim_start_matches(['T', 't'])
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == ':')
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.get(4..6) == Some(&['6', '0'])
 }
 
 fn convert_integer(kind: &Kind, text: &str, as_text: bool, out: &mut String) -> Converted {
@@ -507,19 +579,21 @@ fn is_whole(text: &str) -> bool {
 }
 
 fn convert_float(kind: &Kind, text: &str, out: &mut String) -> Converted {
-    let (finite, shortest, name) = match kind {
+    let mut shortest = Vec::new();
+    let (written, name) = match kind {
         Kind::Float4 => {
-            let value: f32 = text.parse().unwrap_or(f32::NAN);
-            (value.is_finite(), format!("{value:e}"), "real")
+            let value = text.parse().unwrap_or(f32::NAN);
+            (number::write_f32(value, &mut shortest), "real")
         }
         _ => {
-            let value: f64 = text.parse().unwrap_or(f64::NAN);
-            (value.is_finite(), format!("{value:e}"), "double precision")
+            let value = text.parse().unwrap_or(f64::NAN);
+            (number::write_f64(value, &mut shortest), "double precision")
         }
     };
-    if !finite {
+    if written.is_err() {
         return Err(format!("{text} is out of range for {name}"));
     }
+    let shortest = String::from_utf8_lossy(&shortest);
     if !number::equal_decimals(text, &shortest) {
         return Err(format!(
             "{text} has more digits than {name} holds; it would become {shortest}"
@@ -541,8 +615,16 @@ fn convert_numeric(
     let (whole_digits, fraction_digits) = number::decimal_digits(text);
     if fraction_digits > scale.max(0) {
         return Err(format!(
-            "{text} has {fraction_digits} digits behind the point, and the column takes {}",
+            "{text} has more digits behind the point than the column takes, which is {}",
             scale.max(0)
+        ));
+    }
+    let rounded = usize::try_from(-scale).unwrap_or_default();
+    let plain = number_key(text);
+    if plain != "0" && !plain.ends_with(&"0".repeat(rounded)) && !plain.contains('e') {
+        return Err(format!(
+            "{text} would be rounded: the column takes no digits in its last {rounded} places before \
+             the point"
         ));
     }
     if whole_digits > precision - scale {
@@ -580,17 +662,53 @@ fn unpublishable(text: &str, error: number::NumberError) -> String {
 // PostgreSQL's array literal: `{a,"b c",NULL}`, nested for several dimensions.
 // Source: <https://www.postgresql.org/docs/current/arrays.html>, "Array Input".
 fn convert_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut String) -> Converted {
+    const MAX_DIMENSIONS: usize = 6;
+    if !raw[1..raw.len() - 1].trim().is_empty() {
+        let Some(lengths) = dimensions(element, &Value::Array(raw)) else {
+            return Err("nested arrays must have elements, and as many as one another".to_owned());
+        };
+        if lengths.len() > MAX_DIMENSIONS {
+            return Err(format!(
+                "an array nests at most {MAX_DIMENSIONS} deep, and this one {}",
+                lengths.len()
+            ));
+        }
+    }
+    write_array(element, raw, context, out)
+}
+
+// How many elements there are at each depth; `None` where that differs, or is none.
+fn dimensions(element: &Kind, value: &Value<'_>) -> Option<Vec<usize>> {
+    // An array within a jsonb[] is one jsonb.
+    let Value::Array(raw) = value else {
+        return Some(Vec::new());
+    };
+    let is_leaf = |value: &Value<'_>| {
+        !matches!(value, Value::Array(_)) || matches!(element, Kind::Json | Kind::Jsonb)
+    };
+    let (mut leaves, mut nested) = (0, Vec::new());
+    let read = Parser::new(raw).array(|_, value| match is_leaf(&value) {
+        true => leaves += 1,
+        false => nested.push(dimensions(element, &value)),
+    });
+    read.ok()?;
+    match (leaves, nested.first()) {
+        (0, None) => None,
+        (count, None) => Some(vec![count]),
+        (0, Some(first)) if nested.iter().all(|other| other == first) => {
+            let mut lengths = vec![nested.len()];
+            lengths.extend(first.as_ref()?);
+            Some(lengths)
+        }
+        _ => None,
+    }
+}
+
+fn write_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut String) -> Converted {
     let mut elements = Vec::new();
     let mut parser = Parser::new(raw);
     let read = parser.array(|offset, value| elements.push((offset, value)));
     read.map_err(|error| error.to_string())?;
-    let lengths: Vec<usize> = elements
-        .iter()
-        .map(|(_, value)| array_length(value))
-        .collect();
-    if lengths.windows(2).any(|pair| pair[0] != pair[1]) || lengths.first() == Some(&0) {
-        return Err("nested arrays must have elements, and as many as one another".to_owned());
-    }
     out.push('{');
     let mut text = String::new();
     for (index, (offset, value)) in elements.iter().enumerate() {
@@ -601,10 +719,10 @@ fn convert_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut Stri
             as_text: context.as_text,
             canonical: &mut *context.canonical,
         };
-        match value {
-            Value::Null => out.push_str("NULL"),
+        let written = match value {
+            Value::Null => push(out, "NULL"),
             Value::Array(raw) if !matches!(element, Kind::Json | Kind::Jsonb) => {
-                convert_array(element, raw, context, out)?;
+                write_array(element, raw, context, out)
             }
             _ => {
                 text.clear();
@@ -612,24 +730,13 @@ fn convert_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut Stri
                     .get(index + 1)
                     .map_or(raw.len() - 1, |(next, _)| *next);
                 let raw = raw[*offset..end].trim_end_matches([',', ' ', '\n', '\r', '\t']);
-                convert(element, value, raw, context, &mut text)
-                    .map_err(|message| format!("element {}: {message}", index + 1))?;
-                push_quoted(&text, out);
+                convert(element, value, raw, context, &mut text).map(|()| push_quoted(&text, out))
             }
-        }
+        };
+        written.map_err(|message| format!("element {}: {message}", index + 1))?;
     }
     out.push('}');
     Ok(())
-}
-
-// 1 where the value is no array: it counts as a leaf, and so do all its neighbours.
-fn array_length(value: &Value<'_>) -> usize {
-    let Value::Array(raw) = value else {
-        return usize::MAX;
-    };
-    let mut count = 0;
-    let _ = Parser::new(raw).array(|_, _| count += 1);
-    count
 }
 
 fn push_quoted(text: &str, out: &mut String) {
@@ -688,6 +795,28 @@ fn string_form(kind: &Kind) -> &'static str {
     }
 }
 
+// A decimal without a second spelling: whole numbers as they are, others by exponent.
+fn number_key(text: &str) -> String {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(text) => ("-", text),
+        None => ("", text),
+    };
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return "0".to_owned();
+    }
+    let dropped = (digits.len() - significant.len()) as i64;
+    let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX / 4);
+    match exponent - fraction.len() as i64 + dropped {
+        zeros @ 0..=40 => format!("{negative}{significant}{}", "0".repeat(zeros as usize)),
+        power => format!("{negative}{significant}e{power}"),
+    }
+}
+
 fn is_number(kind: &Kind) -> bool {
     matches!(
         kind,
@@ -710,16 +839,8 @@ fn is_uuid(text: &str) -> bool {
 }
 
 fn unknown_column(name: &str, table: &Table) -> String {
-    let plain = |text: &str| text.replace(['_', '-'], "").to_ascii_lowercase();
-    let close = table
-        .columns
-        .iter()
-        .find(|column| plain(&column.name) == plain(name));
-    match close {
-        Some(column) => format!(
-            "table {} has no such column; it has {:?}",
-            table.name, column.name
-        ),
+    match closest(name, table.columns.iter().map(|c| c.name.as_str())) {
+        Some(known) => format!("table {} has no such column; it has {known:?}", table.name),
         None => format!("table {} has no such column", table.name),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::problem::{Place, Problems};
 use crate::config::Config;
 use crate::schema::{Schema, Table};
+use crate::suggest::closest;
 
 /// A file that belongs to a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub fn list(config: &Config, schema: &Schema, problems: &mut Problems) -> io::Re
             }
             Some(_) => problems.push(
                 Place::file(&name),
-                "tablecast.toml says that this table has no file (from_file = false)",
+                "tablecast.toml says that this table has no file; remove the file, or from_file = false",
             ),
             None => problems.push(Place::file(&name), unknown_table(key, schema)),
         }
@@ -96,25 +97,11 @@ fn missing_file(table: &Table) -> String {
 }
 
 fn unknown_table(key: &str, schema: &Schema) -> String {
-    let close = schema
-        .tables
-        .iter()
-        .map(|t| t.key.as_str())
-        .find(|known| is_close(known, key));
-    match close {
+    match closest(key, schema.tables.iter().map(|table| table.key.as_str())) {
         Some(known) => format!("no table has the key {key:?}; there is {known:?}"),
-        None => format!("no table has the key {key:?}"),
+        None => format!(
+            "no table has the key {key:?}; if the file is not a table, name it in ignore_files in \
+             tablecast.toml"
+        ),
     }
-}
-
-// The same letters but for case, `_`, `-` and a plural's s.
-fn is_close(a: &str, b: &str) -> bool {
-    let plain = |text: &str| {
-        let letters: String = text.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-        letters
-            .to_ascii_lowercase()
-            .trim_end_matches('s')
-            .to_owned()
-    };
-    plain(a) == plain(b)
 }

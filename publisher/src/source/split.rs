@@ -30,8 +30,10 @@ pub struct RawRow<'a> {
     /// The row.
     pub bytes: &'a [u8],
     /// Line and column of the row's first byte (of the key's, in a map), from 1; the
-    /// column counts bytes.
+    /// column counts characters.
     pub position: (usize, usize),
+    /// The same of the value's first byte; in a list, the same place.
+    pub value_position: (usize, usize),
     /// From the key's first byte to the row's.
     pub value_offset: usize,
 }
@@ -93,6 +95,10 @@ impl<R: Read> RowReader<R> {
         if reader.buffer.starts_with(b"\xef\xbb\xbf") {
             reader.at = 3;
         }
+        // What Windows calls Unicode: two bytes a character, with a mark or without one.
+        if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] = reader.buffer[..] {
+            return Err(reader.error("the file is UTF-16; it must be saved as UTF-8"));
+        }
         reader.shape = match reader.next_token()? {
             Some(b'[') => Shape::List,
             Some(b'{') => Shape::Map,
@@ -137,6 +143,7 @@ impl<R: Read> RowReader<R> {
             key: key_end.map(|key_end| &self.buffer[start..key_end]),
             bytes: &self.buffer[value_start..end],
             position,
+            value_position: position_behind(position, &self.buffer[start..value_start]),
             value_offset: value_start - start,
         }))
     }
@@ -170,6 +177,9 @@ impl<R: Read> RowReader<R> {
             return Err(self.expected(&format!("`,` or `{}` behind a row", char::from(close))));
         }
         match token {
+            Some(b'/') => Err(self.error(
+                "JSON has no comments; a row may have a note, under a key such as \"_note\"",
+            )),
             None => Err(self.error(&format!(
                 "the file ends before the closing `{}`; it may be cut off",
                 char::from(close)
@@ -362,11 +372,13 @@ impl<R: Read> RowReader<R> {
 /// Line and column behind `passed`, when `position` is where it starts.
 pub(super) fn position_behind(position: (usize, usize), passed: &[u8]) -> (usize, usize) {
     let (line, column) = position;
+    // Continuation bytes of UTF-8 are not characters of their own.
+    let characters = |bytes: &[u8]| bytes.iter().filter(|b| (**b & 0xc0) != 0x80).count();
     match passed.iter().rposition(|byte| *byte == b'\n') {
-        None => (line, column + passed.len()),
+        None => (line, column + characters(passed)),
         Some(last) => {
             let lines = passed.iter().filter(|byte| **byte == b'\n').count();
-            (line + lines, passed.len() - last)
+            (line + lines, 1 + characters(&passed[last + 1..]))
         }
     }
 }

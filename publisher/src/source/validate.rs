@@ -67,21 +67,23 @@ impl Dangling {
             .iter()
             .map(|value| format!("{value:?}"))
             .collect();
-        format!("no row {} in {}", values.join(", "), self.target)
+        match values.as_slice() {
+            [one] => format!("no row {one} in {}", self.target),
+            many => format!("no row ({}) in {}", many.join(", "), self.target),
+        }
     }
 }
 
 /// Reads the files and notes every problem.
 ///
-/// # Errors
-/// Where a file cannot be read at all.
+/// A file that cannot be read is a problem like any other.
 pub fn validate(
     config: &Config,
     schema: &Schema,
     files: &SourceFiles,
     progress: Progress,
     problems: &mut Problems,
-) -> io::Result<Validated> {
+) -> Validated {
     let order = schema.in_order_of_reference().unwrap_or_else(|circle| {
         let names: Vec<&str> = circle
             .iter()
@@ -90,7 +92,11 @@ pub fn validate(
             .collect();
         problems.push(
             None,
-            format!("foreign-key cycle between tables: {}", names.join(" -> ")),
+            format!(
+                "foreign-key cycle between tables: {}; no order of seeding them keeps every key, so \
+                 drop one of the keys, or exclude one of the tables in tablecast.toml",
+                names.join(" -> ")
+            ),
         );
         schema.tables.iter().collect()
     });
@@ -99,21 +105,32 @@ pub fn validate(
         dangling: Vec::new(),
     };
     let mut keys = KeySets::wanted_by(schema);
+    let mut pending = Vec::new();
     for table in order {
         let Some(file) = files.by_table.get(table.key.as_str()) else {
+            if config.has_file(table) {
+                keys.forget(&table.key);
+            }
             continue;
         };
+        if let Some(message) = unnameable(table) {
+            problems.push(Place::file(&file.name), message);
+            keys.forget(&table.key);
+            continue;
+        }
         let mut check = TableCheck::new(table, file, config, &mut keys, problems);
-        match check.read(progress)? {
-            Some(source) => {
-                validated.dangling.extend(check.dangling);
-                validated.tables.push(source);
-            }
-            // What the file holds is unknown, so references to it cannot be judged.
+        let source = check.read(progress);
+        pending.extend(check.pending);
+        match source {
+            Some(source) => validated.tables.push(source),
             None => keys.forget(&table.key),
         }
     }
-    Ok(validated)
+    let unheld = pending
+        .into_iter()
+        .filter(|pending| !keys.may_hold(pending));
+    validated.dangling = unheld.map(|pending| pending.dangling).collect();
+    validated
 }
 
 // 128 bits stand for a key's values: no two keys of a table are alike by chance.
@@ -124,6 +141,7 @@ struct KeySets {
     // A table and some of its columns, with the index of their set.
     indexes: BTreeMap<(TableKey, Vec<String>), usize>,
     sets: Vec<HashSet<KeyHash>>,
+    // Tables of which some rows could not be read: what is not in a set may yet be there.
     unknown: BTreeSet<TableKey>,
 }
 
@@ -145,11 +163,16 @@ impl KeySets {
     fn forget(&mut self, table: &TableKey) {
         self.unknown.insert(table.clone());
     }
+
+    fn may_hold(&self, pending: &Pending) -> bool {
+        self.unknown.contains(&pending.dangling.target)
+            || self.sets[pending.set].contains(&pending.target)
+    }
 }
 
-// A row that points at a row of its own table which has not been read yet.
+// A reference to a row that has not been read yet, if it ever will be.
 struct Pending {
-    foreign_key: usize,
+    set: usize,
     target: KeyHash,
     dangling: Dangling,
 }
@@ -171,7 +194,6 @@ struct TableCheck<'c, 't> {
     named: Vec<u64>,
     rows: u64,
     pending: Vec<Pending>,
-    dangling: Vec<Dangling>,
 }
 
 impl<'c, 't> TableCheck<'c, 't> {
@@ -207,33 +229,36 @@ impl<'c, 't> TableCheck<'c, 't> {
             named: vec![0; table.columns.len()],
             rows: 0,
             pending: Vec::new(),
-            dangling: Vec::new(),
         }
     }
 
     // `None` where the file is not a whole list of rows.
-    fn read(&mut self, progress: Progress) -> io::Result<Option<SourceTable>> {
+    fn read(&mut self, progress: Progress) -> Option<SourceTable> {
+        let mut place = Place::file(&self.file.name);
+        match self.read_file(progress) {
+            Ok((hash, size)) => {
+                self.note_empty();
+                return Some(self.source_table(hash, size));
+            }
+            Err(SplitError::Io(error)) => {
+                self.problems
+                    .push(place, format!("cannot be read: {error}"));
+            }
+            Err(SplitError::Syntax { position, message }) => {
+                place.position = Some(position);
+                self.problems.push(place, message);
+            }
+        }
+        None
+    }
+
+    fn read_file(&mut self, progress: Progress) -> Result<(blake3::Hash, u64), SplitError> {
         let input = self.file.open()?;
         let size = input.metadata()?.len();
         let bar = progress.bytes(&format!("validate {}", self.file.name), size);
         let result = self.read_rows(bar.wrap_read(input));
         bar.finish_and_clear();
-        match result {
-            Ok(hash) => {
-                self.note_empty();
-                self.settle_pending();
-                Ok(Some(self.source_table(hash, size)))
-            }
-            Err(SplitError::Io(error)) => Err(error),
-            Err(SplitError::Syntax { position, message }) => {
-                let place = Place {
-                    position: Some(position),
-                    ..Place::file(&self.file.name)
-                };
-                self.problems.push(place, message);
-                Ok(None)
-            }
-        }
+        Ok((result?, size))
     }
 
     fn read_rows(&mut self, input: impl io::Read) -> Result<blake3::Hash, SplitError> {
@@ -241,12 +266,12 @@ impl<'c, 't> TableCheck<'c, 't> {
         let mut decoder = RowDecoder::new(self.table, self.config);
         while let Some(row) = reader.next_row()? {
             self.rows += 1;
-            decoder.decode(&self.file.name, &row, self.problems);
+            let sound = decoder.decode(&self.file.name, &row, self.problems);
             for (column, count) in self.named.iter_mut().enumerate() {
                 *count += u64::from(decoder.names(column));
             }
             self.check_primary_key(&decoder, &row);
-            self.fill_key_sets(&decoder);
+            self.fill_key_sets(&decoder, sound);
             for index in 0..self.table.foreign_keys.len() {
                 self.check_foreign_key(index, &decoder, &row);
             }
@@ -270,10 +295,15 @@ impl<'c, 't> TableCheck<'c, 't> {
         }
     }
 
-    fn fill_key_sets(&mut self, decoder: &RowDecoder<'_>) {
+    fn fill_key_sets(&mut self, decoder: &RowDecoder<'_>, sound: bool) {
         for (set, columns) in &self.filled {
-            if let Some(hash) = hash_of(decoder, columns) {
-                self.keys.sets[*set].insert(hash);
+            match hash_of(decoder, columns) {
+                Some(hash) => {
+                    self.keys.sets[*set].insert(hash);
+                }
+                None if sound => {}
+                // The key is among what is wrong with the row.
+                None => self.keys.forget(&self.table.key),
             }
         }
     }
@@ -284,7 +314,10 @@ impl<'c, 't> TableCheck<'c, 't> {
         let Some(target) = hash_of(decoder, &foreign_key.columns) else {
             return;
         };
-        if self.keys.unknown.contains(&foreign_key.target) || self.holds(index, &target) {
+        let Some(set) = self.pointed_at[index] else {
+            return;
+        };
+        if self.keys.sets[set].contains(&target) {
             return;
         }
         let values = foreign_key
@@ -297,32 +330,11 @@ impl<'c, 't> TableCheck<'c, 't> {
             target_columns: foreign_key.target_columns.clone(),
             values: values.map(str::to_owned).collect(),
         };
-        if foreign_key.target == self.table.key {
-            self.pending.push(Pending {
-                foreign_key: index,
-                target,
-                dangling,
-            });
-        } else {
-            self.dangling.push(dangling);
-        }
-    }
-
-    fn holds(&self, foreign_key: usize, target: &KeyHash) -> bool {
-        self.pointed_at[foreign_key].is_none_or(|set| self.keys.sets[set].contains(target))
-    }
-
-    fn settle_pending(&mut self) {
-        for Pending {
-            foreign_key,
+        self.pending.push(Pending {
+            set,
             target,
             dangling,
-        } in std::mem::take(&mut self.pending)
-        {
-            if !self.holds(foreign_key, &target) {
-                self.dangling.push(dangling);
-            }
-        }
+        });
     }
 
     fn place_of(
@@ -338,7 +350,7 @@ impl<'c, 't> TableCheck<'c, 't> {
         });
         Place {
             file: self.file.name.clone(),
-            position: Some(row.position_of(0)),
+            position: Some(row.position_of(fk.map_or(0, |fk| decoder.offset(fk.columns[0])))),
             row: Some(row.number),
             row_key: decoder.key_text(),
             column: columns.map(|names| names.collect::<Vec<_>>().join(", ")),
@@ -361,7 +373,9 @@ impl<'c, 't> TableCheck<'c, 't> {
         for (index, column) in self.table.columns.iter().enumerate() {
             let named = self.named[index];
             let null = column.default.is_none() && column.nullable;
-            if column.generated || column.name == SOURCE_TYPE || (named == 0 && !null) {
+            // A file without rows names no column; its rows would still have a key.
+            let decided = named > 0 || null || self.table.primary_key.contains(&index);
+            if column.generated || column.name == SOURCE_TYPE || !decided {
                 continue;
             }
             columns.push(index);
@@ -384,10 +398,21 @@ impl<'c, 't> TableCheck<'c, 't> {
     }
 }
 
+// A seed finds a row again by its key, so the file must be able to say it.
+fn unnameable(table: &Table) -> Option<String> {
+    let mut key = table.primary_key.iter().map(|&index| &table.columns[index]);
+    let column = key.find(|column| column.generated)?;
+    Some(format!(
+        "the database alone computes {:?} of the primary key, so no file can name a row of table \
+         {}; set from_file = false under [tables.{}] in tablecast.toml",
+        column.name, table.name, table.key
+    ))
+}
+
 fn hash_of(decoder: &RowDecoder<'_>, columns: &[usize]) -> Option<KeyHash> {
     let mut hasher = blake3::Hasher::new();
     for &column in columns {
-        let value = decoder.value(column)?;
+        let value = decoder.comparable(column)?;
         hasher.update(&(value.len() as u64).to_le_bytes());
         hasher.update(value.as_bytes());
     }
