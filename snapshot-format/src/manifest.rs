@@ -100,10 +100,13 @@ impl Manifest {
         if bytes.len() > MAX_MANIFEST_SIZE {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
-        if manifest.format_version > FORMAT_VERSION {
-            return Err(ManifestError::TooNew(manifest.format_version));
+        // The format first: a later one may have other fields altogether.
+        let Probe { format_version } =
+            serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
+        if format_version > FORMAT_VERSION {
+            return Err(ManifestError::TooNew(format_version));
         }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
         let computed = content_hash(manifest.tables.iter().map(|(key, entry)| (key, entry.hash)));
         if computed != manifest.content_hash {
             let stated = manifest.content_hash;
@@ -116,6 +119,12 @@ impl Manifest {
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a manifest holds nothing that JSON cannot")
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Probe {
+    format_version: u32,
 }
 
 impl TableEntry {
@@ -147,4 +156,18 @@ pub fn content_hash<'a>(tables: impl Iterator<Item = (&'a TableKey, ObjectHash)>
         .map(|(key, hash)| format!("{hash}  {key}\n"))
         .collect();
     ObjectHash::of(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_format_is_refused_by_its_number() {
+        let error = Manifest::parse(br#"{"formatVersion":2,"objects":[]}"#).expect_err("later");
+        assert_eq!(
+            error.to_string(),
+            "format version 2 is newer than the 1 that this program reads"
+        );
+    }
 }

@@ -60,8 +60,14 @@ pub fn write_f32(value: f32, out: &mut Vec<u8>) -> Result<(), NumberError> {
     if !value.is_finite() {
         return Err(NumberError::NotFinite);
     }
-    let decimal = value.to_string();
-    write_f64(decimal.parse().expect("a float's decimal is a number"), out)
+    if value == 0.0 {
+        out.push(b'0');
+    } else {
+        // Not `to_string`: of two shortest decimals that are equally near, PostgreSQL and
+        // ECMAScript take the even one.
+        out.extend_from_slice(ryu_js::Buffer::new().format_finite(value).as_bytes());
+    }
+    Ok(())
 }
 
 /// Appends a decimal of any length, as PostgreSQL's `numeric` and JSON texts write it.
@@ -248,6 +254,8 @@ mod tests {
             (1.0, "1"),
             (-0.0, "0"),
             (16_777_216.0, "16777216"),
+            // SELECT 1652739.25::real
+            (1_652_739.25, "1652739.2"),
         ] {
             let mut out = Vec::new();
             write_f32(value, &mut out).expect("finite");
