@@ -6,4 +6,5 @@
 )]
 
 mod embedded_postgres;
+mod fixtures;
 mod support;
