@@ -152,19 +152,22 @@ async fn join(home: &Home) -> Result<Option<Server>, EmbeddedError> {
     let Some(hold) = watcher::hold(home, &postmaster).await? else {
         return Ok(None);
     };
-    // Held, it does not end any more while we look.
-    while answer(&postmaster).await == Answer::NotNow {
-        sleep(MOMENT).await;
+    // Held, it does not end any more while we look, unless it crashes.
+    loop {
+        match answer(&postmaster).await {
+            Answer::Ready => break,
+            Answer::NotNow => sleep(MOMENT).await,
+            Answer::Nothing => return Ok(None),
+        }
     }
-    if answer(&postmaster).await == Answer::Nothing {
-        return Ok(None);
+    match lock_users(&postmaster.folder, File::options().append(true)) {
+        Err(_) if !postmaster.folder.exists() => Ok(None),
+        users => Ok(Some(Server {
+            folder: postmaster.folder,
+            hold,
+            users: users?,
+        })),
     }
-    let users = lock_users(&postmaster.folder, File::options().append(true))?;
-    Ok(Some(Server {
-        folder: postmaster.folder,
-        hold,
-        users,
-    }))
 }
 
 /// Waits for the first successful connection.
@@ -188,11 +191,23 @@ async fn wait_until_ready(
         sleep(MOMENT).await;
     }
     let log = fs::read(&home.log).unwrap_or_default();
-    let source = Said::last_of(&String::from_utf8_lossy(&log));
+    let source = Said::last_of(&without_our_knocking(&String::from_utf8_lossy(&log)));
     Err(EmbeddedError::Start {
         log: home.log.clone(),
         source,
     })
+}
+
+/// A log without the server's answers to who tries to connect before it is ready.
+fn without_our_knocking(log: &str) -> String {
+    let answers = [
+        "FATAL:  the database system is ",
+        "DETAIL:  Consistent recovery state has not ",
+    ];
+    let lines = log
+        .lines()
+        .filter(|line| !answers.iter().any(|answer| line.contains(answer)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Removes the process number that a killed server left. After a restart of the machine
@@ -343,7 +358,17 @@ impl Postmaster {
 
 #[cfg(test)]
 mod tests {
-    use super::Postmaster;
+    use super::{Postmaster, without_our_knocking};
+
+    #[test]
+    fn our_own_attempts_do_not_hide_why_it_did_not_start() {
+        let log = "12:00 UTC [7] PANIC:  could not locate a valid checkpoint record\n\
+                   12:00 UTC [8] FATAL:  the database system is starting up\n\
+                   12:00 UTC [9] FATAL:  the database system is not yet accepting connections\n\
+                   12:00 UTC [9] DETAIL:  Consistent recovery state has not been yet reached.";
+        let expected = "12:00 UTC [7] PANIC:  could not locate a valid checkpoint record";
+        assert_eq!(without_our_knocking(log), expected);
+    }
 
     #[test]
     fn a_server_is_known_once_it_listens() {
