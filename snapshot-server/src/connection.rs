@@ -5,19 +5,16 @@
 //! overdue, so that a request costs a few stores to memory.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::load::lock;
@@ -319,7 +316,7 @@ impl Connection {
         }
     }
 
-    fn has_read(&self) {
+    pub(crate) fn has_read(&self) {
         if self.in_flight.load(Ordering::Relaxed) > 0 {
             self.progress();
         } else if !self.multiplexed.load(Ordering::Relaxed)
@@ -330,7 +327,7 @@ impl Connection {
         }
     }
 
-    fn has_written(&self, result: &Poll<io::Result<usize>>) {
+    pub(crate) fn has_written(&self, result: &Poll<io::Result<usize>>) {
         self.blocked.store(result.is_pending(), Ordering::Relaxed);
         if let Poll::Ready(Ok(1..)) = result {
             self.progress();
@@ -416,159 +413,5 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.progress();
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What connections are made of.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether the kernel can take bytes from a file without a copy.
-    const SENDS_FILES: bool = false;
-
-    /// Sends bytes of the file from `position` on, up to `count`.
-    fn poll_send_file(
-        &mut self,
-        _cx: &mut Context<'_>,
-        _file: &File,
-        _position: usize,
-        _count: usize,
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
-    }
-}
-
-impl Stream for TcpStream {
-    const SENDS_FILES: bool = cfg!(target_os = "linux");
-
-    #[cfg(target_os = "linux")]
-    fn poll_send_file(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: &File,
-        position: usize,
-        count: usize,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_write_ready(cx))?;
-            let mut position = i64::try_from(position).map_err(io::Error::other)?;
-            let sent = self.try_io(Interest::WRITABLE, || {
-                Ok(nix::sys::sendfile::sendfile64(
-                    &*self,
-                    file,
-                    Some(&mut position),
-                    count,
-                )?)
-            });
-            match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
-            }
-        }
-    }
-}
-
-impl Stream for tokio_rustls::server::TlsStream<TcpStream> {}
-#[cfg(unix)]
-impl Stream for tokio::net::UnixStream {}
-
-/// A stream whose reads and writes are noted.
-pub(crate) struct Watched<S> {
-    stream: S,
-    connection: Arc<Connection>,
-    /// Read, and given back.
-    first: Vec<u8>,
-}
-
-impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
-        Self {
-            stream,
-            connection,
-            first: Vec::new(),
-        }
-    }
-
-    /// Sends the file from its first byte to its last.
-    pub(crate) async fn send_file(&mut self, file: &File, size_bytes: usize) -> io::Result<()>
-    where
-        S: Stream,
-    {
-        let mut position = 0;
-        std::future::poll_fn(|cx| {
-            while position < size_bytes {
-                let result = self
-                    .stream
-                    .poll_send_file(cx, file, position, size_bytes - position);
-                self.connection.has_written(&result);
-                match ready!(result)? {
-                    0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero))),
-                    count => position += count,
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
-    }
-
-    /// Gives back what was read, to be read again.
-    pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
-        self.first = bytes;
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.first.is_empty() {
-            let count = self.first.len().min(buffer.remaining());
-            buffer.put_slice(&self.first[..count]);
-            self.first.drain(..count);
-            if self.first.is_empty() {
-                self.first = Vec::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.connection.has_read();
-        }
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.connection.has_written(&result);
-        result
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.connection.has_written(&result);
-        result
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::access_log::Entry;
 use crate::conditional;
-use crate::connection::{Connection, Stream, Watched};
+use crate::connection::Connection;
 use crate::content::Content;
 use crate::exchange::Exchange;
 use crate::hot::LARGE_BYTES;
@@ -33,6 +33,7 @@ use crate::negotiate::{Choice, negotiate};
 use crate::request::{MAX_HEAD_BYTES, MAX_TARGET_BYTES, is_authority};
 use crate::shared::Shared;
 use crate::state::{Representation, Resource};
+use crate::stream::{Stream, Watched};
 
 /// What comes after the direct way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,6 +44,7 @@ mod route;
 mod serve;
 mod shared;
 mod state;
+mod stream;
 mod tls;
 mod watch;
 

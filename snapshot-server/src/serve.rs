@@ -4,18 +4,20 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 
-use crate::connection::{Admitted, Connection, Connections, Protocol, Stream, Watched};
+use crate::connection::{Admitted, Connection, Connections, Protocol};
 use crate::direct::{self, Next};
 use crate::listen::{Accepted, Listener};
 use crate::request::MAX_HEAD_BYTES;
 use crate::respond::respond;
 use crate::shared::Shared;
+use crate::stream::{Stream, Watched};
 
 /// What hyper reads of a head before it refuses by itself. Above our own limit,
 /// so that nearly every head that is too large gets an answer that explains.
@@ -144,12 +146,31 @@ async fn http2<S>(
         let response = respond(request, surface, shared.clone(), connection.clone());
         async { Ok::<_, io::Error>(response.await) }
     });
-    let http = http2::Builder::new(TokioExecutor::new())
+    let http = http2::Builder::new(Eager)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .max_send_buf_size(STREAM_BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     connection.drive(pin!(http)).await;
+}
+
+/// Runs a stream's future at once, as part of its connection's own task. Nearly
+/// every one is done by then; only what must wait becomes a task of its own.
+#[derive(Clone, Copy)]
+struct Eager;
+
+impl<F> hyper::rt::Executor<F> for Eager
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let mut future = Box::pin(future);
+        // The waker of nobody: a task polls the future anew with its own.
+        let mut context = Context::from_waker(Waker::noop());
+        if future.as_mut().poll(&mut context).is_pending() {
+            tokio::spawn(future);
+        }
+    }
 }
 
 impl<I, B, S> Protocol for http1::Connection<I, S>

@@ -1,0 +1,168 @@
+//! The streams that connections are made of, watched for progress.
+
+use std::fs::File;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::connection::Connection;
+
+/// What connections are made of.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether the kernel can take bytes from a file without a copy.
+    const SENDS_FILES: bool = false;
+
+    /// Sends bytes of the file from `position` on, up to `count`.
+    fn poll_send_file(
+        &mut self,
+        _cx: &mut Context<'_>,
+        _file: &File,
+        _position: usize,
+        _count: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
+
+impl Stream for TcpStream {
+    const SENDS_FILES: bool = cfg!(target_os = "linux");
+
+    #[cfg(target_os = "linux")]
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        position: usize,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let mut position = i64::try_from(position).map_err(io::Error::other)?;
+            let sent = self.try_io(Interest::WRITABLE, || {
+                Ok(nix::sys::sendfile::sendfile64(
+                    &*self,
+                    file,
+                    Some(&mut position),
+                    count,
+                )?)
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+}
+
+impl Stream for tokio_rustls::server::TlsStream<TcpStream> {}
+#[cfg(unix)]
+impl Stream for tokio::net::UnixStream {}
+
+/// A stream whose reads and writes are noted.
+pub(crate) struct Watched<S> {
+    stream: S,
+    connection: Arc<Connection>,
+    /// Read, and given back.
+    first: Vec<u8>,
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
+        Self {
+            stream,
+            connection,
+            first: Vec::new(),
+        }
+    }
+
+    /// Sends the file from its first byte to its last.
+    pub(crate) async fn send_file(&mut self, file: &File, size_bytes: usize) -> io::Result<()>
+    where
+        S: Stream,
+    {
+        let mut position = 0;
+        std::future::poll_fn(|cx| {
+            while position < size_bytes {
+                let result = self
+                    .stream
+                    .poll_send_file(cx, file, position, size_bytes - position);
+                self.connection.has_written(&result);
+                match ready!(result)? {
+                    0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero))),
+                    count => position += count,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Gives back what was read, to be read again.
+    pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
+        self.first = bytes;
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let count = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first[..count]);
+            self.first.drain(..count);
+            if self.first.is_empty() {
+                self.first = Vec::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.connection.has_read();
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.connection.has_written(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.connection.has_written(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
