@@ -101,8 +101,8 @@ fn make_room(options: &mut Options) {
         };
         let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
         let most = usize::try_from(if raised { hard } else { soft }).unwrap_or(usize::MAX);
-        // A quarter is for objects in files, lookups, listeners and the log.
-        let most = most.saturating_sub((most / 4).max(256)).max(16);
+        // An eighth is for objects in files, lookups, listeners and the log.
+        let most = most.saturating_sub((most / 8).max(256)).max(16);
         if options.max_connections > most {
             eprintln!(
                 "snapshot-server: at most {most} connections: the system allows no more files"

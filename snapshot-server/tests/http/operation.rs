@@ -196,11 +196,7 @@ fn signals_reload_and_stop() {
         "--access-log=json",
     ];
     let mut program = Program::start(&arguments);
-    assert!(
-        program
-            .line()
-            .starts_with("snapshot-server: serving seq:41 (")
-    );
+    program.line_with("serving seq:41 (");
     let address = program.address();
     let mut client = Client::connect(address);
     client
