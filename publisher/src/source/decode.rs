@@ -596,7 +596,7 @@ fn convert_float(kind: &Kind, text: &str, out: &mut String) -> Converted {
     let shortest = String::from_utf8_lossy(&shortest);
     if !number::equal_decimals(text, &shortest) {
         return Err(format!(
-            "{text} has more digits than {name} holds; it would become {shortest}"
+            "{text} is no value of {name}; it would become {shortest}"
         ));
     }
     push(out, text)

@@ -13,5 +13,5 @@ mod validate;
 pub use decode::{DecodedRow, RowDecoder};
 pub use files::{SourceFile, SourceFiles, list};
 pub use problem::{Place, Problem, Problems};
-pub use split::{MAX_ROW_SIZE, RawRow, RowReader, Shape};
+pub use split::{MAX_ROW_SIZE, RawRow, RowReader, Shape, SplitError};
 pub use validate::{Dangling, SourceTable, Validated, validate};

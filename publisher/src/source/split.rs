@@ -137,6 +137,9 @@ impl<R: Read> RowReader<R> {
             Some(key_end) => self.skip_colon(key_end)?,
         };
         let end = self.skip_value(value_start)?;
+        if end - start > MAX_ROW_SIZE {
+            return Err(self.too_large());
+        }
         self.advance(end);
         Ok(Some(RawRow {
             number: self.rows,
@@ -296,8 +299,7 @@ impl<R: Read> RowReader<R> {
     fn byte(&mut self, index: usize) -> Result<Option<u8>> {
         if index >= self.buffer.len() {
             if index - self.at > MAX_ROW_SIZE {
-                let message = format!("a row has at most {MAX_ROW_SIZE} bytes; this one has more");
-                return Err(self.error(&message));
+                return Err(self.too_large());
             }
             self.fill_to(index + 1)?;
         }
@@ -351,6 +353,12 @@ impl<R: Read> RowReader<R> {
         self.at_end = count? == 0;
         self.hasher.update(&self.buffer[start..]);
         Ok(())
+    }
+
+    fn too_large(&self) -> SplitError {
+        self.error(&format!(
+            "a row has at most {MAX_ROW_SIZE} bytes; this one has more"
+        ))
     }
 
     fn expected(&self, what: &str) -> SplitError {
