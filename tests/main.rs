@@ -5,6 +5,7 @@
     reason = "a test that meets the unexpected has failed"
 )]
 
+mod check;
 mod chinook;
 mod embedded_postgres;
 mod fixtures;

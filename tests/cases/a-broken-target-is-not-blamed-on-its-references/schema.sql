@@ -1,0 +1,8 @@
+CREATE TABLE muscles (
+    id text PRIMARY KEY
+);
+CREATE TABLE motions (
+    id        text PRIMARY KEY,
+    muscle_id text REFERENCES muscles,
+    parent_id text REFERENCES motions
+);

@@ -1,0 +1,4 @@
+CREATE TABLE grips (
+    id     text PRIMARY KEY,
+    _grade integer NOT NULL
+);

@@ -1,0 +1,4 @@
+CREATE TABLE grips (
+    id    text PRIMARY KEY,
+    label text NOT NULL
+);

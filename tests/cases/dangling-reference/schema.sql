@@ -1,0 +1,7 @@
+CREATE TABLE muscles (
+    id text PRIMARY KEY
+);
+CREATE TABLE motions (
+    id        text PRIMARY KEY,
+    muscle_id text REFERENCES muscles
+);

@@ -1,0 +1,4 @@
+CREATE TABLE levels (
+    id    integer PRIMARY KEY,
+    label text NOT NULL
+);

@@ -1,0 +1,6 @@
+CREATE TABLE things (
+    id     integer PRIMARY KEY,
+    small  smallint,
+    middle integer,
+    big    bigint
+);

@@ -1,0 +1,5 @@
+CREATE TABLE things (
+    id    integer PRIMARY KEY,
+    big   bigint,
+    exact numeric
+);

@@ -1,0 +1,5 @@
+CREATE TABLE grips (
+    id    text PRIMARY KEY,
+    label text NOT NULL,
+    icon  integer
+);

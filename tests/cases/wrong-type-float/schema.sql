@@ -1,0 +1,5 @@
+CREATE TABLE things (
+    id   integer PRIMARY KEY,
+    low  real,
+    high double precision
+);

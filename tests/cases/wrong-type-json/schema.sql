@@ -1,0 +1,6 @@
+CREATE TABLE things (
+    id          integer PRIMARY KEY,
+    plain       json,
+    packed      jsonb,
+    packed_list jsonb[]
+);
