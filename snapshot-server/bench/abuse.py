@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""What do normal clients notice while others abuse the server?
+
+    abuse.py SERVER_BINARY SNAPSHOT_FOLDER
+
+Measures a client that stays and clients that come new, quiet and under each
+attack: 2,000 slow heads, heads of a megabyte, paths that might be objects and
+are none. Needs slowhttptest and wrk. The attackers share the machine: what they
+take of its processors shows as well.
+"""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+REQUEST = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def main():
+    binary, folder = sys.argv[1:3]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [binary, "--root", folder, "--listen", f"127.0.0.1:{port}"]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(3)
+        for name, attack in {
+            "quiet": quiet,
+            "2,000 slow heads": slow_heads,
+            "1 MB heads": large_heads,
+            "bad paths": bad_paths,
+            "quiet again": quiet,
+        }.items():
+            with attack(port):
+                print(f"{name:18}{measure(port)}; {memory(server.pid)}", flush=True)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def measure(port):
+    staying = socket.create_connection(("127.0.0.1", port))
+    stay = [timed(lambda: ask(staying)) for _ in range(1500)]
+    new = [timed(lambda: ask_anew(port)) for _ in range(200)]
+    return f"staying {percentiles(stay)}; new {percentiles(new)}"
+
+
+def ask(connection):
+    connection.sendall(REQUEST)
+    if not connection.recv(65536).startswith(b"HTTP/1.1 200"):
+        sys.exit("error: a normal client was not served")
+
+
+def ask_anew(port):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        ask(connection)
+
+
+def timed(action):
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
+
+
+def percentiles(seconds):
+    ordered = sorted(seconds)
+    return f"p50 {ordered[len(ordered) // 2] * 1e6:.0f} us, p99 {ordered[len(ordered) * 99 // 100] * 1e6:.0f} us"
+
+
+def memory(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return f"{int(line.split()[1]) / 1024:.0f} MB"
+
+
+@contextmanager
+def quiet(_port):
+    yield
+
+
+@contextmanager
+def slow_heads(port):
+    command = ["slowhttptest", "-c", "2000", "-H", "-i", "5", "-x", "24", "-r", "1000", "-l", "12",
+               "-t", "GET", "-p", "3", "-u", f"http://127.0.0.1:{port}/version.json"]
+    with background(command, seconds_before=5):
+        yield
+
+
+@contextmanager
+def large_heads(port):
+    stop = threading.Event()
+
+    def attack():
+        while not stop.wait(0.005):
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (1 << 20))
+            except OSError:
+                pass  # the server has had enough, as it should
+
+    thread = threading.Thread(target=attack)
+    thread.start()
+    time.sleep(0.5)
+    yield
+    stop.set()
+    thread.join()
+
+
+@contextmanager
+def bad_paths(port):
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write("""local n = 0
+            request = function()
+                n = n + 1
+                return wrk.format("GET", string.format("/tables/grips/%064x.json", n))
+            end""")
+        script.flush()
+        command = ["wrk", "-t1", "-c8", "-d8s", "-s", script.name, f"http://127.0.0.1:{port}"]
+        with background(command, seconds_before=1):
+            yield
+
+
+@contextmanager
+def background(command, seconds_before):
+    attack = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(seconds_before)
+    yield
+    attack.wait()
+
+
+if __name__ == "__main__":
+    main()
