@@ -9,4 +9,5 @@ mod check;
 mod chinook;
 mod embedded_postgres;
 mod fixtures;
+mod migrate;
 mod support;

@@ -45,7 +45,13 @@ impl TestDatabase {
         });
         options.dbname(&name);
         let url = url_of(&options);
-        Self { name, options, url, runtime, own_server }
+        Self {
+            name,
+            options,
+            url,
+            runtime,
+            own_server,
+        }
     }
 
     /// What `--database-url` takes.
@@ -66,9 +72,27 @@ impl TestDatabase {
     /// Runs SQL, several statements at once.
     pub fn execute(&self, sql: &str) {
         let client = self.connect();
-        self.block_on(client.batch_execute(sql)).unwrap_or_else(|error| {
-            panic!("{sql}: {}", publisher::database::PgError::from(error))
-        });
+        self.block_on(client.batch_execute(sql))
+            .unwrap_or_else(|error| panic!("{sql}: {}", publisher::database::PgError::from(error)));
+    }
+
+    /// Every row of every table, the publisher's own included, each with the transaction
+    /// that wrote it: equal where nothing was written, not even the same once more.
+    pub fn everything(&self) -> Vec<String> {
+        let tables = self.query(
+            "SELECT format('SELECT %L, xmin::text, t::text FROM %I.%I AS t', schemaname || '.' || tablename,
+                           schemaname, tablename)
+             FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+        );
+        match tables.is_empty() {
+            true => Vec::new(),
+            false => self.query(&format!("{} ORDER BY 1, 3", tables.join(" UNION ALL "))),
+        }
+    }
+
+    /// What `reference_metadata` says of each table: `grips|7`.
+    pub fn versions(&self) -> Vec<String> {
+        self.query("SELECT table_name, version_seq FROM reference_metadata ORDER BY table_name COLLATE \"C\"")
     }
 
     /// The rows of a query as text, columns joined by `|`, null as an empty text.
@@ -137,7 +161,10 @@ pub struct Project {
 impl Project {
     /// A project with these migrations, applied in order, and no file yet.
     pub fn new(migrations: &[&str]) -> Self {
-        let project = Self { folder: tempfile::tempdir().unwrap(), database: TestDatabase::new() };
+        let project = Self {
+            folder: tempfile::tempdir().unwrap(),
+            database: TestDatabase::new(),
+        };
         for folder in ["json-source", "sql/migrations"] {
             std::fs::create_dir_all(project.path(folder)).unwrap();
         }
@@ -153,7 +180,11 @@ impl Project {
         for folder in ["json-source", "sql/migrations"] {
             copy_folder(&repository().join(folder), &project.path(folder));
         }
-        std::fs::copy(repository().join("tablecast.toml"), project.path("tablecast.toml")).unwrap();
+        std::fs::copy(
+            repository().join("tablecast.toml"),
+            project.path("tablecast.toml"),
+        )
+        .unwrap();
         project
     }
 
@@ -205,7 +236,10 @@ impl Project {
     #[track_caller]
     pub fn manifest(&self) -> serde_json::Value {
         let version = self.version();
-        self.stored(&format!("manifests/{}.json", version["manifest"]["hash"].as_str().unwrap()))
+        self.stored(&format!(
+            "manifests/{}.json",
+            version["manifest"]["hash"].as_str().unwrap()
+        ))
     }
 
     /// A table's rows, as published.
@@ -270,6 +304,19 @@ pub fn publisher() -> Command {
         }
     }
     command
+}
+
+/// A text with every number in it as `N`: for what depends on the clock or on a process.
+pub fn without_numbers(text: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '0'..='9' if hidden.ends_with('N') => {}
+            '0'..='9' => hidden.push('N'),
+            _ => hidden.push(c),
+        }
+    }
+    hidden
 }
 
 /// The repository's root.

@@ -116,6 +116,8 @@ const FOREIGN_KEYS: &str = "
     WHERE namespace.nspname = $1 AND referrer.contype = 'f' AND referrer.conparentid = 0
     ORDER BY referrer.conname COLLATE \"C\"";
 
+// Only those that fire at every such statement: neither disabled nor for replication
+// alone, without a condition and without a list of columns.
 // Bits of tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate, 64 instead.
 // Source: PostgreSQL's src/include/catalog/pg_trigger.h.
 const TRIGGERS: &str = "
@@ -125,7 +127,8 @@ const TRIGGERS: &str = "
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
     JOIN pg_catalog.pg_proc AS function ON function.oid = trigger.tgfoid
     WHERE namespace.nspname = $1 AND function.proname = 'record_table_change'
-      AND trigger.tgenabled <> 'D' AND trigger.tgtype & (1 | 2 | 64) = 0
+      AND trigger.tgenabled IN ('O', 'A') AND trigger.tgtype & (1 | 2 | 64) = 0
+      AND trigger.tgqual IS NULL AND trigger.tgattr = ''::pg_catalog.int2vector
     GROUP BY trigger.tgrelid";
 
 const EVENTS: [(i32, &str); 4] = [

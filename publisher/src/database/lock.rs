@@ -203,7 +203,10 @@ fn read_holders(
 }
 
 /// Locks the counter rows of every table, in one order for everybody.
-pub(super) async fn lock_versions(tx: &Transaction<'_>, schema: &str) -> Result<(), DatabaseError> {
+pub(super) async fn lock_versions(
+    tx: &impl GenericClient,
+    schema: &str,
+) -> Result<(), DatabaseError> {
     let statement = format!(
         "SELECT FROM {}.reference_metadata ORDER BY table_name FOR UPDATE",
         identifier(schema)

@@ -15,9 +15,9 @@ use tokio_postgres::{Client, GenericClient};
 use super::catalog::read_schema;
 use super::error::{DatabaseError, PgError};
 use super::sql::identifier;
-use super::{gate, lock, metadata};
+use super::{gate, lock};
 use crate::config::Config;
-use crate::schema::Schema;
+use crate::schema::{Kind, Table};
 
 /// One file of the migrations folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,12 +82,14 @@ pub enum MigrationError {
         newest: String,
     },
     /// A file fails.
-    #[error("{file}{}: the migration failed; it changed nothing", at_line(line))]
+    #[error("{file}{}: the migration failed; {}", at_line(line), left_behind(*in_transaction))]
     Failed {
         /// The file.
         file: String,
         /// The line of the failing statement, where PostgreSQL says it.
         line: Option<usize>,
+        /// Whether everything that it did was rolled back.
+        in_transaction: bool,
         /// Why.
         source: PgError,
     },
@@ -109,11 +111,24 @@ impl MigrationError {
             Self::OutOfOrder { .. } => {
                 Some("give the file a number behind the highest one".to_owned())
             }
+            Self::Failed { source, .. } if source.sqlstate.as_deref() == Some("25001") => {
+                Some(format!(
+                    "begin the file with the line `{NO_TRANSACTION}`, and leave it that one statement"
+                ))
+            }
             Self::Failed { source, .. } => source.hint.clone(),
             Self::Database(error) => error.hint(),
             Self::Read { .. } => Some("name the folder of migrations with --sql".to_owned()),
             Self::Name(_) | Self::SameNumber(..) => None,
         }
+    }
+}
+
+fn left_behind(in_transaction: bool) -> &'static str {
+    match in_transaction {
+        true => "it changed nothing",
+        // CREATE INDEX CONCURRENTLY leaves an invalid index; a file may COMMIT by itself.
+        false => "outside of a transaction it may have left something behind",
     }
 }
 
@@ -169,8 +184,8 @@ fn version_of(file: &str) -> Option<i64> {
 
 /// Applies what has not been applied, under the lock.
 ///
-/// A table whose columns a migration changed counts as changed: no trigger tells of
-/// `ALTER TABLE`, and yet other bytes will be published.
+/// A table that a migration created, dropped or altered counts as changed: no trigger
+/// tells of it, and yet other bytes will be published.
 ///
 /// # Errors
 /// Where the lock is not to be had, the history and the folder disagree, or a file fails.
@@ -199,16 +214,8 @@ async fn migrate_locked(
     create_bookkeeping(client).await?;
     let history = read_history(client).await?;
     let pending = pending(&history, migrations)?;
-    let before = match pending.is_empty() {
-        true => None,
-        false => Some(read_schema(client, config).await?),
-    };
     for migration in &pending {
         apply(client, config, migration).await?;
-    }
-    if let Some(before) = before {
-        let after = read_schema(client, config).await?;
-        count_as_changed(client, config, &reshaped(&before, &after)).await?;
     }
     Ok(AppliedMigrations {
         applied: pending
@@ -310,31 +317,63 @@ async fn apply(
     config: &Config,
     migration: &Migration,
 ) -> Result<(), MigrationError> {
-    let failed = |source: tokio_postgres::Error| {
+    let failed = |in_transaction, source| migration.failed(in_transaction, source);
+    if migration.sql.starts_with(NO_TRANSACTION) {
+        let before = read_shapes(client, config).await?;
+        let applied = client.batch_execute(&migration.sql).await;
+        applied.map_err(|source| failed(false, source))?;
+        return Ok(record(client, config, migration, before).await?);
+    }
+    let tx = client
+        .transaction()
+        .await
+        .map_err(|source| failed(true, source))?;
+    let before = read_shapes(&tx, config).await?;
+    // A table that somebody uses is waited for as long as any lock, not for ever.
+    let timeout = config.lock_timeout.as_millis();
+    let sql = tx
+        .batch_execute(&format!("SET LOCAL lock_timeout = {timeout}"))
+        .await;
+    sql.map_err(|source| failed(true, source))?;
+    if let Err(source) = tx.batch_execute(&migration.sql).await {
+        // A failed transaction answers nothing any more; one that the file has ended does.
+        let rolled_back = tx.batch_execute("SELECT").await.is_err();
+        return Err(failed(rolled_back, source));
+    }
+    record(&tx, config, migration, before).await?;
+    tx.commit().await.map_err(|source| failed(true, source))
+}
+
+impl Migration {
+    fn failed(&self, in_transaction: bool, source: tokio_postgres::Error) -> MigrationError {
         let source = PgError::from(source);
-        let line = source
-            .position
-            .map(|position| line_at(&migration.sql, position));
+        let line = source.position.map(|position| line_at(&self.sql, position));
         MigrationError::Failed {
-            file: migration.file.clone(),
+            file: self.file.clone(),
             line,
+            in_transaction,
             source,
         }
-    };
-    if migration.sql.starts_with(NO_TRANSACTION) {
-        client.batch_execute(&migration.sql).await.map_err(failed)?;
-        return Ok(note_applied(client, migration).await?);
     }
-    let tx = client.transaction().await.map_err(failed)?;
-    // A table that somebody uses is waited for as long as any lock, not for ever.
-    let timeout = format!(
-        "SET LOCAL lock_timeout = {}",
-        config.lock_timeout.as_millis()
-    );
-    tx.batch_execute(&timeout).await.map_err(failed)?;
-    tx.batch_execute(&migration.sql).await.map_err(failed)?;
-    note_applied(&tx, migration).await?;
-    tx.commit().await.map_err(failed)
+}
+
+// In the file's own transaction: a file without its line would be applied again, and a
+// change without its number would never be noticed.
+async fn record(
+    client: &impl GenericClient,
+    config: &Config,
+    migration: &Migration,
+    before: Option<Shapes>,
+) -> Result<(), DatabaseError> {
+    // A file may leave the session with another role and other settings; what pg_dump
+    // writes begins with an empty search_path.
+    let restored = super::set_up_session(client, config).await;
+    restored.map_err(|source| DatabaseError::query("set up the session", source))?;
+    let after = read_shapes(client, config).await?;
+    if let (Some(before), Some(after)) = (before, after) {
+        count_as_changed(client, config, &reshaped(&before, &after)).await?;
+    }
+    note_applied(client, migration).await
 }
 
 async fn note_applied(
@@ -360,45 +399,94 @@ fn line_at(sql: &str, position: u32) -> usize {
     before.filter(|c| *c == '\n').count() + 1
 }
 
-// SQL names of the tables that were there before and are published otherwise now.
-fn reshaped(before: &Schema, after: &Schema) -> BTreeSet<String> {
-    let shape = |schema: &Schema, name: &str| {
-        let table = schema.tables.iter().find(|table| table.name == name)?;
-        let columns = table
-            .published()
-            .map(|c| (c.name.clone(), c.sql_type.clone()));
-        Some((columns.collect::<Vec<_>>(), table.primary_key_names()))
+// What of a table decides its published bytes without a trigger telling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shape {
+    // Name, type and, for an enumeration, its labels.
+    columns: Vec<(String, String, Kind)>,
+    primary_key: Vec<String>,
+    // What was done before there were triggers is not known.
+    is_tracked: bool,
+    // The file in which PostgreSQL keeps the rows: another one once ALTER TABLE ... USING
+    // has rewritten them.
+    stored_in: Option<u32>,
+}
+
+type Shapes = BTreeMap<String, Shape>;
+
+// By SQL name, of every published table. None where the tables cannot be published as
+// they are, which a migration may be about to change.
+async fn read_shapes(
+    client: &impl GenericClient,
+    config: &Config,
+) -> Result<Option<Shapes>, DatabaseError> {
+    let schema = match read_schema(client, config).await {
+        Err(DatabaseError::Catalog(_)) => return Ok(None),
+        other => other?,
     };
-    let names = before.tables.iter().map(|table| &table.name);
-    let changed = names.filter(|name| {
-        let now = shape(after, name);
-        now.is_some() && now != shape(before, name)
-    });
+    let query = "SELECT class.relname::text, pg_catalog.pg_relation_filenode(class.oid)
+                 FROM pg_catalog.pg_class AS class
+                 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+                 WHERE namespace.nspname = $1";
+    let rows = client.query(query, &[&config.schema]).await;
+    let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let files: Result<BTreeMap<String, Option<u32>>, _> =
+        rows.and_then(|rows| rows.iter().map(read).collect());
+    let files = files.map_err(|source| DatabaseError::query("read the catalog", source))?;
+    let shape = |table: &Table| {
+        let columns = table.published();
+        Shape {
+            columns: columns
+                .map(|c| (c.name.clone(), c.sql_type.clone(), c.kind.clone()))
+                .collect(),
+            primary_key: table.primary_key_names(),
+            is_tracked: table.missing_triggers.is_empty(),
+            stored_in: files.get(&table.name).copied().flatten(),
+        }
+    };
+    let shapes = schema
+        .tables
+        .iter()
+        .map(|table| (table.name.clone(), shape(table)));
+    Ok(Some(shapes.collect()))
+}
+
+// The tables that are published otherwise now, those that are new, and those that are gone.
+fn reshaped(before: &Shapes, after: &Shapes) -> BTreeSet<String> {
+    let names = before.keys().chain(after.keys());
+    let changed = names.filter(|name| before.get(*name) != after.get(*name));
     changed.cloned().collect()
 }
 
 async fn count_as_changed(
-    client: &mut Client,
+    client: &impl GenericClient,
     config: &Config,
     tables: &BTreeSet<String>,
 ) -> Result<(), DatabaseError> {
-    let tracked = metadata::reference_versions(client, &config.schema).await?;
-    let tables: Vec<&String> = tables.iter().filter(|t| tracked.contains_key(*t)).collect();
-    if tables.is_empty() {
+    let failed = |source| DatabaseError::query("note the changed tables", source);
+    let metadata = format!("{}.reference_metadata", identifier(&config.schema));
+    // Asked first: a query that fails would end the transaction.
+    let exists = client
+        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&metadata])
+        .await;
+    let exists: bool = exists.and_then(|row| row.try_get(0)).map_err(failed)?;
+    if !exists || tables.is_empty() {
         return Ok(());
     }
-    let failed = |source| DatabaseError::query("note the changed tables", source);
-    let tx = client.transaction().await.map_err(failed)?;
-    lock::lock_versions(&tx, &config.schema).await?;
+    lock::lock_versions(client, &config.schema).await?;
+    // Before the first change there is no state that a new one could be taken for.
     let statement = format!(
-        "UPDATE {schema}.reference_metadata
-         SET version_seq = (SELECT max(version_seq) + 1 FROM {schema}.reference_metadata),
-             last_updated = greatest(clock_timestamp(), last_updated)
-         WHERE table_name = ANY ($1)",
-        schema = identifier(&config.schema)
+        "UPDATE {metadata}
+         SET version_seq = (SELECT max(version_seq) + 1 FROM {metadata}),
+             last_updated = greatest(clock_timestamp(), (SELECT max(last_updated) FROM {metadata}))
+         WHERE table_name = ANY ($1) AND (SELECT max(version_seq) > 0 FROM {metadata})"
     );
-    tx.execute(&statement, &[&tables]).await.map_err(failed)?;
-    tx.commit().await.map_err(failed)
+    let tables: Vec<&String> = tables.iter().collect();
+    client
+        .execute(&statement, &[&tables])
+        .await
+        .map_err(failed)?;
+    Ok(())
 }
 
 #[cfg(test)]
