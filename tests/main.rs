@@ -5,9 +5,11 @@
     reason = "a test that meets the unexpected has failed"
 )]
 
+mod catalog;
 mod check;
 mod chinook;
 mod embedded_postgres;
 mod fixtures;
 mod migrate;
+mod publish;
 mod support;

@@ -12,7 +12,7 @@ use super::metadata::{TableVersion, reference_versions};
 use super::sql::{identifier, qualified, render};
 use crate::config::Config;
 use crate::render::{RenderError, RowRenderer};
-use crate::schema::{ForeignKey, Kind, SORT_ORDER, Schema, Table};
+use crate::schema::{Column, ForeignKey, Kind, SORT_ORDER, Schema, Table};
 use crate::source::Problem;
 
 /// Why a snapshot cannot be read.
@@ -216,28 +216,32 @@ fn rows_sql(table: &Table) -> String {
         true => format!("{}::text", column(&c.name)),
         false => column(&c.name),
     });
-    let sort_order = table.column(SORT_ORDER).map(|(_, c)| column(&c.name));
-    let key = table.primary_key.iter().map(|&index| {
-        let c = &table.columns[index];
-        // By bytes, not by locale: two machines must agree on the order.
-        match c.kind {
-            Kind::Text(_) if c.sql_type == "citext" => {
-                format!("{}::text COLLATE \"C\"", column(&c.name))
-            }
-            Kind::Text(_) => format!("{} COLLATE \"C\"", column(&c.name)),
-            Kind::Enum(_) => format!("{}::text COLLATE \"C\"", column(&c.name)),
-            _ => column(&c.name),
-        }
-    });
+    let key = table.primary_key.iter().map(|&index| &table.columns[index]);
+    let sort_order = table.column(SORT_ORDER).map(|(_, column)| column);
+    let order = sort_order.into_iter().chain(key);
     render(
         "rows.sql",
         &RowsSql {
             table: qualified(table),
             columns: published.collect(),
-            order: sort_order.into_iter().chain(key).collect(),
+            order: order.map(in_byte_order).collect(),
             is_active: table.has_is_active(),
         },
     )
+}
+
+// By bytes, not by locale: two machines must agree on the order.
+fn in_byte_order(column: &Column) -> String {
+    let name = format!("t.{}", identifier(&column.name));
+    match &column.kind {
+        Kind::Text(_) if column.sql_type == "citext" => format!("{name}::text COLLATE \"C\""),
+        Kind::Text(_) => format!("{name} COLLATE \"C\""),
+        Kind::Enum(_) => format!("{name}::text COLLATE \"C\""),
+        Kind::Array(element) if matches!(**element, Kind::Text(_)) => {
+            format!("{name} COLLATE \"C\"")
+        }
+        _ => name,
+    }
 }
 
 fn raw_values(row: &Row) -> impl Iterator<Item = Option<&[u8]>> {
