@@ -11,6 +11,7 @@ use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{self, Database, SeedOptions, SeedReport, SeededTable, read_schema};
 use crate::error::Error;
+use crate::schema::Schema;
 use crate::source::Problems;
 
 /// Flags of `publisher seed`.
@@ -41,6 +42,22 @@ pub struct SeedFlags {
     recheck: bool,
 }
 
+impl SeedFlags {
+    // A misspelt table is a mistake of the command line, whatever the files hold.
+    fn check(&self, schema: &Schema) -> Result<(), Error> {
+        let keys = self.allow_deactivation.iter().map(|(key, _)| key);
+        match keys
+            .into_iter()
+            .find(|key| schema.table(key.as_str()).is_none())
+        {
+            None => Ok(()),
+            Some(key) => Err(Error::Usage(format!(
+                "--allow-deactivation {key}: no table has that key"
+            ))),
+        }
+    }
+}
+
 /// Seeds the files.
 pub(super) async fn run(args: SeedArgs) -> Result<(), Error> {
     let config = args
@@ -68,6 +85,7 @@ pub(super) async fn seed_database(
     dry_run: bool,
 ) -> Result<SeedReport, Error> {
     let schema = read_schema(database.client(), config).await?;
+    flags.check(&schema)?;
     let mut problems = Problems::default();
     let files = list_files(config, &schema, &mut problems)?;
     let unchanged = match flags.recheck {

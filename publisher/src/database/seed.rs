@@ -19,7 +19,7 @@ use super::sql::{identifier, literal, qualified, render};
 use super::{gate, lock};
 use crate::config::Config;
 use crate::progress::Progress;
-use crate::schema::{Column, IS_ACTIVE, SOURCE_TYPE, Schema, Table};
+use crate::schema::{IS_ACTIVE, SOURCE_TYPE, Schema, Table};
 use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
 
 /// What the operator asks of a seed.
@@ -111,6 +111,11 @@ pub enum SeedError {
         /// The file.
         file: String,
     },
+    /// The connection broke between the commit and its answer.
+    #[error(
+        "the connection broke at the commit; the seed is either whole in the database or not at all"
+    )]
+    Unanswered(#[source] PgError),
     /// A table was changed between the look at it and the lock on it.
     #[error("a table was changed by somebody else while the files were read")]
     Overtaken,
@@ -122,6 +127,9 @@ impl SeedError {
         match self {
             Self::Database(error) => error.hint(),
             Self::Changed { .. } | Self::Overtaken => Some("run the command again".to_owned()),
+            Self::Unanswered(_) => {
+                Some("run the command again: it writes only what is not written yet".to_owned())
+            }
             Self::Refused(_) | Self::Read { .. } => None,
         }
     }
@@ -150,12 +158,13 @@ pub async fn seed(
         .map_err(|e| DatabaseError::query("begin", e))?;
     prepare(&tx, config).await?;
     let before = reference_versions(&tx, &config.schema).await?;
+    let varying = varying_defaults(&tx, config).await?;
     let mut staged = Vec::with_capacity(sources.len());
     for (index, source) in sources.iter().enumerate() {
         let table = schema
             .table(source.key.as_str())
             .expect("a source belongs to a table");
-        let stage = Stage::new(index, table, source, config);
+        let stage = Stage::new(index, table, source, config, &varying);
         stage.fill(&tx, config, progress).await?;
         staged.push(stage);
     }
@@ -178,7 +187,14 @@ pub async fn seed(
     } else {
         tx.commit().await
     };
-    end.map_err(|source| DatabaseError::query("commit", source))?;
+    end.map_err(|source| match PgError::from(source) {
+        source if source.sqlstate.is_none() => SeedError::Unanswered(source),
+        source => DatabaseError::Query {
+            what: "commit".to_owned(),
+            source,
+        }
+        .into(),
+    })?;
     Ok(report(
         start, options, schema, reports, skipped, &before, &after,
     ))
@@ -230,10 +246,16 @@ struct Stage<'s> {
 }
 
 impl<'s> Stage<'s> {
-    fn new(index: usize, table: &'s Table, source: &'s SourceTable, config: &Config) -> Self {
+    fn new(
+        index: usize,
+        table: &'s Table,
+        source: &'s SourceTable,
+        config: &Config,
+        varying: &VaryingDefaults,
+    ) -> Self {
         let staged = |column: usize| StagedColumn {
             name: identifier(&table.columns[column].name),
-            staged: staged_expression(table, &table.columns[column], source, column),
+            staged: staged_expression(table, source, column, varying),
         };
         let mut written: Vec<StagedColumn> = source.columns.iter().map(|&c| staged(c)).collect();
         let is_active = table.column(IS_ACTIVE).filter(|_| table.has_is_active());
@@ -457,8 +479,44 @@ impl<'s> Stage<'s> {
     }
 }
 
+// Tables and columns, by their SQL names.
+type VaryingDefaults = BTreeSet<(String, String)>;
+
+// The columns whose default gives another value each time it is asked: a number from a
+// sequence, a random uuid, the time. `adbin` spells the expression's nodes out.
+// Source: PostgreSQL's src/include/nodes/primnodes.h.
+async fn varying_defaults(
+    client: &impl GenericClient,
+    config: &Config,
+) -> Result<VaryingDefaults, DatabaseError> {
+    let query = r"
+        SELECT class.relname::text, attribute.attname::text
+        FROM pg_catalog.pg_attribute AS attribute
+        JOIN pg_catalog.pg_class AS class ON class.oid = attribute.attrelid
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        LEFT JOIN pg_catalog.pg_attrdef AS initial
+               ON initial.adrelid = attribute.attrelid AND initial.adnum = attribute.attnum
+        WHERE namespace.nspname = $1 AND (attribute.attidentity <> ''
+              OR initial.adbin::text ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR) '
+              OR EXISTS (
+                  SELECT FROM regexp_matches(initial.adbin::text, ':(?:func|opfunc)id (\d+)', 'g') AS called
+                  JOIN pg_catalog.pg_proc AS function ON function.oid = called[1]::oid
+                  WHERE function.provolatile <> 'i'
+              ))";
+    let rows = client.query(query, &[&config.schema]).await;
+    let read = |row: tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let columns = rows.and_then(|rows| rows.into_iter().map(read).collect());
+    columns.map_err(|source| DatabaseError::query("read the catalog", source))
+}
+
 // The value of a column in a staged row, also where the file leaves it out.
-fn staged_expression(table: &Table, column: &Column, source: &SourceTable, index: usize) -> String {
+fn staged_expression(
+    table: &Table,
+    source: &SourceTable,
+    index: usize,
+    varying: &VaryingDefaults,
+) -> String {
+    let column = &table.columns[index];
     let staged = format!("s.{}", identifier(&column.name));
     let default = || match column.default.as_deref() {
         Some("DEFAULT") => format!(
@@ -473,7 +531,17 @@ fn staged_expression(table: &Table, column: &Column, source: &SourceTable, index
     if !source.columns.contains(&index) {
         default()
     } else if source.defaulted.contains(&index) {
-        format!("coalesce({staged}, {})", default())
+        // Asked again, it would be another value in every seed: what the row has stays.
+        let stored = match varying.contains(&(table.name.clone(), column.name.clone())) {
+            true => format!("t.{}, ", identifier(&column.name)),
+            false => String::new(),
+        };
+        // A sequence gives a bigint, whatever the column is.
+        format!(
+            "coalesce({staged}, {stored}{}::{})",
+            default(),
+            column.sql_type
+        )
     } else {
         staged
     }
