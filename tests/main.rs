@@ -4,6 +4,10 @@
     clippy::unwrap_used,
     reason = "a test that meets the unexpected has failed"
 )]
+#![allow(
+    unreachable_pub,
+    reason = "what the stories share is public to them"
+)]
 
 mod catalog;
 mod check;

@@ -174,7 +174,7 @@ fn german() -> TestDatabase {
                 AND EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')",
     );
     if has_icu == ["f"] {
-        println!("this PostgreSQL has no ICU: only byte order is tried");
+        eprintln!("this PostgreSQL has no ICU: only byte order is tried");
         return plain;
     }
     let database = TestDatabase::with("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'");
@@ -613,6 +613,7 @@ fn a_later_commit_carries_a_higher_version_whoever_began_first() {
     let pid = database
         .block_on(second.query_one("SELECT pg_backend_pid()", &[]))
         .unwrap();
+    #[expect(clippy::async_yields_async, reason = "it is to wait while we go on")]
     let waiting = database.block_on(async {
         tokio::spawn(async move {
             second
