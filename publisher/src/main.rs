@@ -12,7 +12,10 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     let runtime = runtime.expect("the system gives a program its threads");
-    match runtime.block_on(commands::execute(cli)) {
+    let result = runtime.block_on(commands::execute(cli));
+    // A compressor that an interrupt left at work is not waited for.
+    runtime.shutdown_background();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprint!("{}", error.report());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use snapshot_format::TableKey;
 
 use super::migrate::migrate_database;
-use super::warn_of_missing_triggers;
+use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, Unchanged, read_schema, still_dangling};
@@ -45,7 +45,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Error> {
 }
 
 async fn check_against_server(config: &Config, common: &Common) -> Result<Checked, Error> {
-    let mut database = Database::open(config, "check").await?;
+    let mut database = open_database(config, common, "check").await?;
     let schema = read_schema(database.client(), config).await?;
     warn_of_missing_triggers(common, &schema);
     let checked = check(&mut database, config, &schema, common.progress()).await;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::warn_of_missing_triggers;
+use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{
@@ -29,7 +29,7 @@ pub(super) async fn run(args: MigrateArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &args.sql, &OutFlags::default())?;
-    let mut database = Database::open(&config, "migrate").await?;
+    let mut database = open_database(&config, &args.common, "migrate").await?;
     if args.print_triggers {
         print_triggers(&mut database, &config).await?;
         return Ok(database.close().await?);

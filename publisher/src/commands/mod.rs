@@ -7,6 +7,8 @@ pub mod run;
 pub mod seed;
 
 use crate::cli::{Cli, Command, Common};
+use crate::config::Config;
+use crate::database::Database;
 use crate::error::Error;
 use crate::schema::{Schema, Table};
 
@@ -45,6 +47,15 @@ async fn interrupt() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+/// Opens the database, and passes on what it has to say.
+async fn open_database(config: &Config, common: &Common, purpose: &str) -> Result<Database, Error> {
+    let database = Database::open(config, purpose).await?;
+    for note in database.notes() {
+        common.say(&format!("{note}\n"));
+    }
+    Ok(database)
 }
 
 /// Says which published tables can change without a trace.

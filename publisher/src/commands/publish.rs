@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::warn_of_missing_triggers;
+use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
@@ -47,7 +47,7 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
-    let mut database = Database::open(&config, "publish").await?;
+    let mut database = open_database(&config, &args.common, "publish").await?;
     let report = publish_database(&mut database, &config, &args.common).await?;
     args.common.print_json(&report)?;
     Ok(database.close().await?)

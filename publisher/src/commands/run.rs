@@ -6,11 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::migrate::migrate_database;
+use super::open_database;
 use super::publish::{PublishReport, publish_database};
 use super::seed::{SeedFlags, seed_database};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
-use crate::database::{AppliedMigrations, Database, SeedReport};
+use crate::database::{AppliedMigrations, SeedReport};
 use crate::error::Error;
 
 /// Flags of `publisher run`.
@@ -42,7 +43,7 @@ struct RunReport {
 /// Migrates, seeds, publishes; then serves, where that is asked for.
 pub(super) async fn run(args: RunArgs) -> Result<(), Error> {
     let config = args.common.settle(&args.source, &args.sql, &args.out)?;
-    let mut database = Database::open(&config, "run").await?;
+    let mut database = open_database(&config, &args.common, "run").await?;
     args.common.say(&format!("database: {}\n", database.target));
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
     let seed = seed_database(&mut database, &config, &args.common, &args.seed, false).await?;

@@ -6,7 +6,7 @@ use clap::Args;
 use snapshot_format::TableKey;
 
 use super::check::{list_files, parse_allowance, refuse, validate_files, without};
-use super::warn_of_missing_triggers;
+use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{self, Database, SeedOptions, SeedReport, SeededTable, read_schema};
@@ -63,7 +63,7 @@ pub(super) async fn run(args: SeedArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&args.source, &SqlFlag::default(), &OutFlags::default())?;
-    let mut database = Database::open(&config, "seed").await?;
+    let mut database = open_database(&config, &args.common, "seed").await?;
     let report = seed_database(
         &mut database,
         &config,

@@ -88,7 +88,9 @@ impl DatabaseError {
 fn connect_hint(source: &PgError) -> &'static str {
     match source.sqlstate.as_deref() {
         // Class 28: invalid authorization.
-        Some(code) if code.starts_with("28") => "check the user and the password in the database URL",
+        Some(code) if code.starts_with("28") => {
+            "check the user and the password in the database URL"
+        }
         Some("3D000") => "create the database, or name another one in the database URL",
         Some(_) => "look at the server's log",
         None if source.message.contains("certificate") => {

@@ -44,6 +44,14 @@ pub struct Database {
 const EMBEDDED_DATABASE: &str = "tablecast";
 
 impl Database {
+    /// What whoever started the embedded server should know: where its data is, if that
+    /// is not where they would look.
+    pub fn notes(&self) -> &[String] {
+        self.embedded
+            .as_ref()
+            .map_or(&[], |embedded| &embedded.notes)
+    }
+
     /// Connects to the configured database, or starts the embedded one.
     ///
     /// `purpose` names the command to whoever looks at the server's sessions.
