@@ -95,7 +95,7 @@ fn readers_never_see_two_versions_at_once() {
     swap_under_load(30, 20);
 }
 
-/// The size that issue and documents speak of; half a minute.
+/// A publisher and readers as nobody has them; half a minute.
 #[test]
 #[ignore = "takes half a minute: run with --ignored"]
 fn five_hundred_publishes_under_two_hundred_connections() {
