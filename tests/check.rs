@@ -374,6 +374,7 @@ fn databases_in(state: &Path) -> Vec<String> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let embedded = publisher::database::Embedded::start(state).await.unwrap();
+        assert_ne!(processes_that_mention(state), Vec::<String>::new());
         let options = embedded.config("postgres");
         let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);

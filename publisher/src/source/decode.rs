@@ -620,8 +620,7 @@ fn convert_numeric(
         ));
     }
     let rounded = usize::try_from(-scale).unwrap_or_default();
-    let plain = number_key(text);
-    if plain != "0" && !plain.ends_with(&"0".repeat(rounded)) && !plain.contains('e') {
+    if rounded > 0 && !is_zero_in_last(rounded, &number_key(text)) {
         return Err(format!(
             "{text} would be rounded: the column takes no digits in its last {rounded} places before \
              the point"
@@ -793,6 +792,11 @@ fn string_form(kind: &Kind) -> &'static str {
         Kind::Bytea => "bytes in base64",
         _ => "a string",
     }
+}
+
+fn is_zero_in_last(places: usize, plain: &str) -> bool {
+    // By exponent only what is out of range anyway.
+    plain == "0" || plain.contains('e') || plain.ends_with(&"0".repeat(places))
 }
 
 // A decimal without a second spelling: whole numbers as they are, others by exponent.

@@ -229,10 +229,7 @@ impl<R: Read> RowReader<R> {
         loop {
             // The scan over what is buffered is the hot loop; `byte` only refills.
             let rest = &self.buffer[at.min(self.buffer.len())..];
-            at += rest
-                .iter()
-                .take_while(|b| **b != b'"' && **b != b'\\')
-                .count();
+            at += length_before(rest, |b| (b == b'"') | (b == b'\\'));
             match self.byte(at)? {
                 Some(b'"') => return Ok(at + 1),
                 Some(b'\\') => at += 2,
@@ -265,10 +262,9 @@ impl<R: Read> RowReader<R> {
         let mut at = start;
         loop {
             let rest = &self.buffer[at.min(self.buffer.len())..];
-            at += rest
-                .iter()
-                .take_while(|b| !matches!(b, b'"' | b'{' | b'}' | b'[' | b']'))
-                .count();
+            at += length_before(rest, |b| {
+                (b == b'"') | (b == b'{') | (b == b'}') | (b == b'[') | (b == b']')
+            });
             match self.byte(at)? {
                 Some(b'"') => at = self.skip_string(at)?,
                 Some(b'{' | b'[') => {
@@ -361,7 +357,11 @@ impl<R: Read> RowReader<R> {
         ))
     }
 
-    fn expected(&self, what: &str) -> SplitError {
+    fn expected(&mut self, what: &str) -> SplitError {
+        // All of the next character, which the buffer's end may divide.
+        if let Err(error) = self.fill_to(self.at + 4) {
+            return error.into();
+        }
         let rest = String::from_utf8_lossy(&self.buffer[self.at.min(self.buffer.len())..]);
         match rest.chars().next() {
             Some(c) => self.error(&format!("expected {what}, found {c:?}")),
@@ -382,13 +382,26 @@ pub(super) fn position_behind(position: (usize, usize), passed: &[u8]) -> (usize
     let (line, column) = position;
     // Continuation bytes of UTF-8 are not characters of their own.
     let characters = |bytes: &[u8]| bytes.iter().filter(|b| (**b & 0xc0) != 0x80).count();
-    match passed.iter().rposition(|byte| *byte == b'\n') {
+    // Few rows stand on several lines, and `contains` is quick.
+    let last = match passed.contains(&b'\n') {
+        true => passed.iter().rposition(|byte| *byte == b'\n'),
+        false => None,
+    };
+    match last {
         None => (line, column + characters(passed)),
         Some(last) => {
             let lines = passed.iter().filter(|byte| **byte == b'\n').count();
             (line + lines, 1 + characters(&passed[last + 1..]))
         }
     }
+}
+
+// How many bytes stand before the first that `ends`. Sixteen are looked at together, which
+// the compiler does in one step as long as `ends` has no branch.
+fn length_before(bytes: &[u8], ends: impl Fn(u8) -> bool) -> usize {
+    let none_ends = |chunk: &&[u8]| !chunk.iter().fold(false, |found, b| found | ends(*b));
+    let whole = 16 * bytes.chunks_exact(16).take_while(none_ends).count();
+    whole + bytes[whole..].iter().take_while(|b| !ends(**b)).count()
 }
 
 fn is_space(byte: u8) -> bool {
