@@ -9,6 +9,7 @@
     reason = "what the stories share is public to them"
 )]
 
+mod big;
 mod catalog;
 mod check;
 mod chinook;
