@@ -5,6 +5,7 @@
 //! length needs the memory of one row.
 
 use std::collections::BTreeMap;
+use std::io::{BufWriter, IntoInnerError};
 
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Manifest, ReferenceVersion,
@@ -94,7 +95,7 @@ pub async fn render_snapshot(
         tables.insert(table.key.clone(), entry);
     }
     let written = bootstrap.finish().map_err(write_failed)?;
-    let bootstrap = RenderedObject::bootstrap(written);
+    let bootstrap = RenderedObject::bootstrap(flushed(written)?);
     out.bar.finish_and_clear();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
@@ -109,7 +110,10 @@ pub async fn render_snapshot(
     Ok(Rendered { objects, manifest })
 }
 
-type Output = DigestWriter<Spool>;
+// BLAKE3 hashes 16 KiB at once several times as fast as a row after the other.
+type Output = BufWriter<DigestWriter<Spool>>;
+
+const BUFFER_SIZE: usize = 64 * 1024;
 
 struct Spools<'s> {
     staging: &'s Staging,
@@ -118,7 +122,10 @@ struct Spools<'s> {
 
 impl Spools<'_> {
     fn spool(&self) -> Output {
-        DigestWriter::new(Spool::new(self.staging))
+        BufWriter::with_capacity(
+            BUFFER_SIZE,
+            DigestWriter::new(Spool::new(self.staging)),
+        )
     }
 }
 
@@ -168,7 +175,7 @@ async fn render_table(
         })
         .await?;
     let (written, rows) = object.finish().map_err(write_failed)?;
-    let object = RenderedObject::table(table.key.clone(), written);
+    let object = RenderedObject::table(table.key.clone(), flushed(written)?);
     let entry = table_entry(table, &object, rows, version_seq, in_bootstrap);
     Ok((object, entry))
 }
@@ -205,6 +212,11 @@ fn table_entry(
         primary_key,
         columns,
     }
+}
+
+fn flushed(written: Output) -> Result<DigestWriter<Spool>, SnapshotError> {
+    let flushed = written.into_inner().map_err(IntoInnerError::into_error);
+    flushed.map_err(write_failed)
 }
 
 fn write_failed(source: std::io::Error) -> SnapshotError {
