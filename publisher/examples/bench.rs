@@ -396,7 +396,7 @@ fn write_rows(folder: &Path, rows: u64) -> std::io::Result<()> {
         row.fill(number, &mut random);
         let separator = if number == 0 { "[\n" } else { ",\n" };
         write!(whole, "{separator}{}", row.json(row.quantity))?;
-        let quantity = row.quantity + u64::from(number % 100 == 0);
+        let quantity = row.quantity + u64::from(number.is_multiple_of(100));
         write!(changed, "{separator}{}", row.json(quantity))?;
         row.copy_line(&mut copy)?;
     }
@@ -441,7 +441,7 @@ impl Row {
             low & 0xffff_ffff_ffff
         );
         self.label = random.words(3);
-        self.description = (number % 5 != 0).then(|| random.words(18));
+        self.description = (!number.is_multiple_of(5)).then(|| random.words(18));
         self.quantity = random.below(10_000);
         self.price = format!("{}.{:03}", random.below(100_000), random.below(1000));
         self.weight = format!("{}.{}", random.below(1000), 1 + random.below(9));

@@ -122,10 +122,7 @@ struct Spools<'s> {
 
 impl Spools<'_> {
     fn spool(&self) -> Output {
-        BufWriter::with_capacity(
-            BUFFER_SIZE,
-            DigestWriter::new(Spool::new(self.staging)),
-        )
+        BufWriter::with_capacity(BUFFER_SIZE, DigestWriter::new(Spool::new(self.staging)))
     }
 }
 
