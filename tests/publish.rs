@@ -696,6 +696,8 @@ fn a_snapshot_taken_among_writers_shows_one_committed_state() {
                 });
             });
         }
+        // Also where an assertion fails, or the writers would write for ever.
+        let stop = Raised(&done);
         let mut last = 0;
         for _ in 0..6 {
             let before = written.load(Ordering::Relaxed);
@@ -723,8 +725,17 @@ fn a_snapshot_taken_among_writers_shows_one_committed_state() {
                 std::thread::yield_now();
             }
         }
-        done.store(true, Ordering::Relaxed);
+        drop(stop);
         assert!(last > 1, "somebody wrote in between");
     });
     judged_by("check_snapshot.py", &["snapshots"], &project);
+}
+
+/// A flag that is raised when this goes.
+struct Raised<'f>(&'f AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
