@@ -25,7 +25,7 @@ fn what_each_revision_lacks_or_has_too_much_is_reported() {
             "executionStyles.json: the file is missing; if table execution_styles is not kept in a file, set from_file = false under [tables.executionStyles] in tablecast.toml",
             "loadPlacement.json: the file is missing; if table load_placement is not kept in a file, set from_file = false under [tables.loadPlacement] in tablecast.toml",
             "motionPaths.json: the file is missing; if table motion_paths is not kept in a file, set from_file = false under [tables.motionPaths] in tablecast.toml",
-            "motionPlanes.json: no table has the key \"motionPlanes\"",
+            "motionPlanes.json: no table has the key \"motionPlanes\"; if the file is not a table, name it in ignore_files in tablecast.toml",
             "motions.json: column \"motion_planes\": table motions has no such column (in 23 rows)",
             "motions.json: column \"upper_lower_body\": table motions has no such column (in 72 rows)",
             "resistanceOrigin.json: the file is missing; if table resistance_origin is not kept in a file, set from_file = false under [tables.resistanceOrigin] in tablecast.toml",

@@ -4,10 +4,7 @@
     clippy::unwrap_used,
     reason = "a test that meets the unexpected has failed"
 )]
-#![allow(
-    unreachable_pub,
-    reason = "what the stories share is public to them"
-)]
+#![allow(unreachable_pub, reason = "what the stories share is public to them")]
 
 mod big;
 mod catalog;
@@ -18,5 +15,6 @@ mod failing_seed;
 mod fixtures;
 mod migrate;
 mod publish;
+mod run;
 mod seed;
 mod support;

@@ -18,19 +18,23 @@ use crate::schema::{Schema, Table};
 /// # Errors
 /// Where the command fails.
 pub async fn execute(cli: Cli) -> Result<(), Error> {
-    let interrupted = interrupt();
     let command = async {
         match cli.command {
-            Command::Run(args) => run::run(args).await,
-            Command::Migrate(args) => migrate::run(args).await,
-            Command::Check(args) => check::run(args).await,
-            Command::Seed(args) => seed::run(args).await,
-            Command::Publish(args) => publish::run(args).await,
+            Command::Run(args) => return run::run(args).await,
+            Command::Migrate(args) => migrate::run(args).await?,
+            Command::Check(args) => check::run(args).await?,
+            Command::Seed(args) => seed::run(args).await?,
+            Command::Publish(args) => publish::run(args).await?,
         }
+        Ok(None)
     };
-    tokio::select! {
-        result = command => result,
-        () = interrupted => Err(Error::Interrupted),
+    let serving = tokio::select! {
+        result = command => result?,
+        () = interrupt() => return Err(Error::Interrupted),
+    };
+    match serving {
+        Some(serving) => serving.serve().await,
+        None => Ok(()),
     }
 }
 

@@ -40,8 +40,15 @@ struct RunReport {
     publish: PublishReport,
 }
 
-/// Migrates, seeds, publishes; then serves, where that is asked for.
-pub(super) async fn run(args: RunArgs) -> Result<(), Error> {
+/// What is left to do once a snapshot is published: to serve it.
+pub(super) struct Serving {
+    config: Config,
+    address: SocketAddr,
+    common: Common,
+}
+
+/// Migrates, seeds, publishes; gives what is then to be served, where that is asked for.
+pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     let config = args.common.settle(&args.source, &args.sql, &args.out)?;
     let mut database = open_database(&config, &args.common, "run").await?;
     args.common.say(&format!("database: {}\n", database.target));
@@ -55,20 +62,24 @@ pub(super) async fn run(args: RunArgs) -> Result<(), Error> {
         seed,
         publish,
     })?;
-    match args.serve {
-        Some(address) => serve(&config, address, &args.common).await,
-        None => Ok(()),
-    }
+    Ok(args.serve.map(|address| Serving {
+        config,
+        address,
+        common: args.common,
+    }))
 }
 
-async fn serve(config: &Config, address: SocketAddr, common: &Common) -> Result<(), Error> {
-    let options = snapshot_server::Options::new(&config.out, address);
-    let server = snapshot_server::bind(options).await?;
-    let url = format!("http://{}", server.local_addr());
-    common.say(&format!(
-        "serving {} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap\n\
-         Ctrl-C ends it.\n",
-        config.out.display()
-    ));
-    Ok(server.run(super::interrupt()).await?)
+impl Serving {
+    /// Serves until Ctrl-C or SIGTERM, which is how it is meant to end.
+    pub(super) async fn serve(self) -> Result<(), Error> {
+        let options = snapshot_server::Options::new(&self.config.out, self.address);
+        let server = snapshot_server::bind(options).await?;
+        let url = format!("http://{}", server.local_addr());
+        self.common.say(&format!(
+            "serving {} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap\n\
+             Ctrl-C ends it.\n",
+            self.config.out.display()
+        ));
+        Ok(server.run(super::interrupt()).await?)
+    }
 }
