@@ -5,7 +5,7 @@
 //! rolls everything back.
 //!
 //! A large file for an empty table needs no plan: it is copied straight into the table when
-//! its turn to be written comes. That takes half the time of staging and inserting it.
+//! its turn to be written comes, which spares the server staging, joining and single inserts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
