@@ -183,13 +183,17 @@ fn forward(
         } else {
             message.0.clone()
         };
+        let is_last =
+            messages.len() == at && matches!(mischief, Mischief::LoseTheAnswer | Mischief::Kill);
+        if is_last {
+            // Before the server has the message, or its answer might be quicker. What the
+            // publisher has sent beyond it, without waiting for an answer, is lost too.
+            let _ = client.shutdown(std::net::Shutdown::Both);
+        }
         // A session that was ended takes nothing more.
         let _ = server.write_all(&bytes);
         messages.push(message);
-        // What the publisher has sent beyond it, without waiting for an answer, is lost too.
-        if messages.len() == at + 1 && matches!(mischief, Mischief::LoseTheAnswer | Mischief::Kill)
-        {
-            let _ = client.shutdown(std::net::Shutdown::Both);
+        if is_last {
             break;
         }
     }
