@@ -40,7 +40,6 @@ pub(super) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
 /// half-way leaves nothing that looks like one.
 pub(super) async fn create(home: &Home, binaries: &Binaries) -> Result<(), EmbeddedError> {
     let parent = home.parent();
-    remove_unfinished(parent);
     let unfinished = new_folder(parent, UNFINISHED)?;
     home.give(unfinished.path())?;
     initdb(home, binaries, unfinished.path()).await?;
@@ -76,10 +75,11 @@ async fn initdb(home: &Home, binaries: &Binaries, data: &Path) -> Result<(), Emb
     })
 }
 
-/// Clears away what killed runs left. Only an attempt: an orphaned initdb may still be
-/// writing there, and each run has a name of its own anyway.
-fn remove_unfinished(parent: &Path) {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+/// Clears away what killed runs left, also those whose successor has made the data since.
+/// Only an attempt: an orphaned initdb may still be writing there, and each run has a name
+/// of its own anyway.
+pub(super) fn remove_unfinished(home: &Home) {
+    let entries = fs::read_dir(home.parent()).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
     {
         let _ = fs::remove_dir_all(entry.path());

@@ -119,6 +119,7 @@ pub(super) async fn leave(home: &Home, server: Server) -> Result<(), EmbeddedErr
 }
 
 async fn start(home: &Home, alive: File) -> Result<Server, EmbeddedError> {
+    cluster::remove_unfinished(home);
     let major = cluster::major(&home.data)?;
     let binaries = binaries::find(&home.data, major)?;
     if major.is_none() {
