@@ -18,6 +18,7 @@ pub struct Problem {
 
 /// A place in the source files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Place {
     /// The file's name.
     pub file: String,
