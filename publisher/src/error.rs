@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
+use crate::history::ResolveError;
 use crate::publish::PublishError;
 use crate::snapshot::SnapshotError;
 use crate::source::Problem;
@@ -58,6 +59,9 @@ pub enum Error {
     /// The snapshot could not be made public.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// No version has the name that was given.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// The server does not serve.
     #[error(transparent)]
     Serve(#[from] snapshot_server::ServerError),
@@ -77,6 +81,7 @@ impl Error {
             Self::Snapshot(error) => error.hint(),
             Self::Store(error) => error.hint().map(str::to_owned),
             Self::Publish(error) => error.hint().map(str::to_owned),
+            Self::Resolve(error) => Some(error.hint().to_owned()),
             Self::Config(_)
             | Self::Usage(_)
             | Self::Problems { .. }
@@ -89,7 +94,7 @@ impl Error {
     /// shell expects of a program that a signal ended.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Resolve(ResolveError::Malformed { .. }) => 2,
             Self::Interrupted => 130,
             _ => 1,
         }

@@ -15,6 +15,7 @@ pub mod commands;
 pub mod config;
 pub mod database;
 pub mod error;
+pub mod history;
 pub mod progress;
 pub mod publish;
 pub mod render;

@@ -395,6 +395,7 @@ fn next_version(
             hash: manifest.bootstrap.hash,
             size: manifest.bootstrap.size,
         },
+        rollback: None,
     })
 }
 

@@ -30,7 +30,7 @@ pub use names::{NameError, ReferenceVersion, SchemaVersion, TableKey};
 pub use object::{Digest, DigestWriter, HashError, ObjectHash, Sha256};
 pub use render::{BootstrapHeader, BootstrapWriter, RowShape, TableWriter};
 pub use variant::{Encoding, MIN_VARIANT_SIZE, compress, decompress};
-pub use version::{ObjectRef, Version, VersionError};
+pub use version::{ObjectRef, Rollback, Version, VersionError};
 
 /// The format that this crate reads and writes. A reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;

@@ -36,6 +36,20 @@ pub struct Version {
     pub manifest: ObjectRef,
     /// The bootstrap object, for a reader that needs every table and no manifest.
     pub bootstrap: ObjectRef,
+    /// Where this is a rollback: the earlier publication whose content is public again.
+    /// While the newest version has it, publishing other data is held back. Readers need
+    /// not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+}
+
+/// The publication that a rollback points back at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its sequence.
+    pub sequence: u64,
 }
 
 /// An object's name and its uncompressed size.
@@ -119,6 +133,10 @@ mod tests {
                 hash: ObjectHash::of(b"b"),
                 size: u64::MAX,
             },
+            rollback: Some(Rollback {
+                epoch: u64::MAX,
+                sequence: u64::MAX,
+            }),
         }
     }
 
@@ -137,6 +155,24 @@ mod tests {
             Version::parse(text.as_bytes()).expect("readable"),
             longest()
         );
+    }
+
+    #[test]
+    fn only_a_rollback_says_that_it_is_one() {
+        let plain = Version {
+            rollback: None,
+            ..longest()
+        };
+        let bytes = plain.to_bytes();
+        assert!(!String::from_utf8_lossy(&bytes).contains("rollback"));
+        assert_eq!(Version::parse(&bytes).expect("our own bytes"), plain);
+        let text = String::from_utf8(longest().to_bytes()).expect("JSON is UTF-8");
+        let last = format!(
+            r#","rollback":{{"epoch":{},"sequence":{}}}}}"#,
+            u64::MAX,
+            u64::MAX
+        );
+        assert!(text.ends_with(&last), "{text}");
     }
 
     #[test]

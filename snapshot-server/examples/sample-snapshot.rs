@@ -82,6 +82,7 @@ fn write(folder: &Path, tables: usize, bytes_per_table: usize) -> Result<(), Box
         generated_at,
         manifest: reference(manifest),
         bootstrap: reference(digest),
+        rollback: None,
     };
     fs::write(folder.join(Key::Version.path()), version.to_bytes())?;
     eprintln!("{} and {tables} tables", Key::Bootstrap(digest.hash, None));

@@ -50,6 +50,7 @@ VERSION = {
     "manifest": REFERENCE,
     "bootstrap": REFERENCE,
 }
+ROLLBACK = {"epoch": int, "sequence": int}
 MANIFEST = {
     "formatVersion": int,
     "schemaVersion": VERSION["schemaVersion"],
@@ -166,7 +167,11 @@ class SnapshotCheck:
     def check_version(self, path):
         data = self.read(path, MAX_VERSION_SIZE)
         version = data and self.parse(path, data)
-        if not version or not self.check_fields(path, version, VERSION):
+        if not version:
+            return None
+        # Only a rollback has that field.
+        shape = {**VERSION, "rollback": ROLLBACK} if "rollback" in version else VERSION
+        if not self.check_fields(path, version, shape):
             return None
         if version["formatVersion"] != FORMAT_VERSION:
             self.fault(path, f"formatVersion is {version['formatVersion']}")

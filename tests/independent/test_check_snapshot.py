@@ -160,6 +160,12 @@ class CheckSnapshot(unittest.TestCase):
             write_snapshot(self.root, edit_version=edit)
             self.assert_fault("version.json", what)
 
+    def test_a_rollback_says_where_it_points_back_at(self):
+        write_snapshot(self.root, edit_version=lambda version: version.update(rollback={"epoch": 1, "sequence": 2}))
+        self.assertEqual(self.faults(), [])
+        write_snapshot(self.root, edit_version=lambda version: version.update(rollback={"epoch": 1}))
+        self.assert_fault("version.json", "sequence is missing")
+
     def test_a_version_that_contradicts_its_manifest(self):
         for edit, what in (
             (lambda v: v["manifest"].update(size=1), "says that the manifest has 1 bytes"),

@@ -502,6 +502,8 @@ def version_cases():
     yield case("fields that a reader does not know", {"later": {"a": [1]}, **plain, "x": None}, **read(plain))
     unknown = {**plain, "manifest": {**plain["manifest"], "signature": "later"}}
     yield case("a field that a reader does not know, further in", unknown, **read(unknown))
+    rollback = {**plain, "rollback": {"epoch": 1771938724, "sequence": 12}}
+    yield case("a rollback", rollback, **read(rollback))
     highest = version_fields(epoch=2**53 - 1, sequence=2**53 - 1)
     yield case("the highest numbers that every reader keeps", highest, **read(highest))
     full = json.dumps(plain, separators=(",", ":"))

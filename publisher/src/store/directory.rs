@@ -23,6 +23,7 @@ use snapshot_format::Key;
 
 use super::lock::Lock;
 use super::{Disk, Holder, Store, StoreError};
+use crate::history;
 use crate::spool::{Spool, Staging};
 
 /// A folder that is a store, open for writing.
@@ -173,22 +174,7 @@ impl Inner {
     }
 
     fn history(&self) -> Result<Vec<(u64, u64)>, StoreError> {
-        let folder = self.root.join("versions");
-        let failed = || StoreError::failed("list", folder.display());
-        let mut orders = Vec::new();
-        for entry in found(fs::read_dir(&folder))
-            .map_err(failed())?
-            .into_iter()
-            .flatten()
-        {
-            let name = entry.map_err(failed())?.file_name();
-            let path = format!("versions/{}", name.to_string_lossy());
-            if let Some(Key::History { epoch, sequence }) = Key::parse(&path) {
-                orders.push((epoch, sequence));
-            }
-        }
-        orders.sort_unstable();
-        Ok(orders)
+        history::orders(&self.root.join("versions"))
     }
 
     fn put(&self, key: &Key, content: Spool) -> Result<(), StoreError> {

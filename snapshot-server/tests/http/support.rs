@@ -147,6 +147,7 @@ impl Store {
                 hash: digest.hash,
                 size: digest.size,
             },
+            rollback: None,
         };
         let (epoch, sequence) = version.order();
         let version_bytes = version.to_bytes();
