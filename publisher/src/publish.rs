@@ -18,28 +18,29 @@
 //! completes that publication before it begins its own. So no page is ever overwritten,
 //! the sequence has neither gap nor repeat, and a lost `version.json` comes back.
 
+mod error;
 mod last;
 mod missing;
+mod outcome;
 mod variants;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
 use snapshot_format::{
     Digest, DigestWriter, FORMAT_VERSION, Key, Manifest, ObjectHash, ObjectRef, TableKey, Version,
-    VersionError,
 };
 
+pub use self::error::PublishError;
 use self::last::Last;
+pub use self::outcome::{Event, Published, Timings};
 use crate::spool::Spool;
-use crate::store::{Store, StoreError, hint_for};
+use crate::store::Store;
 
 /// A database state as the bytes that are published.
 #[derive(Debug)]
@@ -86,152 +87,6 @@ impl RenderedObject {
     /// Its bytes.
     pub fn bytes(&self) -> &Spool {
         &self.bytes
-    }
-}
-
-/// What is reported while a publication goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// Variants are made.
-    Compressing {
-        /// Bytes that went into compressors.
-        done_bytes: u64,
-        /// Bytes that have to.
-        total_bytes: u64,
-    },
-    /// Files are put.
-    Putting {
-        /// So many are there.
-        done: usize,
-        /// Of so many.
-        total: usize,
-    },
-}
-
-/// How a publication ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(
-    tag = "outcome",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
-pub enum Published {
-    /// The state is public already; nothing was written.
-    Unchanged {
-        /// The version that stays.
-        version: Version,
-    },
-    /// A publisher that was killed had put this state and not yet swapped to it; that
-    /// was done now.
-    Completed {
-        /// The version that it had made.
-        version: Version,
-    },
-    /// There is a new version.
-    Changed {
-        /// The new version.
-        version: Version,
-        /// Objects that the store did not hold, or not with every variant.
-        objects_written: usize,
-        /// Objects that it held.
-        objects_reused: usize,
-        /// Bytes of the objects and variants that were put.
-        bytes: u64,
-        /// What took how long.
-        timings: Timings,
-    },
-}
-
-impl Published {
-    /// The version that is public now.
-    pub fn version(&self) -> &Version {
-        match self {
-            Self::Unchanged { version }
-            | Self::Completed { version }
-            | Self::Changed { version, .. } => version,
-        }
-    }
-}
-
-/// What took how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Timings {
-    /// Making the variants.
-    #[serde(rename = "variantsMs", serialize_with = "milliseconds")]
-    pub variants: Duration,
-    /// Putting objects and variants, durably.
-    #[serde(rename = "putMs", serialize_with = "milliseconds")]
-    pub put: Duration,
-    /// Putting the manifest and the history, and swapping the version.
-    #[serde(rename = "swapMs", serialize_with = "milliseconds")]
-    pub swap: Duration,
-}
-
-/// Why a snapshot was not made public. The old version is then still in place, whole.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The store refused.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A file that should hold a version does not.
-    #[error("{location} is not a version that this program can read")]
-    Version {
-        /// The file.
-        location: String,
-        /// Why not.
-        #[source]
-        source: VersionError,
-    },
-    /// A page of the history holds another publication than its name says.
-    #[error("{location} holds the publication {}-{}", order.0, order.1)]
-    Misplaced {
-        /// The file.
-        location: String,
-        /// What it holds.
-        order: (u64, u64),
-    },
-    /// The sequence is the highest that there is.
-    #[error(
-        "version.json holds the sequence {}, after which none can come",
-        u64::MAX
-    )]
-    LastSequence,
-    /// The history names a manifest that is not there, so it cannot be completed.
-    #[error("{location}, which the last publication names, is missing or has another size")]
-    Incomplete {
-        /// The manifest.
-        location: String,
-    },
-    /// A variant could not be made.
-    #[error("failed to compress {key}")]
-    Variant {
-        /// The variant.
-        key: String,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl PublishError {
-    /// What may help.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Store(error) => error.hint(),
-            Self::Version {
-                source: VersionError::TooNew(_),
-                ..
-            } => Some("a later release of this program wrote it; publish with that one"),
-            Self::Version { .. } => Some(
-                "another program wrote it; remove that file and publish again: the last version comes back from versions/",
-            ),
-            Self::Misplaced { .. } => Some("another program wrote it; remove that file"),
-            Self::LastSequence => Some("another program wrote it; remove it and publish again"),
-            Self::Incomplete { .. } => Some(
-                "another program removed it; restore it, or begin a new store in an empty folder",
-            ),
-            Self::Variant { source, .. } => hint_for(source),
-        }
     }
 }
 
@@ -420,21 +275,4 @@ fn names_all(manifest: &Manifest, objects: &[RenderedObject]) -> bool {
         && tables
             .map(|(table, entry)| (Key::Table(table.clone(), entry.hash, None), entry.size))
             .all(|(key, size)| holds(key, size))
-}
-
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-impl fmt::Display for Published {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Version {
-            epoch, sequence, ..
-        } = self.version();
-        match self {
-            Self::Unchanged { .. } => write!(f, "unchanged, still {epoch}-{sequence}"),
-            Self::Completed { .. } => write!(f, "completed {epoch}-{sequence}"),
-            Self::Changed { .. } => write!(f, "published {epoch}-{sequence}"),
-        }
-    }
 }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::spool::{MEMORY_LIMIT, Staging};
-use crate::store::{DirectoryStore, Disk, Step};
+use crate::store::{DirectoryStore, Disk, Step, StoreError};
 
 const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
 const PATIENCE: Duration = Duration::from_secs(60);

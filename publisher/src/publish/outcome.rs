@@ -1,0 +1,102 @@
+//! How a publication goes, and how it ended.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use snapshot_format::Version;
+
+/// What is reported while a publication goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Variants are made.
+    Compressing {
+        /// Bytes that went into compressors.
+        done_bytes: u64,
+        /// Bytes that have to.
+        total_bytes: u64,
+    },
+    /// Files are put.
+    Putting {
+        /// So many are there.
+        done: usize,
+        /// Of so many.
+        total: usize,
+    },
+}
+
+/// How a publication ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(
+    tag = "outcome",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Published {
+    /// The state is public already; nothing was written.
+    Unchanged {
+        /// The version that stays.
+        version: Version,
+    },
+    /// A publisher that was killed had put this state and not yet swapped to it; that
+    /// was done now.
+    Completed {
+        /// The version that it had made.
+        version: Version,
+    },
+    /// There is a new version.
+    Changed {
+        /// The new version.
+        version: Version,
+        /// Objects that the store did not hold, or not with every variant.
+        objects_written: usize,
+        /// Objects that it held.
+        objects_reused: usize,
+        /// Bytes of the objects and variants that were put.
+        bytes: u64,
+        /// What took how long.
+        timings: Timings,
+    },
+}
+
+impl Published {
+    /// The version that is public now.
+    pub fn version(&self) -> &Version {
+        match self {
+            Self::Unchanged { version }
+            | Self::Completed { version }
+            | Self::Changed { version, .. } => version,
+        }
+    }
+}
+
+/// What took how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Timings {
+    /// Making the variants.
+    #[serde(rename = "variantsMs", serialize_with = "milliseconds")]
+    pub variants: Duration,
+    /// Putting objects and variants, durably.
+    #[serde(rename = "putMs", serialize_with = "milliseconds")]
+    pub put: Duration,
+    /// Putting the manifest and the history, and swapping the version.
+    #[serde(rename = "swapMs", serialize_with = "milliseconds")]
+    pub swap: Duration,
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Version {
+            epoch, sequence, ..
+        } = self.version();
+        match self {
+            Self::Unchanged { .. } => write!(f, "unchanged, still {epoch}-{sequence}"),
+            Self::Completed { .. } => write!(f, "completed {epoch}-{sequence}"),
+            Self::Changed { .. } => write!(f, "published {epoch}-{sequence}"),
+        }
+    }
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
