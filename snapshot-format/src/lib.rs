@@ -20,6 +20,7 @@ mod manifest;
 mod names;
 pub mod number;
 mod object;
+mod read;
 mod render;
 mod variant;
 mod version;
@@ -28,8 +29,9 @@ pub use layout::{Cache, Key};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
 pub use names::{NameError, ReferenceVersion, SchemaVersion, TableKey};
 pub use object::{Digest, DigestWriter, HashError, ObjectHash, Sha256};
+pub use read::{BootstrapReader, ReadError, TableReader};
 pub use render::{BootstrapHeader, BootstrapWriter, RowShape, TableWriter};
-pub use variant::{Encoding, MIN_VARIANT_SIZE, compress, decompress};
+pub use variant::{Encoding, MIN_VARIANT_SIZE, compress, decompress, unpack};
 pub use version::{ObjectRef, Rollback, Version, VersionError};
 
 /// The format that this crate reads and writes. A reader refuses a higher one.

@@ -12,6 +12,7 @@
 
 use std::io::{self, Write};
 
+use crate::read::{bootstrap_head, table_head};
 use crate::{ReferenceVersion, SchemaVersion, TableKey, canonical};
 
 /// The columns of a table's rows, in the order in which they are published.
@@ -63,10 +64,7 @@ impl<W: Write> TableWriter<W> {
     /// # Errors
     /// What `out` gives.
     pub fn new(mut out: W, schema: SchemaVersion, table: &TableKey) -> io::Result<Self> {
-        write!(
-            out,
-            r#"{{"schemaVersion":"{schema}","table":"{table}","rows":["#
-        )?;
+        out.write_all(table_head(schema, table).as_bytes())?;
         Ok(Self {
             rows: Rows::new(out),
         })
@@ -115,16 +113,7 @@ impl<W: Write> BootstrapWriter<W> {
     /// # Errors
     /// What `out` gives.
     pub fn new(mut out: W, header: &BootstrapHeader) -> io::Result<Self> {
-        let BootstrapHeader {
-            schema_version,
-            reference_version,
-            generated_at,
-        } = header;
-        write!(
-            out,
-            r#"{{"schemaVersion":"{schema_version}","referenceVersion":"{reference_version}","#
-        )?;
-        write!(out, r#""generatedAt":"{generated_at}","tables":{{"#)?;
+        out.write_all(bootstrap_head(header).as_bytes())?;
         Ok(Self {
             out: Some(out),
             current: None,

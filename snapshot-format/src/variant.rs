@@ -3,7 +3,7 @@
 //! A variant is not hashed: another release of a compressor may give other bytes that
 //! unpack to the same object.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 /// An object of at least this many bytes has every variant, a smaller one has none, so
 /// that a reader knows from the size which files exist.
@@ -144,6 +144,104 @@ pub fn decompress(encoding: Encoding, variant: impl Read, limit: u64) -> io::Res
     Ok(object)
 }
 
+/// Unpacks a variant into `object`, at most `limit` bytes of it, in little memory. Gives
+/// the number of bytes.
+///
+/// Stricter than [`decompress`]: a variant is one stream (a gzip member, a Zstandard
+/// frame), and nothing stands behind it, be it empty.
+///
+/// # Errors
+/// What reading and writing give; [`io::ErrorKind::InvalidData`] where the variant is
+/// damaged, is followed by other bytes, or unpacks to more than `limit` bytes.
+pub fn unpack(
+    encoding: Encoding,
+    variant: impl BufRead,
+    object: &mut impl Write,
+    limit: u64,
+) -> io::Result<u64> {
+    match encoding {
+        Encoding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(variant)?.single_frame();
+            let size = copy_at_most(&mut decoder, object, limit)?;
+            expect_end(decoder.finish())?;
+            Ok(size)
+        }
+        Encoding::Brotli => unpack_brotli(variant, object, limit),
+        Encoding::Gzip => {
+            let mut decoder = flate2::bufread::GzDecoder::new(variant);
+            let size = copy_at_most(&mut decoder, object, limit)?;
+            expect_end(decoder.into_inner())?;
+            Ok(size)
+        }
+    }
+}
+
+// By the decoder itself: its reader takes in more than the stream has, and does not say
+// whether there was more.
+fn unpack_brotli(
+    mut variant: impl BufRead,
+    object: &mut impl Write,
+    limit: u64,
+) -> io::Result<u64> {
+    let memory = brotli::enc::StandardAlloc::default;
+    let mut state = brotli::BrotliState::new_strict(memory(), memory(), memory());
+    let mut buffer = vec![0; BUFFER_SIZE];
+    let mut unpacked = 0;
+    loop {
+        let input = variant.fill_buf()?;
+        let (mut input_left, mut taken) = (input.len(), 0);
+        let (mut room, mut given) = (buffer.len(), 0);
+        let result = brotli::BrotliDecompressStream(
+            &mut input_left,
+            &mut taken,
+            input,
+            &mut room,
+            &mut given,
+            &mut buffer,
+            &mut 0,
+            &mut state,
+        );
+        let at_end = input.is_empty();
+        variant.consume(taken);
+        unpacked += given as u64;
+        if unpacked > limit {
+            return Err(invalid(format!("unpacks to more than {limit} bytes")));
+        }
+        object.write_all(&buffer[..given])?;
+        match result {
+            brotli::BrotliResult::ResultSuccess => break,
+            brotli::BrotliResult::NeedsMoreInput if at_end => {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            brotli::BrotliResult::ResultFailure => {
+                return Err(invalid("is no Brotli stream".to_owned()));
+            }
+            _ => {}
+        }
+    }
+    expect_end(variant)?;
+    Ok(unpacked)
+}
+
+fn copy_at_most(from: &mut impl Read, to: &mut impl Write, limit: u64) -> io::Result<u64> {
+    let copied = io::copy(&mut from.take(limit.saturating_add(1)), to)?;
+    match copied > limit {
+        true => Err(invalid(format!("unpacks to more than {limit} bytes"))),
+        false => Ok(copied),
+    }
+}
+
+fn expect_end(mut rest: impl BufRead) -> io::Result<()> {
+    match rest.fill_buf()?.is_empty() {
+        true => Ok(()),
+        false => Err(invalid("is followed by other bytes".to_owned())),
+    }
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
 const BUFFER_SIZE: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -186,6 +284,37 @@ mod tests {
         let object = b"{\"id\":\"NEUTRAL\"}".repeat(100);
         for encoding in Encoding::ALL {
             assert_eq!(variant_of(encoding, &object), variant_of(encoding, &object));
+        }
+    }
+
+    #[test]
+    fn unpacking_is_the_same_in_pieces_and_takes_nothing_more() {
+        for size in [0, 1, 1024, 300_000] {
+            let object: Vec<u8> = (0..size)
+                .map(|i: u32| (i.wrapping_mul(i) / 7) as u8)
+                .collect();
+            for encoding in Encoding::ALL {
+                let variant = variant_of(encoding, &object);
+                let unpacked = |variant: &[u8], limit| {
+                    let mut unpacked = Vec::new();
+                    unpack(encoding, variant, &mut unpacked, limit).map(|_| unpacked)
+                };
+                let limit = u64::from(size);
+                assert_eq!(
+                    unpacked(&variant, limit).expect("ours"),
+                    object,
+                    "{encoding:?}"
+                );
+                if size > 0 {
+                    assert!(unpacked(&variant, limit - 1).is_err(), "{encoding:?}");
+                    assert!(unpacked(&variant[..variant.len() - 1], limit).is_err());
+                }
+                // Another stream that holds nothing, a byte of padding, a byte at all.
+                for more in [variant_of(encoding, b""), vec![0], vec![b'x']] {
+                    let longer = [variant.clone(), more].concat();
+                    assert!(unpacked(&longer, limit).is_err(), "{encoding:?} {size}");
+                }
+            }
         }
     }
 }
