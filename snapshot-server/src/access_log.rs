@@ -4,7 +4,10 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use hyper::header::HeaderValue;
@@ -13,8 +16,11 @@ use hyper::{Method, StatusCode, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::load::lock;
+
 /// How requests are logged, to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
 pub enum AccessLog {
     /// Not at all.
     #[default]
@@ -31,7 +37,8 @@ const WAITING_LINES: usize = 8 * 1024;
 /// What is known of a request when it arrives. Everything in it is shared, not copied.
 pub(crate) struct Entry {
     pub(crate) time: SystemTime,
-    pub(crate) peer: Option<IpAddr>,
+    /// Who asks, as far as that is known and believed.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) method: Method,
     pub(crate) target: Option<PathAndQuery>,
     pub(crate) version: Version,
@@ -48,34 +55,41 @@ struct Line {
 
 /// The way to the writer. It ends, with everything written, when this is dropped.
 pub(crate) struct Logger {
-    lines: Option<SyncSender<Line>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    format: AtomicU8,
+    /// Begun with the first line that is wanted.
+    writer: Mutex<Option<Writer>>,
 }
 
+struct Writer {
+    lines: SyncSender<(Line, Render)>,
+    thread: JoinHandle<()>,
+}
+
+type Render = fn(&Line) -> String;
+
 impl Logger {
-    pub(crate) fn start(format: AccessLog) -> Self {
-        let render = match format {
-            AccessLog::Off => {
-                return Self {
-                    lines: None,
-                    writer: None,
-                };
-            }
-            AccessLog::Text => text,
-            AccessLog::Json => json,
-        };
-        let (lines, waiting) = sync_channel(WAITING_LINES);
-        let writer = std::thread::Builder::new().name("access-log".to_owned());
-        // Without a thread there is no log; the server serves all the same.
-        let writer = writer.spawn(move || write(&waiting, render)).ok();
+    pub(crate) fn new(format: AccessLog) -> Self {
         Self {
-            lines: Some(lines),
-            writer,
+            format: AtomicU8::new(format as u8),
+            writer: Mutex::default(),
         }
     }
 
+    /// How requests that are over from now on are logged.
+    pub(crate) fn set_format(&self, format: AccessLog) {
+        self.format.store(format as u8, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_on(&self) -> bool {
-        self.lines.is_some()
+        self.render().is_some()
+    }
+
+    fn render(&self) -> Option<Render> {
+        match self.format.load(Ordering::Relaxed) {
+            format if format == AccessLog::Text as u8 => Some(text),
+            format if format == AccessLog::Json as u8 => Some(json),
+            _ => None,
+        }
     }
 
     /// False where the line was dropped.
@@ -86,37 +100,52 @@ impl Logger {
         sent_bytes: u64,
         took: Duration,
     ) -> bool {
-        let Some(lines) = &self.lines else {
+        let Some(render) = self.render() else {
             return true;
         };
-        let sent = lines.try_send(Line {
+        let line = Line {
             entry,
             status,
             sent_bytes,
             took,
-        });
-        !matches!(sent, Err(TrySendError::Full(_)))
+        };
+        let mut writer = lock(&self.writer);
+        if writer.is_none() {
+            // Without a thread there is no log; the server serves all the same.
+            *writer = Writer::start().ok();
+        }
+        let writer = writer.as_ref();
+        writer.is_some_and(|writer| writer.lines.try_send((line, render)).is_ok())
+    }
+}
+
+impl Writer {
+    fn start() -> std::io::Result<Self> {
+        let (lines, waiting) = sync_channel(WAITING_LINES);
+        let thread = std::thread::Builder::new().name("access-log".to_owned());
+        let thread = thread.spawn(move || write(&waiting))?;
+        Ok(Self { lines, thread })
     }
 }
 
 impl Drop for Logger {
     fn drop(&mut self) {
-        drop(self.lines.take());
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        if let Some(Writer { lines, thread }) = lock(&self.writer).take() {
+            drop(lines);
+            let _ = thread.join();
         }
     }
 }
 
 /// Gathers what is there into one write, so that a burst costs few.
-fn write(waiting: &Receiver<Line>, render: fn(&Line) -> String) {
+fn write(waiting: &Receiver<(Line, Render)>) {
     const BATCH_BYTES: usize = 64 * 1024;
     let mut out = std::io::stdout().lock();
     let mut batch = String::new();
-    while let Ok(line) = waiting.recv() {
+    while let Ok((line, render)) = waiting.recv() {
         batch.push_str(&render(&line));
         while batch.len() < BATCH_BYTES
-            && let Ok(line) = waiting.try_recv()
+            && let Ok((line, render)) = waiting.try_recv()
         {
             batch.push_str(&render(&line));
         }
@@ -131,7 +160,9 @@ fn text(line: &Line) -> String {
     format!(
         "{} {} {} {} {} {}B {:.3}ms \"{}\"\n",
         time(entry),
-        entry.peer.map_or("-".to_owned(), |peer| peer.to_string()),
+        entry
+            .client
+            .map_or("-".to_owned(), |client| client.to_string()),
         entry.method,
         target(entry),
         line.status.as_u16(),
@@ -147,7 +178,7 @@ fn json(line: &Line) -> String {
     #[serde(rename_all = "camelCase")]
     struct Json<'a> {
         time: String,
-        peer: Option<IpAddr>,
+        client: Option<IpAddr>,
         method: &'a str,
         target: &'a str,
         protocol: String,
@@ -159,7 +190,7 @@ fn json(line: &Line) -> String {
     let entry = &line.entry;
     let json = Json {
         time: time(entry),
-        peer: entry.peer,
+        client: entry.client,
         method: entry.method.as_str(),
         target: target(entry),
         protocol: format!("{:?}", entry.version),
@@ -203,7 +234,7 @@ mod tests {
     fn line(user_agent: &[u8]) -> Line {
         let entry = Entry {
             time: UNIX_EPOCH + Duration::from_millis(1_771_938_724_007),
-            peer: Some([127, 0, 0, 1].into()),
+            client: Some([127, 0, 0, 1].into()),
             method: Method::GET,
             target: Some(PathAndQuery::from_static("/version.json?x")),
             version: Version::HTTP_11,
@@ -232,7 +263,7 @@ mod tests {
         assert_eq!(
             json(&line(b"a\"b")),
             concat!(
-                r#"{"time":"2026-02-24T13:12:04.007Z","peer":"127.0.0.1","method":"GET","#,
+                r#"{"time":"2026-02-24T13:12:04.007Z","client":"127.0.0.1","method":"GET","#,
                 r#""target":"/version.json?x","protocol":"HTTP/1.1","status":200,"sentBytes":312,"#,
                 r#""durationMs":0.081,"userAgent":"a\"b"}"#,
                 "\n"

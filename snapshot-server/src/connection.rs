@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use crate::load::lock;
 
 /// How long a connection may make no progress.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Between requests. Longer than the keep-alive of a CDN to its origin, or
     /// the CDN sends a request into a closing connection and answers 502.
@@ -45,15 +45,34 @@ impl Default for Timeouts {
     }
 }
 
+/// For an HTTP/2 client that asks for nothing to answer that it has heard of the end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How many connections there may be, and how long each may make no progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// All together.
+    pub(crate) most: usize,
+    /// Of one client's address; 0 is no limit.
+    pub(crate) most_per_client: usize,
+    pub(crate) timeouts: Timeouts,
+}
+
 /// Every open connection.
 pub(crate) struct Connections {
-    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    open: Mutex<Open>,
     next_id: AtomicU64,
-    most: usize,
-    timeouts: Timeouts,
+    limits: ArcSwap<Limits>,
     clock: Arc<Clock>,
     /// Told when the last connection of a stopping server ends.
     emptied: Notify,
+}
+
+/// The open connections, and how many of them each client has.
+#[derive(Default)]
+struct Open {
+    connections: HashMap<u64, Arc<Connection>>,
+    of_client: HashMap<IpAddr, usize>,
 }
 
 /// A date as HTTP writes it, and the two line ends after the last field.
@@ -111,23 +130,31 @@ fn date_line(now: SystemTime) -> DateLine {
 }
 
 impl Connections {
-    pub(crate) fn new(most: usize, timeouts: Timeouts) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             open: Mutex::default(),
             next_id: AtomicU64::new(0),
-            most: most.max(1),
-            timeouts,
+            limits: ArcSwap::from_pointee(limits),
             clock: Arc::new(Clock::new()),
             emptied: Notify::new(),
         }
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        **self.limits.load()
+    }
+
+    /// From now on. What is open and over the new limit is not closed for that.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
+    }
+
     /// Notes a new connection. At the limit the ones that have waited longest
     /// for a request give way: a flood of silent clients crowds out itself,
     /// not those that are being served.
-    pub(crate) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Admitted {
+    pub(crate) fn admit(self: &Arc<Self>) -> Admitted {
         let connection = Arc::new(Connection {
-            peer,
+            client: OnceLock::new(),
             clock: self.clock.clone(),
             in_flight: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
@@ -138,11 +165,12 @@ impl Connections {
             waker: OnceLock::new(),
         });
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let most = self.limits().most;
         let mut open = lock(&self.open);
-        if open.len() >= self.most {
-            make_room(&mut open, (self.most / 64).max(1));
+        if open.connections.len() >= most {
+            open.make_room(|_| true, share_of(most));
         }
-        open.insert(id, connection.clone());
+        open.connections.insert(id, connection.clone());
         Admitted {
             id,
             connection,
@@ -152,32 +180,33 @@ impl Connections {
 
     /// Whether no more can be taken: all are at work.
     pub(crate) fn is_full(&self) -> bool {
-        let open = lock(&self.open);
-        open.len() >= self.most && !open.values().any(|connection| connection.is_waiting())
+        let most = self.limits().most;
+        let open = &lock(&self.open).connections;
+        open.len() >= most && !open.values().any(|connection| connection.is_waiting())
     }
 
     /// Lets waiting connections go, for the system has no descriptors left.
     pub(crate) fn shed(&self) {
-        make_room(&mut lock(&self.open), (self.most / 64).max(1));
+        let count = share_of(self.limits().most);
+        lock(&self.open).make_room(|_| true, count);
     }
 
     pub(crate) fn count(&self) -> usize {
-        lock(&self.open).len()
+        lock(&self.open).connections.len()
     }
 
     /// Closes what is overdue, again and again.
     pub(crate) async fn sweep(&self) {
-        let Timeouts {
-            idle, head, stall, ..
-        } = self.timeouts;
-        let shortest = idle.min(head).min(stall);
-        let pause = (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
         loop {
+            let timeouts = self.limits().timeouts;
+            let shortest = timeouts.idle.min(timeouts.head).min(timeouts.stall);
+            let pause = (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
             tokio::time::sleep(pause).await;
             let now = self.clock.advance();
             let open = lock(&self.open);
-            open.values()
-                .filter(|connection| connection.is_overdue(now, &self.timeouts))
+            open.connections
+                .values()
+                .filter(|connection| connection.is_overdue(now, &timeouts))
                 .for_each(|connection| connection.tell(Order::Close));
         }
     }
@@ -186,14 +215,23 @@ impl Connections {
     pub(crate) async fn stop(&self) {
         let tell_all = |order| {
             lock(&self.open)
+                .connections
                 .values()
                 .for_each(|connection| connection.tell(order))
         };
         tell_all(Order::Finish);
-        if tokio::time::timeout(self.timeouts.stop, self.empty())
-            .await
-            .is_err()
-        {
+        let deadline = self.limits().timeouts.stop;
+        let goodbye = GOODBYE.min(deadline);
+        if tokio::time::timeout(goodbye, self.empty()).await.is_ok() {
+            return;
+        }
+        lock(&self.open)
+            .connections
+            .values()
+            .filter(|connection| connection.is_silent_after_goodbye())
+            .for_each(|connection| connection.tell(Order::Close));
+        let left = deadline.saturating_sub(goodbye);
+        if tokio::time::timeout(left, self.empty()).await.is_err() {
             tell_all(Order::Close);
             self.empty().await;
         }
@@ -210,17 +248,43 @@ impl Connections {
     }
 }
 
-fn make_room(open: &mut HashMap<u64, Arc<Connection>>, count: usize) {
-    let mut waiting: Vec<_> = open
-        .iter()
-        .filter(|(_, connection)| connection.is_waiting())
-        .map(|(id, connection)| (connection.waiting_since_ms(), *id))
-        .collect();
-    waiting.sort_unstable();
-    for (_, id) in waiting.into_iter().take(count) {
-        if let Some(connection) = open.remove(&id) {
-            connection.tell(Order::Close);
+/// How many give way at a time, so that a flood does not search for each of its connections.
+fn share_of(most: usize) -> usize {
+    (most / 64).max(1)
+}
+
+impl Open {
+    /// Closes up to `count` of those meant, the ones that have waited longest.
+    fn make_room(&mut self, is_meant: impl Fn(&Connection) -> bool, count: usize) {
+        let mut waiting: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.is_waiting() && is_meant(connection))
+            .map(|(id, connection)| (connection.waiting_since_ms(), *id))
+            .collect();
+        waiting.sort_unstable();
+        for (_, id) in waiting.into_iter().take(count) {
+            if let Some(connection) = self.remove(id) {
+                connection.tell(Order::Close);
+            }
         }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Arc<Connection>> {
+        let connection = self.connections.remove(&id)?;
+        if let Some(client) = connection.client()
+            && let Some(count) = self.of_client.get_mut(&client)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.of_client.remove(&client);
+            }
+        }
+        Some(connection)
+    }
+
+    fn count_of(&self, client: IpAddr) -> usize {
+        self.of_client.get(&client).copied().unwrap_or(0)
     }
 }
 
@@ -231,11 +295,34 @@ pub(crate) struct Admitted {
     connections: Arc<Connections>,
 }
 
+impl Admitted {
+    /// Notes whose connection it is, one of at most so many (0: any number). A
+    /// client at its limit gives up those of its own that have waited longest;
+    /// false where all of them are at work.
+    pub(crate) fn identify(&self, client: IpAddr, most: usize) -> bool {
+        let mut open = lock(&self.connections.open);
+        // It may have given way already, and is then counted no more.
+        if !open.connections.contains_key(&self.id) {
+            return false;
+        }
+        if most > 0 && open.count_of(client) >= most {
+            open.make_room(|other| other.client() == Some(client), share_of(most));
+            if open.count_of(client) >= most {
+                return false;
+            }
+        }
+        if self.connection.client.set(client).is_ok() {
+            *open.of_client.entry(client).or_default() += 1;
+        }
+        true
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = lock(&self.connections.open);
-        open.remove(&self.id);
-        if open.is_empty() {
+        open.remove(self.id);
+        if open.connections.is_empty() {
             self.connections.emptied.notify_waiters();
         }
     }
@@ -256,8 +343,9 @@ const NEVER: u64 = u64::MAX;
 
 /// One connection, as seen by its stream, its requests and the sweep.
 pub(crate) struct Connection {
-    /// Who is at the other end; nobody on a Unix socket has a number.
-    pub(crate) peer: Option<IpAddr>,
+    /// Who is at the other end, by the PROXY protocol where that is spoken;
+    /// nobody on a Unix socket has a number.
+    client: OnceLock<IpAddr>,
     clock: Arc<Clock>,
     /// Requests whose response is not handed over yet.
     in_flight: AtomicUsize,
@@ -274,6 +362,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        self.client.get().copied()
+    }
+
     /// Counts a request until the value is dropped.
     pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -289,6 +381,11 @@ impl Connection {
 
     fn is_waiting(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// RFC 9113 §6.8: the end of HTTP/2 is a conversation, and nobody is made to answer.
+    fn is_silent_after_goodbye(&self) -> bool {
+        self.multiplexed.load(Ordering::Relaxed) && self.is_waiting()
     }
 
     fn waiting_since_ms(&self) -> u64 {

@@ -1,11 +1,12 @@
 //! A request from its head to the last byte of its response: counted, measured
 //! and logged when it is over, however it ends.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use hyper::StatusCode;
-use hyper::header::USER_AGENT;
+use hyper::header::{HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 
 use crate::access_log::Entry;
@@ -34,13 +35,20 @@ pub(crate) fn entry(
     shared.log.is_on().then(|| {
         Box::new(Entry {
             time: SystemTime::now(),
-            peer: connection.peer,
+            client: client(request, shared, connection),
             method: request.method.clone(),
             target: request.uri.path_and_query().cloned(),
             version: request.version,
             user_agent: request.headers.get(USER_AGENT).cloned(),
         })
     })
+}
+
+/// Who asks, by the proxies between where those are believed.
+fn client(request: &Parts, shared: &Shared, connection: &Connection) -> Option<IpAddr> {
+    let proxies = &shared.rules.load().proxies;
+    let lines = request.headers.get_all(proxies.field.name()).iter();
+    proxies.client(connection.client(), lines.map(HeaderValue::as_bytes))
 }
 
 impl Exchange {

@@ -30,17 +30,22 @@ mod content;
 mod cors;
 mod direct;
 mod exchange;
+mod forwarded;
 mod headers;
 mod hot;
 mod listen;
 mod load;
 mod metrics;
 mod negotiate;
+mod plain;
 mod problem;
+mod proxied;
 mod range;
+mod refuse;
 mod request;
 mod respond;
 mod route;
+mod rules;
 mod serve;
 mod shared;
 mod state;
@@ -57,7 +62,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use snapshot_format::{Cache, Version};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
@@ -65,17 +69,12 @@ use tokio::task::JoinSet;
 pub use access_log::AccessLog;
 pub use connection::Timeouts;
 pub use cors::Cors;
+pub use forwarded::{ClientField, Proxy, ProxyError, TrustedProxies};
 pub use listen::{Listen, ListenError};
 pub use load::LoadError;
 pub use tls::{TlsError, TlsFiles};
 
-use access_log::Logger;
-use archive::Archive;
-use body::ChunkPool;
-use connection::Connections;
-use content::Budget;
 use listen::Listener;
-use load::Folder;
 use serve::Surface;
 use shared::Shared;
 use tls::Tls;
@@ -98,6 +97,11 @@ pub struct Options {
     pub in_flight_bytes: u64,
     /// How many connections may be open.
     pub max_connections: usize,
+    /// How many of them one client's address may have; 0 is no limit. Proxies
+    /// that are trusted have none.
+    pub max_connections_per_client: usize,
+    /// Who is believed when they say who the client is.
+    pub trusted_proxies: TrustedProxies,
     /// How long a connection may make no progress.
     pub timeouts: Timeouts,
     /// `Cache-Control` of `version.json` and the endpoints under `/api`.
@@ -129,6 +133,8 @@ impl Options {
             memory_budget_bytes: 256 * 1024 * 1024,
             in_flight_bytes: 64 * 1024 * 1024,
             max_connections: 16 * 1024,
+            max_connections_per_client: 12 * 1024,
+            trusted_proxies: TrustedProxies::default(),
             timeouts: Timeouts::default(),
             pointer_cache_control: Cache::Briefly.control().to_owned(),
             metrics: None,
@@ -146,9 +152,6 @@ impl Default for Options {
         Self::new("snapshots", ([127, 0, 0, 1], 8080).into())
     }
 }
-
-/// Connections to `/metrics`.
-const MAX_OPERATORS: usize = 64;
 
 /// Something that an operator may want to know.
 #[derive(Debug)]
@@ -171,6 +174,13 @@ pub enum Event {
     CertificateSwapped,
     /// The certificate's files changed and cannot be used; the one before stays.
     CertificateRefused(TlsError),
+    /// Other settings, by the names of their flags.
+    Configured {
+        /// In force from now on.
+        taken: Vec<&'static str>,
+        /// As they were until a restart.
+        fixed: Vec<&'static str>,
+    },
 }
 
 impl fmt::Display for Event {
@@ -193,6 +203,16 @@ impl fmt::Display for Event {
             Event::CertificateSwapped => f.write_str("certificate renewed"),
             Event::CertificateRefused(error) => {
                 write!(f, "certificate refused: {}", explain(error))
+            }
+            Event::Configured { taken, fixed } => {
+                let mut parts = Vec::new();
+                if !taken.is_empty() {
+                    parts.push(format!("in force: {}", taken.join(", ")));
+                }
+                if !fixed.is_empty() {
+                    parts.push(format!("only after a restart: {}", fixed.join(", ")));
+                }
+                write!(f, "settings: {}", parts.join("; "))
             }
         }
     }
@@ -239,8 +259,6 @@ pub struct Server {
     operator: Option<Listener>,
     tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
-    timeouts: Timeouts,
-    poll_interval: Duration,
 }
 
 /// Listens, and loads the snapshot if there is one. Nothing is answered before
@@ -250,15 +268,12 @@ pub struct Server {
 /// Where the options cannot be met. A snapshot that is missing or damaged is
 /// no error: the server waits for a better one and says so in `/ready`.
 pub async fn bind(options: Options) -> Result<Server, ServerError> {
-    let pointer_cache_control = HeaderValue::try_from(options.pointer_cache_control.as_str())
-        .map_err(|_| ServerError::CacheControl {
-            value: options.pointer_cache_control.clone(),
-        })?;
     if options.root.exists() && !options.root.is_dir() {
         return Err(ServerError::Root { root: options.root });
     }
     let tls = options
         .tls
+        .clone()
         .map(Tls::load)
         .transpose()
         .map_err(ServerError::Tls)?
@@ -278,40 +293,15 @@ pub async fn bind(options: Options) -> Result<Server, ServerError> {
         .transpose()?
         .and_then(|mut listeners| listeners.pop());
 
-    // Old versions' readers must not take the room of the current one.
-    let archive_bytes = options.memory_budget_bytes / 8;
-    let folder = |bytes| Folder {
-        root: options.root.clone(),
-        budget: Budget::new(bytes),
-        pointer_cache_control: pointer_cache_control.clone(),
-    };
-    let connections = Arc::new(Connections::new(options.max_connections, options.timeouts));
-    let shared = Arc::new(Shared::new(shared::Parts {
-        folder: folder(options.memory_budget_bytes - archive_bytes),
-        archive: Archive::new(folder(archive_bytes)),
-        chunks: ChunkPool::new(options.in_flight_bytes),
-        is_direct: options.direct && options.cors == Cors::Any,
-        cors: options.cors,
-        log: Logger::start(options.access_log),
-        connections,
-        observer: options.observer,
-    }));
+    let shared = Arc::new(Shared::new(options)?);
     let first = shared.clone();
     // A panic while loading is reported by the runtime; the watcher tries again.
     let _ = tokio::task::spawn_blocking(move || watch::look(&first)).await;
-
-    let Options {
-        timeouts,
-        poll_interval,
-        ..
-    } = options;
     Ok(Server {
         listeners,
         operator,
         tls,
         shared,
-        timeouts,
-        poll_interval,
     })
 }
 
@@ -324,6 +314,17 @@ impl Reload {
     pub fn now(&self) {
         self.0.look.send_replace(());
     }
+
+    /// Takes over of these options what can change while the server runs, looks
+    /// at the files, and tells [`Event::Configured`] where anything differs.
+    ///
+    /// # Errors
+    /// [`ServerError::CacheControl`]; everything then stays as it was.
+    pub fn configure(&self, options: &Options) -> Result<(), ServerError> {
+        self.0.configure(options)?;
+        self.now();
+        Ok(())
+    }
 }
 
 impl Server {
@@ -335,12 +336,15 @@ impl Server {
     /// The first address, with its real port. `0.0.0.0:0` where it listens at
     /// Unix sockets only.
     pub fn local_addr(&self) -> SocketAddr {
-        let address = |place| match place {
-            Listen::Http(address) | Listen::Https(address) => Some(address),
-            Listen::Unix(_) | Listen::Systemd => None,
-        };
+        fn address(place: &Listen) -> Option<SocketAddr> {
+            match place {
+                Listen::Http(address) | Listen::Https(address) => Some(*address),
+                Listen::Unix(_) | Listen::Systemd => None,
+                Listen::Proxied(place) => address(place),
+            }
+        }
         self.places()
-            .into_iter()
+            .iter()
             .find_map(address)
             .unwrap_or(([0, 0, 0, 0], 0).into())
     }
@@ -373,13 +377,12 @@ impl Server {
             operator,
             tls,
             shared,
-            timeouts,
-            poll_interval,
         } = self;
         let connections = shared.connections.clone();
+        let operators = shared.operators.clone();
         // Aborted when the set is dropped, after the last connection.
         let mut background = JoinSet::new();
-        background.spawn(watch::watch(shared.clone(), poll_interval));
+        background.spawn(watch::watch(shared.clone()));
         if let Some(tls) = tls {
             background.spawn(tls::watch(tls, shared.clone()));
         }
@@ -402,8 +405,6 @@ impl Server {
         for listener in listeners {
             accept(listener, Surface::Public, connections.clone());
         }
-        // Apart, so that a flood on the public side does not hide itself.
-        let operators = Arc::new(Connections::new(MAX_OPERATORS, timeouts));
         if let Some(listener) = operator {
             accept(listener, Surface::Operator, operators.clone());
             let swept = operators.clone();

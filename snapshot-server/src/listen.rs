@@ -24,6 +24,9 @@ pub enum Listen {
     Unix(PathBuf),
     /// `systemd`: every socket that the service manager has opened.
     Systemd,
+    /// `proxy:` and another place: each connection begins with a header of the
+    /// PROXY protocol, which names the client.
+    Proxied(Box<Listen>),
 }
 
 impl From<SocketAddr> for Listen {
@@ -35,7 +38,8 @@ impl From<SocketAddr> for Listen {
 /// Not a place to listen at.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a place to listen at; write 127.0.0.1:8080, https://0.0.0.0:443, unix:/run/name.sock or systemd"
+    "not a place to listen at; write 127.0.0.1:8080, https://0.0.0.0:443, unix:/run/name.sock or systemd, \
+     or one of them after proxy:"
 )]
 pub struct ListenError;
 
@@ -48,6 +52,10 @@ impl FromStr for Listen {
             return Ok(Self::Systemd);
         }
         match text.split_once(':') {
+            Some(("proxy", rest)) => match rest.parse()? {
+                Self::Proxied(_) => Err(ListenError),
+                place => Ok(Self::Proxied(Box::new(place))),
+            },
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
             Some(("http", rest)) => rest
                 .strip_prefix("//")
@@ -71,6 +79,7 @@ impl fmt::Display for Listen {
             Self::Https(address) => write!(f, "https://{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Systemd => f.write_str("systemd"),
+            Self::Proxied(place) => write!(f, "proxy:{place}"),
         }
     }
 }
@@ -79,6 +88,8 @@ impl fmt::Display for Listen {
 pub(crate) struct Listener {
     socket: Socket,
     tls: Option<Arc<Tls>>,
+    /// Whether connections begin with a PROXY header.
+    is_proxied: bool,
 }
 
 enum Socket {
@@ -91,20 +102,18 @@ enum Socket {
 }
 
 /// A connection that was accepted and has said nothing yet.
-pub(crate) enum Accepted {
-    Tcp(TcpStream, IpAddr, Option<Arc<Tls>>),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
+pub(crate) struct Accepted {
+    pub(crate) transport: Transport,
+    /// The other end's address; a Unix socket's has none.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) is_proxied: bool,
 }
 
-impl Accepted {
-    pub(crate) fn peer(&self) -> Option<IpAddr> {
-        match self {
-            Accepted::Tcp(_, peer, _) => Some(*peer),
-            #[cfg(unix)]
-            Accepted::Unix(_) => None,
-        }
-    }
+pub(crate) enum Transport {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
 }
 
 impl Listener {
@@ -114,7 +123,13 @@ impl Listener {
             place: place.clone(),
             source,
         };
-        let one = |socket, tls| vec![Self { socket, tls }];
+        let one = |socket, tls| {
+            vec![Self {
+                socket,
+                tls,
+                is_proxied: false,
+            }]
+        };
         match place {
             Listen::Http(address) => Ok(one(Socket::Tcp(tcp(*address).map_err(failed)?), None)),
             Listen::Https(address) => {
@@ -124,24 +139,32 @@ impl Listener {
             #[cfg(unix)]
             Listen::Unix(path) => {
                 let (listener, file) = unix(path).map_err(failed)?;
-                Ok(one(
-                    Socket::Unix {
-                        listener,
-                        _file: Some(file),
-                    },
-                    None,
-                ))
+                let _file = Some(file);
+                Ok(one(Socket::Unix { listener, _file }, None))
             }
             #[cfg(unix)]
-            Listen::Systemd => systemd().map_err(failed),
+            Listen::Systemd => {
+                let sockets = systemd().map_err(failed)?;
+                Ok(sockets
+                    .into_iter()
+                    .flat_map(|socket| one(socket, None))
+                    .collect())
+            }
             #[cfg(not(unix))]
             Listen::Unix(_) | Listen::Systemd => Err(failed(io::ErrorKind::Unsupported.into())),
+            Listen::Proxied(place) => {
+                let mut listeners = Self::open(place, tls)?;
+                for listener in &mut listeners {
+                    listener.is_proxied = true;
+                }
+                Ok(listeners)
+            }
         }
     }
 
     /// Where it really listens: with the port that was free.
     pub(crate) fn place(&self) -> Listen {
-        match &self.socket {
+        let place = match &self.socket {
             Socket::Tcp(listener) => {
                 let address = listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into());
                 if self.tls.is_some() {
@@ -156,20 +179,31 @@ impl Listener {
                 let path = path.as_ref().and_then(|address| address.as_pathname());
                 Listen::Unix(path.unwrap_or_else(|| "".as_ref()).to_owned())
             }
+        };
+        if self.is_proxied {
+            Listen::Proxied(Box::new(place))
+        } else {
+            place
         }
     }
 
     pub(crate) async fn accept(&self) -> io::Result<Accepted> {
-        match &self.socket {
+        let (transport, peer) = match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // A response is one write; waiting for more only delays its end.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, peer.ip(), self.tls.clone()))
+                (Transport::Tcp(stream), Some(peer.ip().to_canonical()))
             }
             #[cfg(unix)]
-            Socket::Unix { listener, .. } => Ok(Accepted::Unix(listener.accept().await?.0)),
-        }
+            Socket::Unix { listener, .. } => (Transport::Unix(listener.accept().await?.0), None),
+        };
+        Ok(Accepted {
+            transport,
+            peer,
+            tls: self.tls.clone(),
+            is_proxied: self.is_proxied,
+        })
     }
 }
 
@@ -223,9 +257,9 @@ fn unix(path: &std::path::Path) -> io::Result<(tokio::net::UnixListener, SocketF
 
 /// The sockets of systemd's protocol: LISTEN_PID, LISTEN_FDS, from descriptor 3 on.
 #[cfg(unix)]
-fn systemd() -> io::Result<Vec<Listener>> {
+fn systemd() -> io::Result<Vec<Socket>> {
     let mut given = listenfd::ListenFd::from_env();
-    let mut listeners = Vec::new();
+    let mut sockets = Vec::new();
     for at in 0..given.len() {
         let socket = match given.take_tcp_listener(at) {
             Ok(Some(listener)) => {
@@ -244,14 +278,14 @@ fn systemd() -> io::Result<Vec<Listener>> {
                 }
             }
         };
-        listeners.push(Listener { socket, tls: None });
+        sockets.push(socket);
     }
-    if listeners.is_empty() {
+    if sockets.is_empty() {
         return Err(io::Error::other(
             "the service manager handed over no socket",
         ));
     }
-    Ok(listeners)
+    Ok(sockets)
 }
 
 #[cfg(test)]
@@ -283,6 +317,9 @@ mod tests {
             "https://[::1]:443",
             "unix:a.sock",
             "systemd",
+            "proxy:http://127.0.0.1:8080",
+            "proxy:unix:a.sock",
+            "proxy:systemd",
         ] {
             let place: Listen = text.parse().expect("a place");
             assert_eq!(place.to_string(), text);
@@ -299,6 +336,8 @@ mod tests {
             "https://",
             "unix:",
             "ftp://1.1.1.1:1",
+            "proxy:",
+            "proxy:proxy:systemd",
         ] {
             check(text, Err(ListenError));
         }

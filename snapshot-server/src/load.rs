@@ -91,8 +91,6 @@ impl LoadError {
 pub(crate) struct Folder {
     pub(crate) root: PathBuf,
     pub(crate) budget: Budget,
-    /// `Cache-Control` of everything that is not named by a hash.
-    pub(crate) pointer_cache_control: HeaderValue,
 }
 
 impl Folder {
@@ -107,10 +105,12 @@ impl Folder {
         }
     }
 
-    /// Loads what `version_bytes` points at.
+    /// Loads what `version_bytes` points at; `pointer` is the `Cache-Control` of
+    /// everything that is not named by a hash.
     pub(crate) fn load(
         &self,
         version_bytes: Bytes,
+        pointer: &HeaderValue,
         held: Option<&Snapshot>,
     ) -> Result<Snapshot, LoadError> {
         let version = Version::parse(&version_bytes).map_err(LoadError::Version)?;
@@ -124,7 +124,6 @@ impl Folder {
         let mut hold = |path: String, resource: Resource| {
             resources.insert(path, Arc::new(resource));
         };
-        let pointer = &self.pointer_cache_control;
         hold(
             path_of(&Key::Version),
             Resource::current(Kind::Version, &plain(version_bytes.clone()), pointer),
@@ -176,6 +175,7 @@ impl Folder {
             objects,
             version,
             version_bytes,
+            pointer_cache_control: pointer.clone(),
             tables,
             held_since,
         })

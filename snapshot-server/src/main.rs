@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use settings::Settings;
+use settings::{Settings, SettingsError};
 use snapshot_server::{Options, ServerError};
 
 /// Serves a snapshot folder over HTTP.
@@ -28,6 +28,19 @@ struct Args {
     config: Option<PathBuf>,
 }
 
+impl Args {
+    /// What they say together with the file as it is now.
+    fn options(&self) -> Result<Options, SettingsError> {
+        let file = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        let mut options = self.settings.clone().or(file).into_options()?;
+        make_room(&mut options);
+        Ok(options)
+    }
+}
+
 const AFTERWORD: &str = "\
 Paths:
   /version.json                     the pointer; poll it
@@ -46,18 +59,17 @@ Examples:
   curl -s localhost:8080/ready
 
 Signals: SIGTERM and SIGINT finish what runs and stop; SIGHUP looks for a new version and a
-renewed certificate at once.
+renewed certificate at once, and reads the file of settings again: the log, CORS, cache headers,
+trusted proxies, limits and times change while the server runs, the others at its next start.
 
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot serve, 2 for a wrong command line.";
 
 fn main() -> ExitCode {
-    let Args { settings, config } = Args::parse();
-    let file = config.map_or_else(|| Ok(Settings::default()), |path| Settings::read(&path));
-    let mut options = match file.and_then(|file| settings.or(file).into_options()) {
+    let args = Args::parse();
+    let options = match args.options() {
         Ok(options) => options,
         Err(error) => return fail(&error, 2),
     };
-    make_room(&mut options);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -65,13 +77,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run(options)) {
+    match runtime.block_on(run(args, options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
 }
 
-async fn run(options: Options) -> Result<(), ServerError> {
+async fn run(args: Args, options: Options) -> Result<(), ServerError> {
     // Before anything else: a signal that comes while loading also counts.
     let stopped = stop_signal();
     let root = options.root.clone();
@@ -86,7 +98,9 @@ async fn run(options: Options) -> Result<(), ServerError> {
         eprintln!("snapshot-server: no valid snapshot there yet; waiting for one");
     }
     #[cfg(unix)]
-    reload_on_hangup(server.reload());
+    reload_on_hangup(args, server.reload());
+    #[cfg(not(unix))]
+    let _ = args;
     server.run(stopped).await
 }
 
@@ -114,18 +128,27 @@ fn make_room(options: &mut Options) {
     let _ = options;
 }
 
-/// SIGHUP: look at the files now, not at the next interval.
+/// SIGHUP: look at the files now, not at the next interval, that of the
+/// settings included. One that cannot be used changes nothing.
 #[cfg(unix)]
-fn reload_on_hangup(reload: snapshot_server::Reload) {
+fn reload_on_hangup(args: Args, reload: snapshot_server::Reload) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         return;
     };
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            reload.now();
+            if let Err(error) = reconfigure(&args, &reload) {
+                report("snapshot-server: settings refused", &*error);
+                reload.now();
+            }
         }
     });
+}
+
+#[cfg(unix)]
+fn reconfigure(args: &Args, reload: &snapshot_server::Reload) -> Result<(), Box<dyn Error>> {
+    Ok(reload.configure(&args.options()?)?)
 }
 
 /// Resolves at SIGTERM or SIGINT.
@@ -150,11 +173,16 @@ fn stop_signal() -> impl Future<Output = ()> {
 }
 
 fn fail(error: &dyn Error, status: u8) -> ExitCode {
-    eprintln!("error: {error}");
+    report("error", error);
+    ExitCode::from(status)
+}
+
+/// An error, and below it what caused it.
+fn report(what: &str, error: &dyn Error) {
+    eprintln!("{what}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
         eprintln!("  caused by: {error}");
         cause = error.source();
     }
-    ExitCode::from(status)
 }

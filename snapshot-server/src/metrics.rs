@@ -51,8 +51,9 @@ impl Kind {
 }
 
 /// Every status that the server gives.
-const STATUSES: [u16; 19] = [
-    200, 204, 206, 304, 400, 404, 405, 406, 408, 412, 413, 414, 416, 417, 431, 500, 501, 503, 0,
+const STATUSES: [u16; 20] = [
+    200, 204, 206, 304, 400, 404, 405, 406, 408, 412, 413, 414, 416, 417, 431, 500, 501, 503, 505,
+    0,
 ];
 
 /// Upper bounds in microseconds. A held object takes some tens; the rest shows
@@ -73,6 +74,8 @@ pub(crate) struct Metrics {
     pub(crate) swaps: AtomicU64,
     pub(crate) refusals: AtomicU64,
     pub(crate) log_lines_dropped: AtomicU64,
+    crowded_out: AtomicU64,
+    unintroduced: AtomicU64,
 }
 
 /// What is true now and not counted here.
@@ -94,6 +97,16 @@ impl Metrics {
         let bucket = BUCKETS_US.iter().position(|bound| micros <= *bound);
         add(&self.durations[bucket.unwrap_or(BUCKETS_US.len())], 1);
         add(&self.duration_us, micros);
+    }
+
+    /// Counts a connection that is refused because its client has too many.
+    pub(crate) fn count_crowded_out(&self) {
+        add(&self.crowded_out, 1);
+    }
+
+    /// Counts a connection without the PROXY header that it must begin with.
+    pub(crate) fn count_unintroduced(&self) {
+        add(&self.unintroduced, 1);
     }
 
     /// The page, in Prometheus's text format 0.0.4.
@@ -146,6 +159,14 @@ impl Metrics {
             "Connections that are open.",
             open,
         );
+        let name = "connections_refused_total";
+        page.head(name, "counter", "Connections that were closed unheard.");
+        for (reason, count) in [
+            ("client-limit", &self.crowded_out),
+            ("proxy-header", &self.unintroduced),
+        ] {
+            page.line(name, &format!("{{reason=\"{reason}\"}}"), read(count));
+        }
         let held = gauges.held_bytes;
         page.one(
             "objects_held_bytes",

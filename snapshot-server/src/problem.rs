@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
 use crate::body::Body;
@@ -47,13 +47,26 @@ impl Problem {
         StatusCode::from_u16(self.status).expect("made from a status")
     }
 
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The response, with what its status demands beside it.
     pub(crate) fn into_response(self) -> Response<Body> {
         let status = self.status();
+        let (fields, body) = self.into_parts();
+        let mut response = Response::new(Body::bytes(Bytes::from(body)));
+        *response.status_mut() = status;
+        *response.headers_mut() = fields;
+        response
+    }
+
+    /// The same in its parts: the fields and the body.
+    pub(crate) fn into_parts(self) -> (HeaderMap, Vec<u8>) {
         let body = serde_json::to_vec(&self).expect("strings and numbers are JSON");
-        let mut response = document(status, "application/problem+json", body);
-        let fields = response.headers_mut();
-        match status {
+        let mut fields = document_fields("application/problem+json", body.len());
+        match self.status() {
             // RFC 9110 §15.5.6: a 405 names what is allowed.
             StatusCode::METHOD_NOT_ALLOWED => {
                 fields.insert(ALLOW, ALLOWED);
@@ -63,7 +76,7 @@ impl Problem {
             }
             _ => {}
         }
-        response
+        (fields, body)
     }
 }
 
@@ -73,12 +86,17 @@ pub(crate) fn document(
     media_type: &'static str,
     body: Vec<u8>,
 ) -> Response<Body> {
-    let mut fields = headers::common();
-    fields.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let fields = document_fields(media_type, body.len());
     let mut response = Response::new(Body::bytes(Bytes::from(body)));
     *response.status_mut() = status;
     *response.headers_mut() = fields;
     response
+}
+
+fn document_fields(media_type: &'static str, size_bytes: usize) -> HeaderMap {
+    let mut fields = headers::common();
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(size_bytes));
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields
 }

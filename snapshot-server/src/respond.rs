@@ -56,7 +56,11 @@ pub(crate) async fn respond(
         Ok(()) => answer(&parts, surface, &shared).await,
         Err(problem) => (Kind::Other, problem.into_response()),
     };
-    shared.cors.narrow(&parts.headers, response.headers_mut());
+    shared
+        .rules
+        .load()
+        .cors
+        .narrow(&parts.headers, response.headers_mut());
     if must_end {
         request::close(response.headers_mut());
     }
@@ -329,7 +333,7 @@ fn represent(
 fn whole(representation: &Representation, shared: &Shared) -> Response<Body> {
     let body = match &representation.content {
         Content::Memory(bytes) => Body::bytes(bytes.clone()),
-        content => Body::part(content, 0..content.size_bytes(), &shared.chunks),
+        content => Body::part(content, 0..content.size_bytes(), &shared.chunks.load()),
     };
     with(StatusCode::OK, representation.ok(), body)
 }
@@ -342,7 +346,7 @@ fn ranged(fields: &HeaderMap, representation: &Representation, shared: &Shared) 
             let mut head = representation.ok();
             head.insert(CONTENT_RANGE, content_range(&part, size));
             head.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
-            let body = Body::part(&representation.content, part, &shared.chunks);
+            let body = Body::part(&representation.content, part, &shared.chunks.load());
             with(StatusCode::PARTIAL_CONTENT, head, body)
         }
         // A coded body in several parts has no agreed meaning: the coding would
@@ -385,7 +389,7 @@ fn multipart(
     }
     pieces.push(Piece::Bytes(Bytes::from(format!("\r\n--{boundary}--\r\n"))));
 
-    let body = Body::pieces(pieces, &shared.chunks);
+    let body = Body::pieces(pieces, &shared.chunks.load());
     let media_type = format!("multipart/byteranges; boundary={boundary}");
     let mut head = representation.ok();
     head.insert(

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -13,15 +14,19 @@ use hyper_util::rt::TokioIo;
 
 use crate::connection::{Admitted, Connection, Connections, Protocol};
 use crate::direct::{self, Next};
-use crate::listen::{Accepted, Listener};
+use crate::listen::{Accepted, Listener, Transport};
+use crate::proxied::take_header;
 use crate::request::MAX_HEAD_BYTES;
 use crate::respond::respond;
 use crate::shared::Shared;
-use crate::stream::{Stream, Watched};
+use crate::stream::{Rewound, Stream, Watched};
+use crate::tls::Tls;
 
 /// What hyper reads of a head before it refuses by itself. Above our own limit,
 /// so that nearly every head that is too large gets an answer that explains.
-const PARSER_LIMIT_BYTES: usize = 64 * 1024;
+pub(crate) const PARSER_LIMIT_BYTES: usize = 64 * 1024;
+/// Fields that hyper reads by default.
+pub(crate) const MAX_PARSED_FIELDS: usize = 100;
 
 /// Requests at a time on one HTTP/2 connection. RFC 9113 §5.1.2 advises at least 100.
 const MAX_STREAMS: u32 = 128;
@@ -56,7 +61,7 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok(accepted) => {
-                let admitted = connections.admit(accepted.peer());
+                let admitted = connections.admit();
                 tokio::spawn(serve(accepted, surface, shared.clone(), admitted));
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -78,31 +83,118 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 async fn serve(accepted: Accepted, surface: Surface, shared: Arc<Shared>, admitted: Admitted) {
-    match accepted {
-        Accepted::Tcp(stream, _, None) => speak(stream, surface, &shared, &admitted).await,
-        Accepted::Tcp(stream, _, Some(tls)) => {
-            let handshake = pin!(tls.accept(stream));
-            // A failed handshake is the client's affair; it was told by an alert.
-            if let Some(Ok(stream)) = admitted.connection.unless_told(handshake).await {
-                Box::pin(speak(stream, surface, &shared, &admitted)).await;
+    let Accepted {
+        transport,
+        peer,
+        tls,
+        is_proxied,
+    } = accepted;
+    let begin = Begin {
+        surface,
+        shared: &shared,
+        admitted: &admitted,
+    };
+    match transport {
+        // Nearly every connection; the others are boxed, so that it does not
+        // keep room for what they need.
+        Transport::Tcp(stream) if !is_proxied && tls.is_none() => {
+            if begin.identify(peer) {
+                speak(stream, &begin).await;
             }
         }
+        Transport::Tcp(stream) => Box::pin(introduced(stream, peer, is_proxied, tls, begin)).await,
         #[cfg(unix)]
-        Accepted::Unix(stream) => Box::pin(speak(stream, surface, &shared, &admitted)).await,
+        Transport::Unix(stream) => Box::pin(introduced(stream, peer, is_proxied, tls, begin)).await,
+    }
+}
+
+/// What every way of beginning a connection needs.
+struct Begin<'a> {
+    surface: Surface,
+    shared: &'a Arc<Shared>,
+    admitted: &'a Admitted,
+}
+
+impl Begin<'_> {
+    /// Notes whose connection it is; false where that client has too many.
+    fn identify(&self, client: Option<IpAddr>) -> bool {
+        let Some(client) = client else { return true };
+        let limits = self.shared.connections.limits();
+        // Many clients share the address of a proxy, and operators have a
+        // listener of their own so that nothing keeps them out.
+        let is_one_client = self.surface == Surface::Public
+            && limits.most_per_client > 0
+            && !self.shared.rules.load().proxies.trusts(Some(client));
+        let most = if is_one_client {
+            limits.most_per_client
+        } else {
+            0
+        };
+        let admitted = self.admitted.identify(client, most);
+        if !admitted {
+            self.shared.metrics.count_crowded_out();
+        }
+        admitted
+    }
+
+    /// The client that the proxy names, and what follows; `None` where the
+    /// connection must end.
+    async fn read_proxy_header<S: Stream>(
+        &self,
+        stream: &mut S,
+        peer: Option<IpAddr>,
+    ) -> Option<(Option<IpAddr>, Vec<u8>)> {
+        if !self.shared.rules.load().proxies.may_introduce(peer) {
+            return None;
+        }
+        let timeout = self.shared.connections.limits().timeouts.head;
+        let header = pin!(tokio::time::timeout(timeout, take_header(stream)));
+        let header = self.admitted.connection.unless_told(header).await?;
+        header.ok()?.ok()
+    }
+}
+
+/// A connection that begins with something before HTTP: a PROXY header, a TLS
+/// handshake, both in this order, or, on a Unix socket, perhaps neither.
+async fn introduced<S: Stream>(
+    mut stream: S,
+    peer: Option<IpAddr>,
+    is_proxied: bool,
+    tls: Option<Arc<Tls>>,
+    begin: Begin<'_>,
+) {
+    let (mut client, mut rest) = (peer, Vec::new());
+    if is_proxied {
+        let Some((named, after)) = begin.read_proxy_header(&mut stream, peer).await else {
+            return begin.shared.metrics.count_unintroduced();
+        };
+        client = named.map(|named| named.to_canonical()).or(peer);
+        rest = after;
+    }
+    if !begin.identify(client) {
+        return;
+    }
+    let stream = Rewound::new(rest, stream);
+    let Some(tls) = tls else {
+        return speak(stream, &begin).await;
+    };
+    let handshake = pin!(tls.accept(stream));
+    // A failed handshake is the client's affair; it was told by an alert.
+    if let Some(Ok(stream)) = begin.admitted.connection.unless_told(handshake).await {
+        Box::pin(speak(stream, &begin)).await;
     }
 }
 
 /// The direct way while requests are plain, then hyper. HTTP/2 is told by its
 /// preface: what TLS agreed on by ALPN begins the same way.
-async fn speak<S>(stream: S, surface: Surface, shared: &Arc<Shared>, admitted: &Admitted)
-where
-    S: Stream,
-{
-    let connection = &admitted.connection;
+async fn speak<S: Stream>(stream: S, begin: &Begin<'_>) {
+    let Begin {
+        surface, shared, ..
+    } = *begin;
+    let connection = &begin.admitted.connection;
     let mut stream = Watched::new(stream, connection.clone());
-    let answers = surface == Surface::Public && shared.is_direct;
     let next = {
-        let directly = pin!(direct::serve(&mut stream, shared, connection, answers));
+        let directly = pin!(direct::serve(&mut stream, shared, connection, surface));
         connection.unless_closed(directly).await
     };
     match next {
@@ -128,6 +220,7 @@ async fn http1<S>(
     let http = http1::Builder::new()
         // The sweep over all connections keeps the time instead.
         .header_read_timeout(None)
+        .max_headers(MAX_PARSED_FIELDS)
         .max_header_size(PARSER_LIMIT_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     connection.drive(pin!(http)).await;

@@ -11,10 +11,10 @@ use std::time::Duration;
 use clap::Args;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
-use snapshot_server::{AccessLog, Cors, Listen, Options, TlsFiles};
+use snapshot_server::{AccessLog, ClientField, Cors, Listen, Options, Proxy, TlsFiles};
 
 /// Everything that can be set. What is left out keeps its default.
-#[derive(Debug, Default, PartialEq, Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
     /// The folder that `publisher` writes [default: snapshots]
@@ -25,7 +25,9 @@ pub(crate) struct Settings {
     ///
     /// May be given several times, or with commas between. Port 0 takes a free
     /// port and prints it. Every place speaks HTTP/1.1 and HTTP/2. `systemd`
-    /// takes over the sockets of a .socket unit. [default: 127.0.0.1:8080]
+    /// takes over the sockets of a .socket unit. `proxy:` in front of a place,
+    /// as in proxy:127.0.0.1:8080, makes every connection there begin with a
+    /// header of the PROXY protocol. [default: 127.0.0.1:8080]
     #[arg(
         long,
         value_name = "PLACE",
@@ -46,6 +48,25 @@ pub(crate) struct Settings {
     /// Where to serve /metrics for Prometheus, apart from the public [default: nowhere]
     #[arg(long, value_name = "ADDR", env = "SNAPSHOT_METRICS")]
     metrics: Option<SocketAddr>,
+
+    /// Proxies that are believed when they name the client: addresses, networks, unix
+    ///
+    /// With commas between, as in 10.0.0.0/8,unix: for the access log, and for
+    /// the limit of one client. Where it is set, only these may connect to a
+    /// place with proxy: in front. [default: none]
+    #[arg(
+        long,
+        value_name = "PROXY",
+        env = "SNAPSHOT_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    #[serde(deserialize_with = "texts")]
+    trusted_proxies: Vec<Proxy>,
+
+    /// Where they name it: x-forwarded-for or forwarded [default: x-forwarded-for]
+    #[arg(long, value_name = "FIELD", env = "SNAPSHOT_CLIENT_FIELD")]
+    #[serde(deserialize_with = "text")]
+    client_field: Option<Field>,
 
     /// One line for each request on standard output: off, text or json [default: off]
     #[arg(long, value_name = "FORMAT", env = "SNAPSHOT_ACCESS_LOG")]
@@ -82,6 +103,13 @@ pub(crate) struct Settings {
     /// Open connections; at the limit the one that waited longest gives way [default: 16384]
     #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
+
+    /// Of these, how many one client's address may have; 0 is no limit [default: 12288]
+    ///
+    /// Who has more gives up its own that waited longest. Trusted proxies, whose
+    /// addresses many clients share, have no such limit.
+    #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_CONNECTIONS_PER_CLIENT")]
+    max_connections_per_client: Option<usize>,
 
     /// How long a connection may wait between requests [default: 120s]
     ///
@@ -140,14 +168,12 @@ impl Settings {
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             root: self.root.or(other.root),
-            listen: if self.listen.is_empty() {
-                other.listen
-            } else {
-                self.listen
-            },
+            listen: either(self.listen, other.listen),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             metrics: self.metrics.or(other.metrics),
+            trusted_proxies: either(self.trusted_proxies, other.trusted_proxies),
+            client_field: self.client_field.or(other.client_field),
             access_log: self.access_log.or(other.access_log),
             cors: self.cors.or(other.cors),
             pointer_cache_control: self.pointer_cache_control.or(other.pointer_cache_control),
@@ -155,6 +181,9 @@ impl Settings {
             memory: self.memory.or(other.memory),
             in_flight: self.in_flight.or(other.in_flight),
             max_connections: self.max_connections.or(other.max_connections),
+            max_connections_per_client: self
+                .max_connections_per_client
+                .or(other.max_connections_per_client),
             idle_timeout: self.idle_timeout.or(other.idle_timeout),
             head_timeout: self.head_timeout.or(other.head_timeout),
             stall_timeout: self.stall_timeout.or(other.stall_timeout),
@@ -175,6 +204,9 @@ impl Settings {
             _ => return Err(SettingsError::HalfOfTls),
         };
         options.metrics = self.metrics;
+        options.trusted_proxies.proxies = self.trusted_proxies;
+        let field = self.client_field.map(|field| field.0);
+        set(&mut options.trusted_proxies.field, field);
         set(
             &mut options.access_log,
             self.access_log.map(|format| format.0),
@@ -197,6 +229,10 @@ impl Settings {
             self.in_flight.map(|size| size.0),
         );
         set(&mut options.max_connections, self.max_connections);
+        set(
+            &mut options.max_connections_per_client,
+            self.max_connections_per_client,
+        );
         let timeouts = &mut options.timeouts;
         set(&mut timeouts.idle, self.idle_timeout.map(|time| time.0));
         set(&mut timeouts.head, self.head_timeout.map(|time| time.0));
@@ -204,6 +240,10 @@ impl Settings {
         set(&mut timeouts.stop, self.stop_timeout.map(|time| time.0));
         Ok(options)
     }
+}
+
+fn either<T>(these: Vec<T>, others: Vec<T>) -> Vec<T> {
+    if these.is_empty() { others } else { these }
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {
@@ -244,6 +284,21 @@ impl FromStr for Format {
             "text" => Ok(Self(AccessLog::Text)),
             "json" => Ok(Self(AccessLog::Json)),
             _ => Err("write off, text or json"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Field(ClientField);
+
+impl FromStr for Field {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "x-forwarded-for" => Ok(Self(ClientField::XForwardedFor)),
+            "forwarded" => Ok(Self(ClientField::Forwarded)),
+            _ => Err("write x-forwarded-for or forwarded"),
         }
     }
 }
@@ -381,7 +436,9 @@ mod tests {
     fn a_file_says_what_flags_say() {
         let file = toml::from_str::<Settings>(
             "root = \"a\"\nlisten = [\"127.0.0.1:1\", \"unix:b\"]\nmemory = \"1MiB\"\n\
-             idle-timeout = \"2m\"\naccess-log = \"json\"\nmax-connections = 9\ncors = \"none\"",
+             idle-timeout = \"2m\"\naccess-log = \"json\"\nmax-connections = 9\ncors = \"none\"\n\
+             trusted-proxies = [\"10.0.0.0/8\", \"unix\"]\nclient-field = \"forwarded\"\n\
+             max-connections-per-client = 0",
         );
         let line = flags(&[
             "--root=a",
@@ -391,6 +448,9 @@ mod tests {
             "--access-log=json",
             "--max-connections=9",
             "--cors=none",
+            "--trusted-proxies=10.0.0.0/8,unix",
+            "--client-field=forwarded",
+            "--max-connections-per-client=0",
         ]);
         assert_eq!(file.expect("a file"), line);
     }
@@ -417,6 +477,7 @@ mod tests {
             memory_budget_bytes,
             in_flight_bytes,
             max_connections,
+            max_connections_per_client,
             timeouts,
             ..
         } = Options::default();
@@ -425,6 +486,7 @@ mod tests {
             format!("{}MiB", memory_budget_bytes >> 20),
             format!("{}MiB", in_flight_bytes >> 20),
             max_connections.to_string(),
+            max_connections_per_client.to_string(),
             format!("{}s", timeouts.idle.as_secs()),
             format!("{}s", timeouts.head.as_secs()),
             format!("{}s", timeouts.stall.as_secs()),

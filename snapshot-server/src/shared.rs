@@ -1,21 +1,23 @@
 //! What every request and the watcher share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Semaphore, watch};
 
 use crate::access_log::Logger;
 use crate::archive::Archive;
 use crate::body::ChunkPool;
-use crate::connection::Connections;
-use crate::cors::Cors;
+use crate::connection::{Connections, Limits};
+use crate::content::Budget;
 use crate::hot::Hot;
 use crate::load::{Folder, lock};
 use crate::metrics::{Gauges, Metrics};
+use crate::rules::{self, Changes, Rules};
 use crate::state::Snapshot;
-use crate::{Event, Observer};
+use crate::{Event, Observer, Options, ServerError};
 
 pub(crate) struct Shared {
     /// The held version, swapped whole. A request loads it once and so never
@@ -25,61 +27,101 @@ pub(crate) struct Shared {
     pub(crate) archive: Archive,
     /// How many lookups behind the held snapshot may hash at a time.
     pub(crate) lookups: Semaphore,
-    pub(crate) chunks: ChunkPool,
+    pub(crate) chunks: ArcSwap<ChunkPool>,
     /// Asks those who follow files to look now.
     pub(crate) look: watch::Sender<()>,
-    pub(crate) cors: Cors,
+    pub(crate) rules: ArcSwap<Rules>,
     /// Whether plain requests are answered without hyper.
-    pub(crate) is_direct: bool,
+    is_direct: AtomicBool,
     pub(crate) hot: Hot,
     pub(crate) metrics: Metrics,
     pub(crate) log: Logger,
     pub(crate) connections: Arc<Connections>,
+    /// Those to the counters: apart, so that a flood on the public side does
+    /// not hide itself.
+    pub(crate) operators: Arc<Connections>,
     observer: Observer,
+    /// What is in force.
+    options: Mutex<Options>,
     /// Why the version in the folder is not the one held.
     refusal: Mutex<Option<String>>,
 }
 
-/// What [`Shared`] is made of, beside what it begins with.
-pub(crate) struct Parts {
-    pub(crate) folder: Folder,
-    pub(crate) archive: Archive,
-    pub(crate) chunks: ChunkPool,
-    pub(crate) cors: Cors,
-    pub(crate) is_direct: bool,
-    pub(crate) log: Logger,
-    pub(crate) connections: Arc<Connections>,
-    pub(crate) observer: Observer,
-}
+/// Connections to the counters.
+const MAX_OPERATORS: usize = 64;
 
 impl Shared {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            folder,
-            archive,
-            chunks,
-            cors,
-            is_direct,
-            log,
-            connections,
-            observer,
-        } = parts;
-        Self {
+    /// # Errors
+    /// Where a value of the options cannot stand in a header.
+    pub(crate) fn new(options: Options) -> Result<Self, ServerError> {
+        // Old versions' readers must not take the room of the current one.
+        let archive_bytes = options.memory_budget_bytes / 8;
+        let folder = |bytes| Folder {
+            root: options.root.clone(),
+            budget: Budget::new(bytes),
+        };
+        let limits = rules::limits(&options);
+        let of_operators = Limits {
+            most: MAX_OPERATORS,
+            ..limits
+        };
+        Ok(Self {
             snapshot: ArcSwapOption::empty(),
-            folder,
-            archive,
+            folder: folder(options.memory_budget_bytes - archive_bytes),
+            archive: Archive::new(folder(archive_bytes)),
             lookups: Semaphore::new(4),
-            chunks,
+            chunks: ArcSwap::from_pointee(ChunkPool::new(options.in_flight_bytes)),
             look: watch::Sender::default(),
-            cors,
-            is_direct,
+            rules: ArcSwap::from_pointee(Rules::of(&options)?),
+            is_direct: AtomicBool::new(rules::is_direct(&options)),
             hot: Hot::default(),
             metrics: Metrics::default(),
-            log,
-            connections,
-            observer,
+            log: Logger::new(options.access_log),
+            connections: Arc::new(Connections::new(limits)),
+            operators: Arc::new(Connections::new(of_operators)),
+            observer: options.observer.clone(),
+            options: Mutex::new(options),
             refusal: Mutex::default(),
+        })
+    }
+
+    /// Takes over what can change while the server runs, and tells what did.
+    ///
+    /// # Errors
+    /// Where a value cannot stand in a header; everything then stays as it was.
+    pub(crate) fn configure(&self, new: &Options) -> Result<(), ServerError> {
+        let mut held = lock(&self.options);
+        let rules = Rules::of(new)?;
+        let had_in_flight_bytes = held.in_flight_bytes;
+        let changes = rules::take_over(&mut held, new);
+
+        let limits = rules::limits(&held);
+        self.connections.set_limits(limits);
+        self.operators.set_limits(Limits {
+            most: MAX_OPERATORS,
+            ..limits
+        });
+        if held.in_flight_bytes != had_in_flight_bytes {
+            let chunks = ChunkPool::new(held.in_flight_bytes);
+            self.chunks.store(Arc::new(chunks));
         }
+        self.log.set_format(held.access_log);
+        self.rules.store(Arc::new(rules));
+        self.is_direct
+            .store(rules::is_direct(&held), Ordering::Relaxed);
+        drop(held);
+        if changes != Changes::default() {
+            self.observe(&Event::Configured {
+                taken: changes.taken,
+                fixed: changes.fixed,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether plain requests are answered without hyper.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.is_direct.load(Ordering::Relaxed)
     }
 
     pub(crate) fn render_metrics(&self, snapshot: Option<&Snapshot>, now: SystemTime) -> String {

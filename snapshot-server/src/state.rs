@@ -25,9 +25,18 @@ pub(crate) struct Snapshot {
     pub(crate) version: Version,
     /// `version.json` as it was read; the watcher compares it.
     pub(crate) version_bytes: Bytes,
+    /// `Cache-Control` of what is not named by a hash.
+    pub(crate) pointer_cache_control: HeaderValue,
     /// In key order.
     pub(crate) tables: Vec<TableKey>,
     pub(crate) held_since: SystemTime,
+}
+
+impl Snapshot {
+    /// Whether loading these once more would give the same.
+    pub(crate) fn is_made_of(&self, version_bytes: &[u8], pointer: &HeaderValue) -> bool {
+        self.version_bytes == version_bytes && self.pointer_cache_control == pointer
+    }
 }
 
 /// What a path names: one or more representations of the same thing.

@@ -60,25 +60,96 @@ impl Stream for TcpStream {
     }
 }
 
-impl Stream for tokio_rustls::server::TlsStream<TcpStream> {}
+impl<S: Stream> Stream for tokio_rustls::server::TlsStream<S> {}
 #[cfg(unix)]
 impl Stream for tokio::net::UnixStream {}
 
+/// A stream that can be given back what was read of it, to be read again.
+pub(crate) struct Rewound<S> {
+    first: Vec<u8>,
+    stream: S,
+}
+
+impl<S> Rewound<S> {
+    pub(crate) fn new(first: Vec<u8>, stream: S) -> Self {
+        Self { first, stream }
+    }
+}
+
+impl<S: Stream> Stream for Rewound<S> {
+    const SENDS_FILES: bool = S::SENDS_FILES;
+
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        position: usize,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_send_file(cx, file, position, count)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let count = self.first.len().min(buffer.remaining());
+        buffer.put_slice(&self.first[..count]);
+        self.first.drain(..count);
+        if self.first.is_empty() {
+            // A connection that goes on holds no buffer.
+            self.first = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// A stream whose reads and writes are noted.
 pub(crate) struct Watched<S> {
-    stream: S,
+    stream: Rewound<S>,
     connection: Arc<Connection>,
-    /// Read, and given back.
-    first: Vec<u8>,
 }
 
 impl<S> Watched<S> {
     pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
-        Self {
-            stream,
-            connection,
-            first: Vec::new(),
-        }
+        let stream = Rewound::new(Vec::new(), stream);
+        Self { stream, connection }
     }
 
     /// Sends the file from its first byte to its last.
@@ -105,7 +176,7 @@ impl<S> Watched<S> {
 
     /// Gives back what was read, to be read again.
     pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
-        self.first = bytes;
+        self.stream.first = bytes;
     }
 }
 
@@ -115,15 +186,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.first.is_empty() {
-            let count = self.first.len().min(buffer.remaining());
-            buffer.put_slice(&self.first[..count]);
-            self.first.drain(..count);
-            if self.first.is_empty() {
-                self.first = Vec::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {

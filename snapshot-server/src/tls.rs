@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -16,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::load::lock;
 use crate::shared::Shared;
+use crate::stream::Stream;
 use crate::{Event, explain};
 
 /// How often the files are compared. Renewal happens weeks before a certificate ends.
@@ -89,7 +89,7 @@ impl Tls {
     }
 
     /// The handshake, by the certificate of this moment.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept<S: Stream>(&self, stream: S) -> io::Result<TlsStream<S>> {
         let acceptor = TlsAcceptor::from(self.config.load_full());
         tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await?
     }

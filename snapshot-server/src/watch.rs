@@ -16,15 +16,16 @@ use crate::{Event, explain};
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Looks at the folder, for ever.
-pub(crate) async fn watch(shared: Arc<Shared>, interval: Duration) {
+pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut asked = shared.look.subscribe();
-    let mut pause = interval;
+    let mut pause = shared.rules.load().poll_interval;
     loop {
         // A refused snapshot may still be arriving, so it is tried again, less
         // and less often, for each attempt hashes what is there.
         let was_asked = tokio::time::timeout(pause, asked.changed()).await.is_ok();
         let attempt = shared.clone();
         let looked = tokio::task::spawn_blocking(move || look(&attempt)).await;
+        let interval = shared.rules.load().poll_interval;
         pause = match looked {
             Ok(Outcome::Refused) if was_asked => interval,
             Ok(Outcome::Refused) => (pause * 2).min(LONGEST_PAUSE).max(interval),
@@ -48,18 +49,20 @@ pub(crate) enum Outcome {
 pub(crate) fn look(shared: &Shared) -> Outcome {
     let begun = Instant::now();
     let held = shared.held();
+    let rules = shared.rules.load();
+    let pointer = &rules.pointer_cache_control;
     let loaded = match shared.folder.read_version() {
         // A folder that was emptied takes nothing from what is held.
         Ok(None) => return Outcome::Unchanged,
         Ok(Some(bytes))
             if held
                 .as_ref()
-                .is_some_and(|held| held.version_bytes == bytes) =>
+                .is_some_and(|held| held.is_made_of(&bytes, pointer)) =>
         {
             shared.set_refusal(None);
             return Outcome::Unchanged;
         }
-        Ok(Some(bytes)) => shared.folder.load(bytes, held.as_deref()),
+        Ok(Some(bytes)) => shared.folder.load(bytes, pointer, held.as_deref()),
         Err(error) => Err(error),
     };
     match loaded {

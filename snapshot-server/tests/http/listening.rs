@@ -32,6 +32,16 @@ fn put_certificate(store: &Store, [certificate, key]: [&str; 2]) -> TlsFiles {
 /// A GET over TLS by a client that trusts one certificate: the protocol that
 /// was agreed on and the response, or why there is none.
 fn get_over_tls(served: &Served, trusted: &str, alpn: &[&str]) -> Result<(String, String), String> {
+    get_over_tls_after(b"", served, trusted, alpn)
+}
+
+/// The same, after bytes that come before TLS.
+fn get_over_tls_after(
+    header: &[u8],
+    served: &Served,
+    trusted: &str,
+    alpn: &[&str],
+) -> Result<(String, String), String> {
     use std::io::{Read, Write};
 
     let mut roots = RootCertStore::empty();
@@ -46,6 +56,7 @@ fn get_over_tls(served: &Served, trusted: &str, alpn: &[&str]) -> Result<(String
     let name = ServerName::try_from("localhost").expect("a name");
     let mut session = ClientConnection::new(Arc::new(config), name).expect("a session");
     let mut client = served.client();
+    client.send(header);
     let mut stream = Stream::new(&mut session, client.stream());
     let request = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream
@@ -99,6 +110,21 @@ fn a_renewed_certificate_is_used_without_a_restart() {
     served.reload();
     assert_eq!(served.next_event(), "certificate renewed");
     assert!(get_over_tls(&served, SECOND[0], &[]).is_ok());
+    assert!(get_over_tls(&served, FIRST[0], &[]).is_err());
+}
+
+/// The PROXY protocol comes before TLS: the proxy cannot look into it.
+#[test]
+fn tls_begins_after_a_proxy_header() {
+    let (store, _) = Store::published();
+    let files = put_certificate(&store, FIRST);
+    let served = store.serve_with(|options| {
+        options.listen = vec!["proxy:https://127.0.0.1:0".parse().expect("a place")];
+        options.tls = Some(files);
+    });
+    let header = b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 443\r\n";
+    let (_, response) = get_over_tls_after(header, &served, FIRST[0], &[]).expect("a session");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(get_over_tls(&served, FIRST[0], &[]).is_err());
 }
 

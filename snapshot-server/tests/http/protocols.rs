@@ -136,6 +136,21 @@ fn rapid_resets_end_their_connection_only() {
     served.get("/health", &[]).is(200);
 }
 
+/// A client that does not answer the goodbye keeps no server alive.
+#[test]
+fn a_stopping_server_does_not_wait_for_a_silent_client() {
+    let (store, _) = Store::published();
+    let mut served = store.serve_with(|options| {
+        options.timeouts.stop = std::time::Duration::from_secs(3600);
+    });
+    let mut client = served.client();
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    // The server's settings: it has seen that this is HTTP/2.
+    client.stream().peek(&mut [0]).expect("a frame");
+    served.stop();
+    served.wait();
+}
+
 #[test]
 fn a_stopping_server_says_goodbye_over_http2() {
     let (store, _) = Store::published();

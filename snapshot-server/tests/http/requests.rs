@@ -46,30 +46,62 @@ fn a_head_that_is_too_large_is_refused() {
         "a".repeat(17_000)
     );
     served.raw(field).is_problem(431);
-    // What the parser itself refuses has no body, but the status is right.
     let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
     served
         .raw(format!("GET /health HTTP/1.1\r\nHost: a\r\n{many}\r\n"))
-        .is(431);
+        .is_problem(431);
 }
 
+/// The answer says why, and the client gets it whatever it still sends.
 #[test]
-fn what_is_not_http_is_a_400() {
+fn what_is_not_http_is_told_so() {
+    let (store, _) = Store::published();
+    for served in [
+        store.serve(),
+        store.serve_with(|options| options.direct = false),
+    ] {
+        for (head, status) in [
+            ("GET /health HTTP/1.1\r\nHost : a", 400),
+            ("GET /health HTTP/1.1\r\nHost: a\r\n folded: x", 400),
+            ("GET /health HTTP/1.1\r\nHost: a\r\nno colon", 400),
+            ("GET /health HTTP/1.1\r\nHost: a\r\nX: a\u{1}b", 400),
+            ("GET /he alth HTTP/1.1\r\nHost: a", 400),
+            ("GET  /health HTTP/1.1\r\nHost: a", 400),
+            ("GET /health HTTP/1.2\r\nHost: a", 400),
+            ("GET /health\u{0} HTTP/1.1\r\nHost: a", 400),
+            ("GET http:// HTTP/1.1\r\nHost: a", 400),
+            ("\u{16}\u{3}\u{1}", 400),
+            // RFC 9110 §15.6.6.
+            ("GET /health HTTP/9.9\r\nHost: a", 505),
+            ("GET /health HTTP/2.0\r\nHost: a", 505),
+        ] {
+            let mut client = served.client();
+            client.send(format!(
+                "{head}\r\n\r\nGET /stolen HTTP/1.1\r\nHost: a\r\n\r\n"
+            ));
+            let reply = client.reply("GET");
+            reply.is_problem(status);
+            assert_eq!(reply.field("connection"), Some("close"), "{head}");
+            assert_eq!(client.rest(), b"", "{head}");
+        }
+        // RFC 9110 §9.3.2.
+        let mut client = served.client();
+        client.send("HEAD /health HTTP/1.1\r\nHost : a\r\n\r\n");
+        client.reply("HEAD").is(400);
+        assert_eq!(client.rest(), b"");
+    }
+}
+
+/// Between requests it is hyper that refuses, with the status alone.
+#[test]
+fn what_is_not_http_is_refused_later_too() {
     let (store, _) = Store::published();
     let served = store.serve();
-    for head in [
-        "GET /health HTTP/1.1\r\nHost : a",
-        "GET /health HTTP/1.1\r\nHost: a\r\n folded: x",
-        "GET /health HTTP/1.1\r\nHost: a\r\nno colon",
-        "GET /health HTTP/1.1\r\nHost: a\r\nX: a\u{1}b",
-        "GET /he alth HTTP/1.1\r\nHost: a",
-        "GET  /health HTTP/1.1\r\nHost: a",
-        "GET /health HTTP/9.9\r\nHost: a",
-        "GET /health\u{0} HTTP/1.1\r\nHost: a",
-        "\u{16}\u{3}\u{1}",
-    ] {
-        served.raw(format!("{head}\r\n\r\n")).is(400);
-    }
+    let mut client = served.client();
+    client.request("GET", "/nothing", &[]).is(404);
+    client.send("GET /health HTTP/1.1\r\nHost : a\r\n\r\n");
+    client.reply("GET").is(400);
+    assert_eq!(client.rest(), b"");
 }
 
 #[test]
@@ -122,7 +154,7 @@ fn two_lengths_end_the_connection() {
             .raw(format!(
                 "GET /health HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\nx"
             ))
-            .is(400);
+            .is_problem(400);
     }
 }
 
@@ -197,8 +229,9 @@ fn a_megabyte_of_header_is_not_read() {
         // The server may close while we still send.
         let _ = std::io::Write::write_all(client.stream(), head.as_bytes());
         let answer = client.rest();
-        let status = answer.get(9..12).unwrap_or(b"414");
+        let status = answer.get(9..12).expect("an answer, whatever was sent");
         assert!([b"400", b"414", b"431"].contains(&status.try_into().expect("three digits")));
+        assert!(answer.ends_with(b"}"), "with the reason");
     }
     served.get("/health", &[]).is(200);
 }

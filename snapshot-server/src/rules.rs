@@ -1,0 +1,102 @@
+//! What can change while the server runs, and what cannot.
+
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+
+use crate::connection::Limits;
+use crate::cors::Cors;
+use crate::forwarded::TrustedProxies;
+use crate::{Options, ServerError};
+
+/// How requests are answered, whatever the snapshot.
+pub(crate) struct Rules {
+    pub(crate) cors: Cors,
+    /// `Cache-Control` of everything that is not named by a hash.
+    pub(crate) pointer_cache_control: HeaderValue,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) poll_interval: Duration,
+}
+
+impl Rules {
+    /// # Errors
+    /// Where a value cannot stand in a header.
+    pub(crate) fn of(options: &Options) -> Result<Self, ServerError> {
+        let value = &options.pointer_cache_control;
+        let pointer_cache_control =
+            HeaderValue::try_from(value.as_str()).map_err(|_| ServerError::CacheControl {
+                value: value.clone(),
+            })?;
+        Ok(Self {
+            cors: options.cors.clone(),
+            pointer_cache_control,
+            proxies: options.trusted_proxies.clone(),
+            poll_interval: options.poll_interval,
+        })
+    }
+}
+
+pub(crate) fn limits(options: &Options) -> Limits {
+    Limits {
+        most: options.max_connections.max(1),
+        most_per_client: options.max_connections_per_client,
+        timeouts: options.timeouts,
+    }
+}
+
+/// Whether plain requests may be answered without hyper: the same for every origin.
+pub(crate) fn is_direct(options: &Options) -> bool {
+    options.direct && options.cors == Cors::Any
+}
+
+/// The difference between two sets of options, by the names of the flags.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Taken over at once.
+    pub(crate) taken: Vec<&'static str>,
+    /// As they were until a restart.
+    pub(crate) fixed: Vec<&'static str>,
+}
+
+/// What differs; `held` takes over what can change while the server runs.
+pub(crate) fn take_over(held: &mut Options, new: &Options) -> Changes {
+    let mut taken = Vec::new();
+    macro_rules! take {
+        ($($flag:literal: $($field:ident).+),* $(,)?) => {$(
+            if held.$($field).+ != new.$($field).+ {
+                taken.push($flag);
+                held.$($field).+ = new.$($field).+.clone();
+            }
+        )*};
+    }
+    take! {
+        "access-log": access_log,
+        "client-field": trusted_proxies.field,
+        "cors": cors,
+        "head-timeout": timeouts.head,
+        "idle-timeout": timeouts.idle,
+        "in-flight": in_flight_bytes,
+        "max-connections": max_connections,
+        "max-connections-per-client": max_connections_per_client,
+        "pointer-cache-control": pointer_cache_control,
+        "poll-interval": poll_interval,
+        "stall-timeout": timeouts.stall,
+        "stop-timeout": timeouts.stop,
+        "trusted-proxies": trusted_proxies.proxies,
+    }
+    // What is opened, bound or measured out once.
+    let files = |options: &Options| options.tls.clone().map(|tls| (tls.certificate, tls.key));
+    let fixed = [
+        ("listen", held.listen != new.listen),
+        (
+            "memory",
+            held.memory_budget_bytes != new.memory_budget_bytes,
+        ),
+        ("metrics", held.metrics != new.metrics),
+        ("root", held.root != new.root),
+        ("tls-cert, tls-key", files(held) != files(new)),
+    ];
+    let fixed = fixed.into_iter().filter(|(_, differs)| *differs);
+    let fixed = fixed.map(|(flag, _)| flag).collect();
+    Changes { taken, fixed }
+}
