@@ -234,6 +234,8 @@ fn rows_sql(table: &Table) -> String {
 fn in_byte_order(column: &Column) -> String {
     let name = format!("t.{}", identifier(&column.name));
     match &column.kind {
+        // As it is published: whoever knows the manifest alone sees strings.
+        _ if column.as_text => format!("{name}::text COLLATE \"C\""),
         Kind::Text(_) if column.sql_type == "citext" => format!("{name}::text COLLATE \"C\""),
         Kind::Text(_) => format!("{name} COLLATE \"C\""),
         Kind::Enum(_) => format!("{name}::text COLLATE \"C\""),
