@@ -18,3 +18,4 @@ mod publish;
 mod run;
 mod seed;
 mod support;
+mod verify;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
-use crate::commands::{check, migrate, publish, run, seed};
+use crate::commands::{check, migrate, publish, run, seed, verify};
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
+use crate::fetch::{Directory, Origin};
 use crate::progress::Progress;
 
 /// Publishes PostgreSQL reference tables as immutable JSON that any CDN can serve.
@@ -45,6 +46,8 @@ pub enum Command {
     Seed(seed::SeedArgs),
     /// Write the database's tables into the store, as a snapshot
     Publish(publish::PublishArgs),
+    /// Check every byte of a snapshot, in a folder or behind a URL
+    Verify(verify::VerifyArgs),
 }
 
 /// Flags of every command.
@@ -84,6 +87,22 @@ pub struct Common {
     pub json: bool,
 
     /// Print nothing but problems, and no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Flags of the commands that read a store, and neither files nor a database.
+#[derive(Debug, Clone, Args)]
+pub struct Reading {
+    /// The settings file [default: tablecast.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print nothing but what is wrong, and no progress
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -190,6 +209,53 @@ impl Common {
         let text = serde_json::to_string(result).expect("a report is JSON");
         // A reader that has seen enough (`| head`) is no failure.
         match writeln!(std::io::stdout(), "{text}") {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(
+                format!("failed to write to standard output: {error}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Reading {
+    /// The store that is named, or that of the settings.
+    ///
+    /// # Errors
+    /// Where the settings file cannot be used, or the name is that of no store.
+    pub fn origin(&self, named: Option<&str>) -> Result<Origin, Error> {
+        if let Some(name) = named {
+            return Ok(Origin::named(name)?);
+        }
+        let out = ConfigFile::load(self.config.as_deref())?.out;
+        let out = out.unwrap_or_else(|| PathBuf::from("snapshots"));
+        Ok(Origin::Directory(Directory::new(out)))
+    }
+
+    /// Progress as it was asked for.
+    pub fn progress(&self) -> Progress {
+        match self.quiet {
+            true => Progress::quiet(),
+            false => Progress::default(),
+        }
+    }
+
+    /// Prints the answer on standard output: as JSON, or the text, which may have colours
+    /// that are left out where nobody sees them.
+    ///
+    /// # Errors
+    /// Where standard output is closed.
+    pub fn answer(&self, result: &impl serde::Serialize, text: &str) -> Result<(), Error> {
+        use std::io::Write;
+        let mut out = anstream::stdout();
+        let written = match self.json {
+            true => {
+                let json = serde_json::to_string(result).expect("a report is JSON");
+                writeln!(out, "{json}")
+            }
+            false => out.write_all(text.as_bytes()),
+        };
+        // A reader that has seen enough (`| head`) is no failure.
+        match written.and_then(|()| out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(
                 format!("failed to write to standard output: {error}"),
             )),

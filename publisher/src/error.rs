@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
+use crate::fetch::FetchError;
 use crate::history::ResolveError;
 use crate::publish::PublishError;
 use crate::snapshot::SnapshotError;
@@ -62,6 +63,17 @@ pub enum Error {
     /// No version has the name that was given.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// A snapshot cannot be read.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A snapshot was verified and is not what it should be.
+    #[error("{}", closing_line_of_faults(*count, origin))]
+    Faults {
+        /// How many faults there are.
+        count: usize,
+        /// Where: a folder, a URL.
+        origin: String,
+    },
     /// The server does not serve.
     #[error(transparent)]
     Serve(#[from] snapshot_server::ServerError),
@@ -82,6 +94,8 @@ impl Error {
             Self::Store(error) => error.hint().map(str::to_owned),
             Self::Publish(error) => error.hint().map(str::to_owned),
             Self::Resolve(error) => Some(error.hint().to_owned()),
+            Self::Fetch(error) => error.hint().map(str::to_owned),
+            Self::Faults { .. } => Some(FAULTS_HINT.to_owned()),
             Self::Config(_)
             | Self::Usage(_)
             | Self::Problems { .. }
@@ -129,6 +143,14 @@ impl Error {
         }
         text
     }
+}
+
+const FAULTS_HINT: &str = "readers that verify keep their last good version; \
+     go back to a version without faults by `publisher rollback`, or publish into an empty folder";
+
+fn closing_line_of_faults(count: usize, origin: &str) -> String {
+    let noun = if count == 1 { "fault" } else { "faults" };
+    format!("{count} {noun} in {origin}")
 }
 
 fn closing_line(count: usize, what: &str, outcome: &str) -> String {

@@ -379,7 +379,7 @@ mod tests {
             r#"{"schemaVersion":"1.0","table":"motions","rows":[]}"#,
             r#"byte 32: expected "grips\",\"rows\":[""#,
         );
-        check(&format!("{head}"), r#"byte 47: expected "\n""#);
+        check(head, r#"byte 47: expected "\n""#);
         check(&format!("{head}]"), r#"byte 48: expected "}""#);
         check(
             &format!("{head}]}} "),

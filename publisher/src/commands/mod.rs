@@ -5,6 +5,7 @@ pub mod migrate;
 pub mod publish;
 pub mod run;
 pub mod seed;
+pub mod verify;
 
 use crate::cli::{Cli, Command, Common};
 use crate::config::Config;
@@ -25,6 +26,7 @@ pub async fn execute(cli: Cli) -> Result<(), Error> {
             Command::Check(args) => check::run(args).await?,
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
+            Command::Verify(args) => verify::run(args).await?,
         }
         Ok(None)
     };
@@ -50,6 +52,14 @@ async fn interrupt() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+/// Does work that blocks, away from the runtime's own threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }
 

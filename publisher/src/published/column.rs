@@ -1,0 +1,384 @@
+//! The types of columns, as the manifest has them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::civil::{Date, Time};
+use snapshot_format::canonical;
+use snapshot_format::json::{Parser, Value};
+use snapshot_format::number::{self, MAX_SAFE_INTEGER};
+
+/// What a column's type says of its values in JSON (`docs/snapshot-format.md`, section 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `boolean`
+    Boolean,
+    /// `smallint`, `integer`, `bigint`, by the greatest value either way.
+    Integer(i64),
+    /// `numeric`
+    Numeric,
+    /// `real`
+    Real,
+    /// `double precision`
+    Double,
+    /// `text`, `character varying`, `name`, `citext`, and whatever is published as text.
+    Text,
+    /// `character(n)`, filled up with spaces.
+    Character,
+    /// `uuid`
+    Uuid,
+    /// `date`
+    Date,
+    /// `time` without time zone
+    Time,
+    /// `timestamp` with and without time zone
+    Timestamp,
+    /// `bytea`
+    Bytea,
+    /// `json`, `jsonb`
+    Json,
+    /// An array of one of these, of any number of dimensions.
+    Array(Box<Self>),
+    /// A type that somebody made: an enumeration, or a domain over any of the others.
+    Named,
+}
+
+impl ColumnType {
+    /// The type that the manifest writes so, and whether the column may be null.
+    ///
+    /// # Examples
+    /// ```
+    /// use publisher::published::ColumnType;
+    /// assert_eq!(ColumnType::of("numeric(10,2)?"), (ColumnType::Numeric, true));
+    /// ```
+    pub fn of(text: &str) -> (Self, bool) {
+        match text.strip_suffix('?') {
+            Some(sql_type) => (Self::of_sql(sql_type), true),
+            None => (Self::of_sql(text), false),
+        }
+    }
+
+    fn of_sql(sql_type: &str) -> Self {
+        if let Some(element) = sql_type.strip_suffix("[]") {
+            return Self::Array(Box::new(Self::of_sql(element)));
+        }
+        match without_modifier(sql_type).as_str() {
+            "boolean" => Self::Boolean,
+            "smallint" => Self::Integer(i16::MAX.into()),
+            "integer" => Self::Integer(i32::MAX.into()),
+            "bigint" => Self::Integer(MAX_SAFE_INTEGER),
+            "numeric" => Self::Numeric,
+            "real" => Self::Real,
+            "double precision" => Self::Double,
+            "text" | "character varying" | "name" | "citext" => Self::Text,
+            "character" => Self::Character,
+            "uuid" => Self::Uuid,
+            "date" => Self::Date,
+            "time without time zone" => Self::Time,
+            "timestamp without time zone" | "timestamp with time zone" => Self::Timestamp,
+            "bytea" => Self::Bytea,
+            "json" | "jsonb" => Self::Json,
+            _ => Self::Named,
+        }
+    }
+
+    /// Appends the canonical form of a value of this type, which is not null.
+    ///
+    /// # Errors
+    /// What such a column holds instead.
+    pub fn write(
+        &self,
+        value: &Value<'_>,
+        raw: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), &'static str> {
+        match (self, value) {
+            (Self::Boolean, Value::Bool(_)) => out.extend_from_slice(raw.as_bytes()),
+            (Self::Integer(most), Value::Number(text)) => write_integer(*most, text, out)?,
+            (Self::Numeric, Value::Number(text)) => number::write_decimal(text, out)
+                .map_err(|_| "a number that no reader rounds, up to 2^53-1")?,
+            (Self::Real, Value::Number(text)) => write_real(text, out)?,
+            (Self::Double, Value::Number(text)) => write_double(text, out)?,
+            (Self::Json, _) => write_json(raw, out)?,
+            (Self::Array(element), Value::Array(text)) => write_array(element, text, out)?,
+            (Self::Named, _) => write_named(value, raw, out)?,
+            (_, Value::String(text)) => {
+                self.check_text(text)?;
+                canonical::write_string(text, out);
+            }
+            _ => return Err(self.expected()),
+        }
+        Ok(())
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), &'static str> {
+        let fits = match self {
+            Self::Text | Self::Character => true,
+            Self::Uuid => is_uuid(text),
+            Self::Date => is_date(text),
+            Self::Time => is_time(text) || text == "24:00:00",
+            Self::Timestamp => is_timestamp(text),
+            Self::Bytea => BASE64.decode(text).is_ok(),
+            _ => false,
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(self.expected()),
+        }
+    }
+
+    fn expected(&self) -> &'static str {
+        match self {
+            Self::Boolean => "true or false",
+            Self::Integer(_) => "a whole number",
+            Self::Numeric | Self::Real | Self::Double => "a number",
+            Self::Text | Self::Character => "a string",
+            Self::Uuid => "a uuid in lower case",
+            Self::Date => "a date as 2026-02-24",
+            Self::Time => "a time as 13:12:04 or 13:12:04.500000",
+            Self::Timestamp => "a moment as 2026-02-24T13:12:04Z or 2026-02-24T13:12:04.500000Z",
+            Self::Bytea => "base64 with padding",
+            Self::Json | Self::Named => "a value",
+            Self::Array(_) => "an array",
+        }
+    }
+}
+
+// `timestamp(3) with time zone` without the `(3)`.
+fn without_modifier(sql_type: &str) -> String {
+    match (sql_type.find('('), sql_type.find(')')) {
+        (Some(from), Some(to)) if from < to => {
+            format!("{}{}", &sql_type[..from], &sql_type[to + 1..])
+        }
+        _ => sql_type.to_owned(),
+    }
+}
+
+fn write_integer(most: i64, text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    // -0 and 1e2 are numbers too; how they are to be written is what `out` tells.
+    let mut written = Vec::new();
+    number::write_decimal(text, &mut written).map_err(|_| "a whole number up to 2^53-1")?;
+    let digits = std::str::from_utf8(&written).ok();
+    let value: i64 = digits
+        .and_then(|digits| digits.parse().ok())
+        .ok_or("a whole number")?;
+    // The least value of PostgreSQL's types is one beyond the greatest.
+    let least = match most {
+        MAX_SAFE_INTEGER => -most,
+        _ => -most - 1,
+    };
+    if !(least..=most).contains(&value) {
+        return Err("a whole number in the type's range");
+    }
+    out.extend_from_slice(&written);
+    Ok(())
+}
+
+fn write_double(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    let value: f64 = text.parse().map_err(|_| "a number")?;
+    number::write_f64(value, out).map_err(|_| "a number that a double holds")
+}
+
+// As it was rendered: whole numbers exactly, others by the shortest decimal.
+fn write_real(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    let value: f32 = text.parse().map_err(|_| "a number")?;
+    let exact = value.fract() == 0.0 && f64::from(value).abs() <= MAX_SAFE_INTEGER as f64;
+    match exact {
+        true => number::write_f64(value.into(), out),
+        false => number::write_f32(value, out),
+    }
+    .map_err(|_| "a number that a real holds")
+}
+
+fn write_json(raw: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    canonical::write_json(raw, out).map_err(|_| "JSON that every reader takes alike")
+}
+
+// Null is an element of any array.
+fn write_array(element: &ColumnType, text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    out.push(b'[');
+    let mut first = true;
+    let mut result = Ok(());
+    let mut write = |value: &Value<'_>, raw: &str| {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        match value {
+            Value::Null => out.extend_from_slice(b"null"),
+            // Of several dimensions.
+            Value::Array(text) if *element != ColumnType::Json => {
+                return write_array(element, text, out);
+            }
+            _ => return element.write(value, raw, out),
+        }
+        Ok(())
+    };
+    let mut parser = Parser::new(text);
+    let read = parser.array(|offset, value| {
+        if result.is_ok() {
+            let raw = raw_at(text, offset, &value);
+            result = write(&value, raw);
+        }
+    });
+    read.map_err(|_| "an array")?;
+    result?;
+    out.push(b']');
+    Ok(())
+}
+
+// What stands there, where the value does not say.
+fn raw_at<'t>(text: &'t str, offset: usize, value: &Value<'t>) -> &'t str {
+    match value {
+        Value::Array(raw) | Value::Object(raw) | Value::Number(raw) => raw,
+        _ => {
+            let mut parser = Parser::new(&text[offset..]);
+            // It was read before.
+            let _ = parser.value();
+            text[offset..offset + parser.offset()].trim()
+        }
+    }
+}
+
+// A domain may be over any type; its values say over which.
+fn write_named(value: &Value<'_>, raw: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    match value {
+        Value::Number(text) => write_double(text, out),
+        Value::Array(text) => write_array(&ColumnType::Named, text, out),
+        Value::String(text) => {
+            canonical::write_string(text, out);
+            Ok(())
+        }
+        _ => write_json(raw, out),
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+fn is_date(text: &str) -> bool {
+    let date: Option<Date> = text.parse().ok();
+    date.is_some_and(|date| date.year() >= 1 && date.strftime("%Y-%m-%d").to_string() == text)
+}
+
+// PostgreSQL has no leap seconds, and six digits or none behind the point.
+fn is_time(text: &str) -> bool {
+    let time: Option<Time> = text.parse().ok();
+    let Some(time) = time else {
+        return false;
+    };
+    let written = match time.subsec_nanosecond() {
+        0 => time.strftime("%H:%M:%S").to_string(),
+        _ => time.strftime("%H:%M:%S.%6f").to_string(),
+    };
+    written == text
+}
+
+fn is_timestamp(text: &str) -> bool {
+    let parts = text.strip_suffix('Z').and_then(|text| text.split_once('T'));
+    parts.is_some_and(|(date, time)| is_date(date) && is_time(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(sql_type: &str, json: &str, expected: Result<&str, &str>) {
+        let value = Parser::new(json).value().expect("JSON");
+        let mut out = Vec::new();
+        let (column, _) = ColumnType::of(sql_type);
+        let written = column.write(&value, json, &mut out);
+        let out = String::from_utf8(out).expect("UTF-8");
+        assert_eq!(
+            written.map(|()| out.as_str()),
+            expected,
+            "{sql_type} {json}"
+        );
+    }
+
+    #[test]
+    fn a_value_of_its_type_has_one_form() {
+        check("boolean", "true", Ok("true"));
+        check("smallint", "-32768", Ok("-32768"));
+        check("bigint", "9007199254740991", Ok("9007199254740991"));
+        check("integer?", "1e2", Ok("100"));
+        check("numeric(10,2)", "1.50", Ok("1.5"));
+        check("double precision", "1e+300", Ok("1e+300"));
+        check("real", "0.1", Ok("0.1"));
+        check("real", "84154736", Ok("84154736"));
+        check("character varying(10)", "\"a\\u0041\"", Ok("\"aA\""));
+        check("date", "\"0001-01-01\"", Ok("\"0001-01-01\""));
+        check(
+            "time(3) without time zone",
+            "\"24:00:00\"",
+            Ok("\"24:00:00\""),
+        );
+        check(
+            "timestamp with time zone",
+            "\"2026-02-24T13:12:04.500000Z\"",
+            Ok("\"2026-02-24T13:12:04.500000Z\""),
+        );
+        check("bytea", "\"AAE=\"", Ok("\"AAE=\""));
+        check(
+            "jsonb",
+            "{\"b\":1.0,\"a\":null}",
+            Ok("{\"a\":null,\"b\":1}"),
+        );
+        check("text[]", "[\"a\", null, \"\\/\"]", Ok("[\"a\",null,\"/\"]"));
+        check("integer[]", "[[1,2],[3,null]]", Ok("[[1,2],[3,null]]"));
+        check("jsonb[]", "[[1, 2], {}]", Ok("[[1,2],{}]"));
+        check("mood", "\"happy\"", Ok("\"happy\""));
+        check("big_double[]", "[1e300]", Ok("[1e+300]"));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused_with_what_belongs_there() {
+        check("boolean", "1", Err("true or false"));
+        check(
+            "smallint",
+            "32768",
+            Err("a whole number in the type's range"),
+        );
+        check(
+            "bigint",
+            "9007199254740992",
+            Err("a whole number up to 2^53-1"),
+        );
+        check("integer", "1.5", Err("a whole number"));
+        check("integer", "\"1\"", Err("a whole number"));
+        check("numeric", "\"1\"", Err("a number"));
+        check("text", "1", Err("a string"));
+        check(
+            "uuid",
+            "\"0190163D-8694-739b-aea5-966c26f8ad91\"",
+            Err("a uuid in lower case"),
+        );
+        check("date", "\"2026-02-30\"", Err("a date as 2026-02-24"));
+        let time = "a time as 13:12:04 or 13:12:04.500000";
+        check("time without time zone", "\"13:12:04.5\"", Err(time));
+        let moment = "a moment as 2026-02-24T13:12:04Z or 2026-02-24T13:12:04.500000Z";
+        for wrong in [
+            "2026-02-24T13:12:04+00:00",
+            "2026-02-24 13:12:04Z",
+            "0000-01-01T00:00:00Z",
+        ] {
+            check(
+                "timestamp without time zone",
+                &format!("{wrong:?}"),
+                Err(moment),
+            );
+        }
+        check("bytea", "\"AAE\"", Err("base64 with padding"));
+        check("text[]", "{}", Err("an array"));
+        check("text[]", "[1]", Err("a string"));
+        check(
+            "jsonb",
+            "{\"a\":1,\"a\":2}",
+            Err("JSON that every reader takes alike"),
+        );
+    }
+}

@@ -1,0 +1,640 @@
+//! Damage of every kind: to the files as they lie there, and by somebody who makes the
+//! hashes fit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use indicatif::ProgressBar;
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+use publisher::fetch::Origin;
+use publisher::verify::verify;
+use snapshot_format::{
+    BootstrapEntry, Digest, Encoding, Key, MIN_VARIANT_SIZE, Manifest, ObjectRef, TableEntry,
+    TableKey, Version, compress, content_hash,
+};
+
+use super::{faults_of, published, walk};
+use crate::support::{Project, tracked, without_numbers};
+
+// --- damage to the bytes ---
+
+#[derive(Debug, Clone)]
+enum Damage {
+    FlipBit(Index, u8),
+    Cut(Index),
+    Append(Vec<u8>),
+    Remove,
+    // Bytes of another file of the store.
+    Replace(Index),
+    Swap(Index),
+    // A line moved to another place.
+    Reorder(Index, Index),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Damage::FlipBit(at, bit)),
+        2 => any::<Index>().prop_map(Damage::Cut),
+        2 => prop::collection::vec(any::<u8>(), 1..20).prop_map(Damage::Append),
+        1 => Just(Damage::Remove),
+        2 => any::<Index>().prop_map(Damage::Replace),
+        2 => any::<Index>().prop_map(Damage::Swap),
+        1 => (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Damage::Reorder(from, to)),
+    ]
+}
+
+impl Damage {
+    // What the file holds then, and what the other one that is touched holds.
+    fn applied(&self, bytes: &[u8], files: &[PathBuf]) -> (Option<Vec<u8>>, Option<PathBuf>) {
+        let mut damaged = bytes.to_owned();
+        match self {
+            Self::FlipBit(at, bit) => damaged[at.index(bytes.len())] ^= 1 << bit,
+            Self::Cut(at) => damaged.truncate(at.index(bytes.len())),
+            Self::Append(more) => damaged.extend(more),
+            Self::Remove => return (None, None),
+            Self::Replace(other) => damaged = fs::read(other.get(files)).unwrap(),
+            Self::Swap(other) => {
+                let other = other.get(files);
+                return (Some(fs::read(other).unwrap()), Some(other.clone()));
+            }
+            Self::Reorder(from, to) => {
+                let mut lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+                let line = lines.remove(from.index(lines.len()));
+                lines.insert(to.index(lines.len() + 1), line);
+                damaged = lines.concat();
+            }
+        }
+        (Some(damaged), None)
+    }
+}
+
+fn put_back(path: &Path, bytes: Option<&[u8]>) {
+    match bytes {
+        Some(bytes) => fs::write(path, bytes).unwrap(),
+        None => fs::remove_file(path).unwrap(),
+    }
+}
+
+#[test]
+fn no_damage_to_a_file_that_can_be_reached_passes() {
+    let project = published();
+    let store = project.path("snapshots");
+    let origin = Origin::named(store.to_str().unwrap()).unwrap();
+    let faults = || {
+        verify(&origin, true, &ProgressBar::hidden())
+            .unwrap()
+            .faults
+    };
+    let files: Vec<PathBuf> = walk(&store)
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains(".json"))
+        .collect();
+    assert_eq!(faults(), []);
+    let mut runner = TestRunner::new(Config {
+        cases: 100,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    // Small files are as many as large ones: each is as likely.
+    let case = (any::<Index>(), damage());
+    let outcome = runner.run(&case, |(file, damage)| {
+        let path = file.get(&files);
+        let bytes = fs::read(path).unwrap();
+        let (damaged, other) = damage.applied(&bytes, &files);
+        prop_assume!(damaged.as_ref() != Some(&bytes));
+        let held = other.as_ref().map(|other| fs::read(other).unwrap());
+        put_back(path, damaged.as_deref());
+        if let Some(other) = &other {
+            put_back(other, Some(&bytes));
+        }
+        let found = faults();
+        let excused = found.is_empty()
+            && [Some(path), other.as_ref()]
+                .into_iter()
+                .flatten()
+                .all(|path| is_still_true(&store, path));
+        put_back(path, Some(&bytes));
+        if let (Some(other), Some(held)) = (&other, &held) {
+            put_back(other, Some(held));
+        }
+        prop_assert!(!found.is_empty() || excused, "{} passed", path.display());
+        Ok(())
+    });
+    outcome.unwrap();
+    assert_eq!(faults(), [], "the store was put back");
+}
+
+// What the format does not bind: a variant that still unpacks to its object (a bit of
+// gzip's header that says nothing), by the judgement of a program that is not ours; and
+// the moment that an older page gives for its publication.
+fn is_still_true(store: &Path, path: &Path) -> bool {
+    let key = path.strip_prefix(store).unwrap().to_str().unwrap();
+    let key = Key::parse(key).unwrap();
+    match (&key, key.encoding()) {
+        (_, Some(encoding)) => {
+            let program = match encoding {
+                Encoding::Zstd => "zstd",
+                Encoding::Brotli => "brotli",
+                Encoding::Gzip => "gzip",
+            };
+            let unpacked = Command::new(program)
+                .arg("-dc")
+                .stdin(fs::File::open(path).unwrap())
+                .stderr(Stdio::null())
+                .output()
+                .unwrap();
+            let object = fs::read(store.join(key.with_encoding(None).path())).unwrap();
+            unpacked.stdout == object
+        }
+        (Key::History { .. }, _) => {
+            let page = Version::parse(&fs::read(path).unwrap()).unwrap();
+            let current = Version::parse(&fs::read(store.join("version.json")).unwrap()).unwrap();
+            page.order() < current.order()
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn each_kind_of_damage_is_named() {
+    let project = published();
+    let store = project.path("snapshots");
+    let manifest = project.manifest();
+    let path = |table: &str| {
+        let hash = manifest["tables"][table]["hash"].as_str().unwrap();
+        format!("tables/{table}/{hash}.json")
+    };
+    let (grips, motions) = (path("grips"), path("motions"));
+    let current = project.version();
+    let manifest_path = format!(
+        "manifests/{}.json",
+        current["manifest"]["hash"].as_str().unwrap()
+    );
+    let check = |files: &[&str], damage: &dyn Fn(&mut Vec<Vec<u8>>), expected: &[String]| {
+        let held: Vec<Vec<u8>> = files
+            .iter()
+            .map(|f| fs::read(store.join(f)).unwrap())
+            .collect();
+        let mut bytes = held.clone();
+        damage(&mut bytes);
+        for (file, bytes) in files.iter().zip(&bytes) {
+            match bytes.is_empty() {
+                true => fs::remove_file(store.join(file)).unwrap(),
+                false => fs::write(store.join(file), bytes).unwrap(),
+            }
+        }
+        let found = faults_of(&project, &store);
+        for (file, bytes) in files.iter().zip(&held) {
+            fs::write(store.join(file), bytes).unwrap();
+        }
+        assert_eq!(found, expected);
+    };
+    let size = fs::read(store.join(&grips)).unwrap().len();
+    let hash = |bytes: &[u8]| Digest::of(bytes).hash;
+    let named = &grips["tables/grips/".len()..][..64];
+
+    // A bit flipped.
+    let mut flipped = fs::read(store.join(&grips)).unwrap();
+    let at = flipped.windows(4).position(|w| w == b"true").unwrap();
+    flipped[at + 2] ^= 0x20;
+    check(
+        &[&grips],
+        &|files| files[0].clone_from(&flipped),
+        &[
+            format!(
+                "fault: {grips}: BLAKE3: expected {named}, found {}",
+                hash(&flipped)
+            ),
+            format!(
+                "fault: {grips}: row 1: byte {}: expected a value, found 't'",
+                at - flipped.iter().position(|b| *b == b'\n').unwrap() - 1
+            ),
+        ],
+    );
+    // A byte cut.
+    let cut = |files: &mut Vec<Vec<u8>>| {
+        files[0].pop();
+    };
+    let mut shorter = fs::read(store.join(&grips)).unwrap();
+    shorter.pop();
+    check(
+        &[&grips],
+        &cut,
+        &[
+            format!(
+                "fault: {grips}: number of bytes: expected {size}, found {}",
+                size - 1
+            ),
+            format!(
+                "fault: {grips}: BLAKE3: expected {named}, found {}",
+                hash(&shorter)
+            ),
+            format!("fault: {grips}: byte {}: expected \"}}\"", size - 1),
+        ],
+    );
+    // A byte more.
+    check(
+        &[&grips],
+        &|files| files[0].push(b' '),
+        &[
+            format!(
+                "fault: {grips}: number of bytes: expected {size}, found {}",
+                size + 1
+            ),
+            format!("fault: {grips}: byte {size}: expected the end of the object"),
+        ],
+    );
+    // A file removed.
+    let missing = |path: &str| format!("fault: {path}: is missing, though a manifest names it");
+    check(&[&grips], &|files| files[0].clear(), &[missing(&grips)]);
+    let variant = format!("{grips}.br");
+    check(
+        &[&variant],
+        &|files| files[0].clear(),
+        &[format!(
+            "fault: {variant}: is missing, though its object has {size} bytes"
+        )],
+    );
+    // Two variants swapped.
+    let other = format!("{grips}.gz");
+    check(
+        &[&variant, &other],
+        &|files| files.swap(0, 1),
+        &[
+            format!("fault: {variant}: does not unpack to its object: is no Brotli stream"),
+            format!("fault: {other}: does not unpack to its object: invalid gzip header"),
+        ],
+    );
+    // The variants of two objects swapped.
+    let other = format!("{motions}.zst");
+    let variant = format!("{grips}.zst");
+    let motions_size = fs::read(store.join(&motions)).unwrap().len();
+    let motions_hash = &motions["tables/motions/".len()..][..64];
+    check(
+        &[&variant, &other],
+        &|files| files.swap(0, 1),
+        &[
+            format!(
+                "fault: {variant}: does not unpack to its object: unpacks to more than {size} bytes"
+            ),
+            format!(
+                "fault: {other}: unpacks to other bytes than its object's: expected {motions_size} bytes, BLAKE3 {motions_hash}, \
+                 found {size} bytes, BLAKE3 {named}"
+            ),
+        ],
+    );
+    // The manifest of another store.
+    let another = Project::new(&["CREATE TABLE t (id int PRIMARY KEY);", &tracked(&["t"])]);
+    another.run(&["migrate", "--quiet"]).succeeded();
+    another.run(&["publish", "--quiet"]).succeeded();
+    let foreign = another.manifest().to_string().into_bytes();
+    let own = fs::read(store.join(&manifest_path)).unwrap().len();
+    check(
+        &[&manifest_path],
+        &|files| files[0].clone_from(&foreign),
+        &[
+            format!(
+                "fault: {manifest_path}: number of bytes: expected {own}, found {}",
+                foreign.len()
+            ),
+            format!(
+                "fault: {manifest_path}: BLAKE3: expected {}, found {}",
+                current["manifest"]["hash"].as_str().unwrap(),
+                hash(&foreign)
+            ),
+        ],
+    );
+    // The pointer of another store.
+    let pointer = fs::read(another.path("snapshots/version.json")).unwrap();
+    let foreign = another.version();
+    let epoch = foreign["epoch"].as_u64().unwrap();
+    let wanted = foreign["manifest"]["hash"].as_str().unwrap();
+    let ahead = current["epoch"].as_u64().unwrap() > epoch;
+    assert!(!ahead, "the other store was made later");
+    check(
+        &["version.json"],
+        &|files| files[0].clone_from(&pointer),
+        &[
+            format!(
+                "fault: manifests/{wanted}.json: is missing, though version {epoch}-1 names it"
+            ),
+            format!(
+                "fault: versions/{epoch}-1.json: is missing, though version.json is that version"
+            ),
+        ],
+    );
+    // A page of history lost.
+    let own_epoch = current["epoch"].as_u64().unwrap();
+    let page = format!("versions/{own_epoch}-2.json");
+    check(
+        &[&page],
+        &|files| files[0].clear(),
+        &[format!(
+            "fault: {page}: is missing between versions {own_epoch}-1 and {own_epoch}-3"
+        )],
+    );
+    assert_eq!(faults_of(&project, &store), [""; 0]);
+}
+
+#[test]
+fn what_lies_beside_a_snapshot_is_noted_and_no_fault() {
+    let project = published();
+    let store = project.path("snapshots");
+    let (epoch, sequence) = {
+        let version = project.version();
+        (
+            version["epoch"].as_u64().unwrap(),
+            version["sequence"].as_u64().unwrap(),
+        )
+    };
+    let orphan = format!("tables/grips/{}.json", Digest::of(b"nobody's").hash);
+    fs::write(store.join(&orphan), "nobody's").unwrap();
+    fs::write(store.join("notes.txt"), "by hand").unwrap();
+    fs::write(store.join(".DS_Store"), "").unwrap();
+    fs::write(store.join("README.md"), "").unwrap();
+    // As a publisher leaves it that is killed before its swap.
+    let mut ahead = Version::parse(&fs::read(store.join("version.json")).unwrap()).unwrap();
+    ahead.sequence += 1;
+    let page = format!("versions/{epoch}-{}.json", sequence + 1);
+    fs::write(store.join(&page), ahead.to_bytes()).unwrap();
+    let report = project.json(&["verify", "--all"]);
+    let notes: Vec<String> = report["notes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| {
+            format!(
+                "{}: {}",
+                note["key"].as_str().unwrap(),
+                note["what"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            "notes.txt: has no place in a snapshot".to_owned(),
+            format!("{orphan}: no version that is kept names it; `publisher prune` removes it"),
+            format!(
+                "{page}: is ahead of version.json: a publisher was interrupted, and the next one goes on from there"
+            ),
+        ]
+    );
+    // Two are more than a publisher leaves.
+    ahead.sequence += 1;
+    let page = format!("versions/{epoch}-{}.json", sequence + 2);
+    fs::write(store.join(&page), ahead.to_bytes()).unwrap();
+    assert_eq!(
+        faults_of(&project, &store),
+        [format!(
+            "fault: {page}: is newer than version.json, which was put back by something else than a publisher"
+        )]
+    );
+}
+
+// --- forgeries, whose hashes fit ---
+
+// A copy of the store in which one table's object was edited and everything that names it
+// was made to fit; `entry` may change what the manifest says.
+fn forged(
+    project: &Project,
+    table: &str,
+    object: impl Fn(String) -> String,
+    entry: impl Fn(&mut TableEntry),
+) -> tempfile::TempDir {
+    let copy = copy_of(&project.path("snapshots"));
+    let store = copy.path();
+    let mut version = Version::parse(&fs::read(store.join("version.json")).unwrap()).unwrap();
+    let manifest = fs::read(store.join(Key::Manifest(version.manifest.hash).path())).unwrap();
+    let mut manifest = Manifest::parse(&manifest).unwrap();
+    let read = |key: &Key| fs::read_to_string(store.join(key.path())).unwrap();
+
+    let key: TableKey = table.parse().unwrap();
+    let before = read(&Key::Table(key.clone(), manifest.tables[&key].hash, None));
+    let after = object(before.clone());
+    let digest = put(
+        store,
+        |hash| Key::Table(key.clone(), hash, None),
+        after.as_bytes(),
+    );
+    let edited = manifest.tables.get_mut(&key).unwrap();
+    (edited.hash, edited.sha256, edited.size) = (digest.hash, digest.sha256, digest.size);
+    entry(edited);
+    edited.schema_fingerprint = TableEntry::fingerprint(&edited.columns, &edited.primary_key);
+
+    let rows = |object: &str| object[object.find('[').unwrap()..object.len() - 1].to_owned();
+    let bootstrap = read(&Key::Bootstrap(manifest.bootstrap.hash, None));
+    let bootstrap = bootstrap.replacen(&rows(&before), &rows(&after), 1);
+    let digest = put(
+        store,
+        |hash| Key::Bootstrap(hash, None),
+        bootstrap.as_bytes(),
+    );
+    manifest.bootstrap = BootstrapEntry::from(digest);
+    let hashes = manifest.tables.iter().map(|(key, entry)| (key, entry.hash));
+    manifest.content_hash = content_hash(hashes);
+    point_at(store, &mut version, &manifest);
+    copy
+}
+
+fn copy_of(store: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in walk(store) {
+        let to = copy.path().join(file.strip_prefix(store).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(&file, to).unwrap();
+    }
+    copy
+}
+
+fn put(store: &Path, key: impl Fn(snapshot_format::ObjectHash) -> Key, bytes: &[u8]) -> Digest {
+    let digest = Digest::of(bytes);
+    let key = key(digest.hash);
+    fs::write(store.join(key.path()), bytes).unwrap();
+    if digest.size >= MIN_VARIANT_SIZE && !matches!(key, Key::Manifest(_)) {
+        for encoding in Encoding::ALL {
+            let mut variant = Vec::new();
+            compress(encoding, digest.size, &mut &bytes[..], &mut variant).unwrap();
+            fs::write(
+                store.join(key.with_encoding(Some(encoding)).path()),
+                variant,
+            )
+            .unwrap();
+        }
+    }
+    digest
+}
+
+fn point_at(store: &Path, version: &mut Version, manifest: &Manifest) {
+    let digest = put(store, Key::Manifest, &manifest.to_bytes());
+    version.manifest = ObjectRef {
+        hash: digest.hash,
+        size: digest.size,
+    };
+    version.bootstrap = ObjectRef {
+        hash: manifest.bootstrap.hash,
+        size: manifest.bootstrap.size,
+    };
+    let (epoch, sequence) = version.order();
+    let page = Key::History { epoch, sequence };
+    fs::write(store.join(page.path()), version.to_bytes()).unwrap();
+    fs::write(store.join("version.json"), version.to_bytes()).unwrap();
+}
+
+// The faults without the hashes in their keys.
+#[track_caller]
+fn faults_of_forged(project: &Project, copy: &tempfile::TempDir) -> Vec<String> {
+    let faults = faults_of(project, copy.path());
+    let short = |fault: String| {
+        let (key, what) = fault.split_once(".json: ").unwrap();
+        let (folder, _) = key.rsplit_once('/').unwrap();
+        format!("{folder}: {what}")
+    };
+    faults.into_iter().map(short).collect()
+}
+
+#[test]
+fn what_no_hash_tells_is_found_in_the_rows() {
+    let project = published();
+    let check = |table: &str, edit: &dyn Fn(String) -> String, expected: &[&str]| {
+        let copy = forged(&project, table, edit, |_| {});
+        assert_eq!(faults_of_forged(&project, &copy), expected);
+    };
+    let swap_rows = |object: String| {
+        let mut lines: Vec<&str> = object.split('\n').collect();
+        lines.swap(1, 2);
+        lines.join("\n")
+    };
+    check("grips", &|object| object, &[]);
+    check(
+        "grips",
+        &swap_rows,
+        &["fault: tables/grips: row 2: stands behind a row that it should precede"],
+    );
+    check(
+        "small",
+        &|object| object.replace("9", "8").replace("10", "08"),
+        &["fault: tables/small: row 2: byte 42: a number does not start with a zero"],
+    );
+    // By their numbers, not by their digits.
+    check(
+        "small",
+        &|object| object.replace("\"id\":9", "\"id\":1"),
+        &[],
+    );
+    check(
+        "small",
+        &|object| object.replace("\"id\":9", "\"id\":11"),
+        &["fault: tables/small: row 2: stands behind a row that it should precede"],
+    );
+    check(
+        "small",
+        &|object| object.replace("\"id\":9", "\"id\":10"),
+        &["fault: tables/small: row 2: primary key 10 was there before"],
+    );
+    check(
+        "small",
+        &|object| object.replace("\"id\":9", "\"id\":9.0"),
+        &["fault: tables/small: row 1: byte 17: not canonical: expected \"}\", found \".0}\""],
+    );
+    check(
+        "small",
+        &|object| object.replace("04.500000Z", "04.5Z"),
+        &[
+            "fault: tables/small: row 2: column \"at\" of type timestamp with time zone?: \
+           expected a moment as 2026-02-24T13:12:04Z or 2026-02-24T13:12:04.500000Z, found \"2026-02-24T13:12:04.5Z\"",
+        ],
+    );
+    check(
+        "small",
+        &|object| object.replace("\"at\":null,", ""),
+        &["fault: tables/small: row 1: lacks the column \"at\""],
+    );
+    check(
+        "grips",
+        &|object| object.replacen("\"is_active\":true", "\"is_active\":false", 1),
+        &[
+            "fault: tables/grips: row 1: column \"is_active\" of type boolean: expected true, found false",
+        ],
+    );
+    check(
+        "grips",
+        &|object| {
+            let mut lines: Vec<&str> = object.split('\n').collect();
+            lines.remove(2);
+            lines.join("\n")
+        },
+        &["fault: tables/grips: number of rows: expected 30, found 29"],
+    );
+    // What is no row ends the reading, in both places.
+    let space = |object: String| object.replacen("\n{", "\n {", 1);
+    let faults = faults_of_forged(&project, &forged(&project, "grips", space, |_| {}));
+    let faults: Vec<String> = faults.iter().map(|fault| without_numbers(fault)).collect();
+    assert_eq!(
+        faults,
+        [
+            "fault: bootstrap: byte N: expected a row on a line of its own",
+            "fault: tables/grips: byte N: expected a row on a line of its own",
+        ]
+    );
+}
+
+#[test]
+fn what_the_manifest_says_of_a_table_must_be_true() {
+    let project = published();
+    let check = |entry: &dyn Fn(&mut TableEntry), expected: &[&str]| {
+        let copy = forged(&project, "small", |object| object, entry);
+        assert_eq!(faults_of_forged(&project, &copy), expected);
+    };
+    check(&|_| {}, &[]);
+    check(
+        &|entry| entry.rows = 3,
+        &["fault: tables/small: number of rows: expected 3, found 2"],
+    );
+    let small = project.manifest()["tables"]["small"]["sha256"].to_string();
+    let nothing = Digest::of(b"").sha256;
+    let small = small.trim_matches('"');
+    check(
+        &|entry| entry.sha256 = nothing,
+        &[&format!(
+            "fault: tables/small: SHA-256: expected {nothing}, found {small}"
+        )],
+    );
+    check(
+        &|entry| entry.in_bootstrap = false,
+        &["fault: bootstrap: holds the table small, which the manifest leaves out"],
+    );
+    check(
+        &|entry| {
+            entry.columns.insert("id".to_owned(), "text".to_owned());
+        },
+        &[
+            "fault: tables/small: row 1: column \"id\" of type text: expected a string, found 9",
+            "fault: tables/small: row 2: column \"id\" of type text: expected a string, found 10",
+        ],
+    );
+    check(
+        &|entry| {
+            entry
+                .columns
+                .insert("source_type".to_owned(), "text".to_owned());
+        },
+        &[
+            "fault: manifests: small: source_type is published",
+            "fault: tables/small: row 1: lacks the column \"source_type\"",
+            "fault: tables/small: row 2: lacks the column \"source_type\"",
+        ],
+    );
+    check(
+        &|entry| entry.primary_key = vec!["no".to_owned()],
+        &["fault: manifests: small: primaryKey names \"no\", which is no column"],
+    );
+    check(
+        &|entry| entry.version_seq = 1000,
+        &["fault: manifests: small: versionSeq: expected at most 3, found 1000"],
+    );
+}
