@@ -1,0 +1,29 @@
+// The core: everything an app needs but a storage that lasts.
+
+export type { Clock } from './clock.js';
+export type { Flag, LocalConfig, ReferenceConfig, RemoteConfig } from './config.js';
+export { type ErrorCode, type ErrorDetails, ReferenceDataError } from './errors.js';
+export {
+  type Bootstrap,
+  compareOrder,
+  type Manifest,
+  type ObjectRef,
+  type Order,
+  type TableEntry,
+  type Version,
+} from './format.js';
+export type {
+  Change,
+  Events,
+  ReadOptions,
+  ReadyState,
+  ReferenceDataProvider,
+  RefreshResult,
+  State,
+  Status,
+} from './provider.js';
+export { createLocalProvider, createReferenceProvider, createRemoteProvider } from './reference.js';
+export type { AnyTables, Bundled, Snapshot, Source } from './snapshot.js';
+export { memoryStorage, type Storage } from './storage-api.js';
+export type { FetchResponse, MaybePromise } from './story.js';
+export { fetchTransport, type Transport } from './transport.js';

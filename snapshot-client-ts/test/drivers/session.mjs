@@ -1,0 +1,411 @@
+// The driver of the conformance kit, without the platform: commands in, replies and events out.
+//
+// The platform gives the storage, the transport and `send`; clocks and timers are ours, so no scenario sleeps.
+
+import { createReferenceProvider, createRemoteProvider } from '../../dist/index.js';
+
+/**
+ * A driver's session.
+ *
+ * `platform.newStorage(run)` makes what a scenario's device has, `platform.transport` gets a URL,
+ * `platform.send` takes a line, `platform.turn` resolves when everything that waits has had its turn.
+ */
+export function createSession(platform) {
+  const { send } = platform;
+  let clients = new Map();
+  let device;
+  let storage;
+  let now = 1000;
+  let wallAhead = 0;
+  let random = 0.5;
+  let timers = [];
+  let sent = 0;
+  let inFlight = 0;
+  let busy = 0;
+  const idle = [];
+  let order = newOrder();
+
+  const realNow = Date.now;
+  Date.now = () => realNow() + wallAhead;
+
+  const work = () => send({ event: 'work' });
+
+  // --- what a client is given ---
+
+  const clockOf = (client) => ({
+    now: () => now,
+    random: () => random,
+    setTimer: (callback, ms, idle) => {
+      const timer = { at: now + Math.max(0, ms), callback, client, idle };
+      timers.push(timer);
+      return timer;
+    },
+    clearTimer: (timer) => {
+      timers = timers.filter((each) => each !== timer);
+    },
+  });
+
+  const transportOf = (client) => async (url, limitBytes, signal) => {
+    sent++;
+    inFlight++;
+    work();
+    try {
+      const response = await platform.transport(url, limitBytes, signal);
+      if (client.dead) await never();
+      return response;
+    } catch (error) {
+      if (client.dead) await never();
+      throw error;
+    } finally {
+      inFlight--;
+      work();
+    }
+  };
+
+  /** The device's storage with the faults that the scenario orders; a dead client's hand is stopped. */
+  const storageOf = (client) => {
+    const access = (verb, key, run) => {
+      if (client.dead) return never();
+      const writes = verb !== 'getItem';
+      if (writes) order.writes++;
+      const due =
+        order.how &&
+        (order.on === 'write' ? writes : order.on === 'read' ? !writes : true) &&
+        (!order.key || key.endsWith(`/${order.key}`)) &&
+        (!writes || order.writes > order.after);
+      if (due) {
+        switch (order.how) {
+          case 'full':
+            throw Object.assign(new Error('the quota has been exceeded'), { name: 'QuotaExceededError' });
+          case 'denied':
+            throw Object.assign(new Error('access is denied'), { name: 'SecurityError' });
+          case 'hang':
+            return never();
+          case 'kill':
+            killClient(client);
+            return never();
+        }
+      }
+      const result = run();
+      if (typeof result?.then !== 'function') return result;
+      busy++;
+      const done = () => {
+        busy--;
+        if (busy === 0) for (const resolve of idle.splice(0)) resolve();
+        work();
+      };
+      return result.then(
+        (value) => {
+          done();
+          return client.dead ? never() : value;
+        },
+        (error) => {
+          done();
+          throw error;
+        },
+      );
+    };
+    const wrapped = {
+      getItem: (key) => access('getItem', key, () => storage.getItem(key)),
+      setItem: (key, value) => access('setItem', key, () => storage.setItem(key, value)),
+      removeItem: (key) => access('removeItem', key, () => storage.removeItem(key)),
+    };
+    if (storage.watch) wrapped.watch = (key, changed) => storage.watch(key, changed);
+    if (storage.lock) {
+      // A process that dies lets go of its locks.
+      wrapped.lock = (name, run) => storage.lock(name, () => Promise.race([run(), client.death]));
+    }
+    return wrapped;
+  };
+
+  // --- the clients ---
+
+  function create({ client: name, baseUrl, storage: where, config, bundled, flag }) {
+    const client = { name, dead: false, aborts: new Map() };
+    client.death = new Promise((_, reject) => {
+      client.die = () => reject(new Error('killed'));
+    });
+    client.death.catch(() => {});
+    const settings = {
+      ...config,
+      baseUrl,
+      clock: clockOf(client),
+      transport: transportOf(client),
+      ...(bundled && { bundled }),
+      ...(where === 'device' && { storage: storageOf(client) }),
+    };
+    if (flag === undefined) {
+      client.provider = createRemoteProvider(settings);
+    } else {
+      client.flag = { value: flag, changed: () => {} };
+      const enabled = {
+        get: () => {
+          if (client.flag.value === 'throws') throw new Error('the flags are not there');
+          return client.flag.value;
+        },
+        subscribe: (changed) => {
+          client.flag.changed = changed;
+          return () => {};
+        },
+      };
+      client.provider = createReferenceProvider({ ...settings, enabled });
+    }
+    listen(client);
+    clients.set(name, client);
+  }
+
+  function listen({ name: client, provider }) {
+    const tell = (event, more = {}) => send({ event, client, ...more });
+    provider.on('ready', () => tell('ready'));
+    provider.on('change', ({ changedTables }) => tell('change', { changedTables }));
+    provider.on('error', ({ code }) => tell('error', { code }));
+    provider.on('recovered', () => tell('recovered'));
+    provider.on('updateRequired', () => tell('updateRequired'));
+  }
+
+  function killClient(client) {
+    client.dead = true;
+    timers = timers.filter((timer) => timer.client !== client);
+    client.die();
+    clients.delete(client.name);
+  }
+
+  function report(client, as, promise) {
+    promise.then(
+      (value) => client.dead || send({ event: 'result', client: client.name, as, value }),
+      (error) =>
+        client.dead || send({ event: 'result', client: client.name, as, error: error.code ?? String(error) }),
+    );
+  }
+
+  function look(client) {
+    const { name, provider } = client;
+    const snapshot = provider.getSnapshot();
+    const status = provider.getStatus();
+    const polls = timers.filter((timer) => timer.client.name === name && timer.idle);
+    return {
+      version: snapshot?.version,
+      source: snapshot?.source,
+      // All rows, once for each snapshot.
+      ...(snapshot !== client.looked && { tables: tablesOf(snapshot) }),
+      kind: provider.kind,
+      status: {
+        state: status.state,
+        ready: status.ready,
+        failures: status.failures,
+        updateRequired: status.updateRequired,
+      },
+      timers: polls.length,
+      nextRefreshMs: polls.length > 0 ? Math.round(polls[0].at - now) : undefined,
+      sameSnapshot: snapshot === provider.getSnapshot() && provider.getStatus() === status,
+    };
+  }
+
+  // --- the commands ---
+
+  const the = (name) => clients.get(name) ?? fail(`there is no client "${name}"`);
+  const commands = {
+    hello: () => ({ capabilities: platform.capabilities }),
+    reset: async ({ run }) => {
+      for (const client of [...clients.values()]) killClient(client);
+      clients = new Map();
+      timers = [];
+      order = newOrder();
+      wallAhead = 0;
+      random = 0.5;
+      sent = inFlight = busy = 0;
+      await device?.close?.();
+      device = await platform.newStorage(run);
+      storage = device.storage;
+    },
+    create,
+    kill: ({ client }) => killClient(the(client)),
+    refresh: ({ client: name, as }) => {
+      const client = the(name);
+      const controller = new AbortController();
+      client.aborts.set(as, controller);
+      report(client, as, client.provider.refresh({ signal: controller.signal }).then(resultOf));
+    },
+    abort: ({ client, as }) => the(client).aborts.get(as).abort(),
+    read: ({ client: name, as, table, ...options }) => {
+      const client = the(name);
+      const { provider } = client;
+      const reading =
+        table !== undefined
+          ? provider.getTable(table, options).then((rows) => rows.length)
+          : provider.getVersion(options).then(({ sequence }) => sequence);
+      report(client, as, reading);
+    },
+    ready: ({ client: name, as, ...options }) =>
+      report(the(name), as, the(name).provider.waitForReady(options)),
+    start: ({ client }) => the(client).provider.start(),
+    stop: ({ client }) => the(client).provider.stop(),
+    dispose: ({ client }) => the(client).provider.dispose(),
+    active: ({ client, is }) => the(client).provider.setActive(is),
+    online: ({ client, is }) => the(client).provider.setOnline(is),
+    flag: ({ client, value }) => {
+      const { flag } = the(client);
+      flag.value = value;
+      flag.changed();
+    },
+    mutate: ({ client, table }) => {
+      const rows = the(client).provider.getSnapshot().table(table);
+      for (const change of [() => rows.push({}), () => rows.pop(), () => (rows[0].id = 'x')]) {
+        try {
+          change();
+        } catch {
+          // As it should be.
+        }
+      }
+    },
+    throwAt: ({ client, event }) => {
+      the(client).provider.on(event, () => {
+        throw new Error('a listener that throws');
+      });
+    },
+    storage: async (given) => {
+      if (given.wipe) await device.wipe();
+      else if (given.heal) order = newOrder();
+      else if (given.damage) await damage(given);
+      else order = { ...newOrder(), ...given };
+    },
+    wall: ({ ms }) => {
+      wallAhead += ms;
+    },
+    random: ({ value }) => {
+      random = value;
+    },
+    advance: ({ ms }) => {
+      const next = Math.min(now + ms, ...timers.map(({ at }) => at));
+      const passed = Math.max(next - now, 0);
+      now += passed;
+      fire();
+      return { ms: passed };
+    },
+    sleep: ({ ms }) => {
+      now += ms;
+      fire();
+    },
+    settle: async () => {
+      do {
+        fire();
+        await platform.turn();
+        if (busy > 0) await new Promise((resolve) => idle.push(resolve));
+      } while (busy > 0 || timers.some(({ at }) => at <= now));
+      return { sent, inFlight };
+    },
+    look: async ({ stored }) => ({
+      clients: Object.fromEntries(
+        [...clients].map(([name, client]) => {
+          const seen = look(client);
+          client.looked = client.provider.getSnapshot();
+          return [name, seen];
+        }),
+      ),
+      ...(stored && { stored: await readStored() }),
+    }),
+  };
+
+  function fire() {
+    const due = timers.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
+    timers = timers.filter(({ at }) => at > now);
+    for (const { callback } of due) callback();
+  }
+
+  // --- what lies in the storage ---
+
+  /** What the kit asks about a cache, in its own words: the versions of the head, and how many objects. */
+  async function readStored() {
+    const keys = await device.keys();
+    const find = (name) => keys.find((key) => key.endsWith(`/${name}`));
+    const headKey = find('head');
+    let head = null;
+    try {
+      head = headKey ? JSON.parse(await storage.getItem(headKey)) : null;
+    } catch {
+      // A damaged one.
+    }
+    const orderOf = (version) => (version ? version.sequence : null);
+    return {
+      current: orderOf(head?.current),
+      previous: orderOf(head?.previous),
+      objects: new Set(
+        keys.filter((key) => /\.\d+$/.test(key)).map((key) => key.replace(/^.*\/|\.\d+$/g, '')),
+      ).size,
+    };
+  }
+
+  /** Damages `head`, `manifest` or `table:<key>` of the current generation, and so on. */
+  async function damage({ damage: what, how, value }) {
+    const keys = await device.keys();
+    const headKey = keys.find((key) => key.endsWith('/head'));
+    const prefix = headKey.slice(0, -'head'.length);
+    let names = [what];
+    if (what !== 'head') {
+      const { current } = JSON.parse(await storage.getItem(headKey));
+      names = keys
+        .filter((key) => key.startsWith(`${prefix}${current.manifest.hash}.`))
+        .map((key) => key.slice(prefix.length));
+      if (what.startsWith('table:')) {
+        let text = '';
+        for (const name of names.sort()) text += await storage.getItem(prefix + name);
+        const { hash } = JSON.parse(text.slice(text.indexOf('\n') + 1)).tables[what.slice('table:'.length)];
+        names = keys
+          .filter((key) => key.startsWith(`${prefix}${hash}.`))
+          .map((key) => key.slice(prefix.length));
+      }
+      names.sort();
+    }
+    const key = prefix + (how === 'remove-last' ? names[names.length - 1] : names[0]);
+    const old = await storage.getItem(key);
+    if (how === 'remove' || how === 'remove-last') await storage.removeItem(key);
+    else if (how === 'cut') await storage.setItem(key, old.slice(0, old.length >> 1));
+    else if (how === 'flip') await storage.setItem(key, flip(old));
+    else if (how === 'set') await storage.setItem(key, value);
+    else fail(`no damage is called "${how}"`);
+  }
+
+  return {
+    /** Performs one command and sends its reply. */
+    async handle({ id, do: name, ...command }) {
+      try {
+        const reply = await (commands[name] ?? fail(`no command is called "${name}"`))(command);
+        send({ reply: id, ...reply });
+      } catch (error) {
+        send({ reply: id, failed: `${error.message}\n${error.stack}` });
+      }
+    },
+  };
+}
+
+function newOrder() {
+  return { how: undefined, on: 'any', after: 0, key: undefined, writes: 0 };
+}
+
+function tablesOf(snapshot) {
+  const tables = {};
+  for (const key of snapshot?.tableKeys ?? []) tables[key] = snapshot.table(key);
+  return tables;
+}
+
+function resultOf({ status, version, changedTables, error }) {
+  return {
+    status,
+    ...(version && { sequence: version.sequence }),
+    changedTables,
+    ...(error && { error: error.code }),
+  };
+}
+
+function flip(text) {
+  const at = text.length >> 1;
+  return text.slice(0, at) + (text[at] === 'x' ? 'y' : 'x') + text.slice(at + 1);
+}
+
+function never() {
+  return new Promise(() => {});
+}
+
+function fail(message) {
+  throw new Error(message);
+}
