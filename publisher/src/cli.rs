@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
-use crate::commands::{check, migrate, publish, run, seed, verify};
+use crate::commands::{check, migrate, prune, publish, resume, rollback, run, seed, verify};
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
 use crate::fetch::{Directory, Origin};
@@ -48,6 +48,12 @@ pub enum Command {
     Publish(publish::PublishArgs),
     /// Check every byte of a snapshot, in a folder or behind a URL
     Verify(verify::VerifyArgs),
+    /// Publish an earlier version again, and hold publishing back until `resume`
+    Rollback(rollback::RollbackArgs),
+    /// Let publishing go on after a rollback
+    Resume(resume::ResumeArgs),
+    /// Remove old versions from the store, and what only they name
+    Prune(prune::PruneArgs),
 }
 
 /// Flags of every command.
@@ -133,6 +139,14 @@ pub struct OutFlags {
     /// The version of the tables' shape, major.minor [default: 1.0]
     #[arg(long, value_name = "VERSION", env = "TABLECAST_SCHEMA_VERSION")]
     pub schema_version: Option<SchemaVersion>,
+}
+
+/// Whether to publish over a rollback.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ForceFlag {
+    /// Publish also where a rollback holds publishing back, which ends that
+    #[arg(long)]
+    pub force: bool,
 }
 
 impl Common {
@@ -264,10 +278,40 @@ impl Reading {
     }
 }
 
-/// `500ms`, `30s`, `10m`, `1h 30m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text
+/// `500ms`, `30s`, `10m`, `1h 30m`, `7d`; a day has 24 hours.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let span: Result<jiff::SignedDuration, _> = text
         .parse()
-        .map_err(|_| format!("{text:?} is not a duration such as 500ms, 30s or 10m"))?;
+        .and_then(|span: jiff::Span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()));
+    let span =
+        span.map_err(|_| format!("{text:?} is not a duration such as 500ms, 30s, 10m or 7d"))?;
     Duration::try_from(span).map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let seconds = |text| duration(text).map(|duration| duration.as_secs_f64());
+        assert_eq!(seconds("500ms"), Ok(0.5));
+        assert_eq!(seconds("30s"), Ok(30.0));
+        assert_eq!(seconds("1h 30m"), Ok(5400.0));
+        assert_eq!(seconds("7d"), Ok(604_800.0));
+        assert_eq!(seconds("2w"), Ok(1_209_600.0));
+        assert_eq!(seconds("0s"), Ok(0.0));
+        for text in ["", "7", "d", "1 month", "1y", "soon"] {
+            assert_eq!(
+                seconds(text),
+                Err(format!(
+                    "{text:?} is not a duration such as 500ms, 30s, 10m or 7d"
+                ))
+            );
+        }
+        assert_eq!(
+            seconds("-1s"),
+            Err("a duration cannot be negative".to_owned())
+        );
+    }
 }

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use crate::config::ConfigError;
 use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
 use crate::fetch::FetchError;
-use crate::history::ResolveError;
-use crate::publish::PublishError;
+use crate::history::{ResolveError, name};
+use crate::prune::PruneError;
+use crate::publish::{Fault, PublishError};
+use crate::rollback::RollbackError;
 use crate::snapshot::SnapshotError;
-use crate::source::Problem;
+use crate::source::{Place, Problem};
 use crate::store::StoreError;
 
 /// Why a command failed.
@@ -60,6 +62,12 @@ pub enum Error {
     /// The snapshot could not be made public.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The store could not be turned back.
+    #[error(transparent)]
+    Rollback(RollbackError),
+    /// The store could not be pruned.
+    #[error(transparent)]
+    Prune(PruneError),
     /// No version has the name that was given.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
@@ -96,11 +104,27 @@ impl Error {
             Self::Resolve(error) => Some(error.hint().to_owned()),
             Self::Fetch(error) => error.hint().map(str::to_owned),
             Self::Faults { .. } => Some(FAULTS_HINT.to_owned()),
+            Self::Rollback(error) => error.hint().map(str::to_owned),
+            Self::Prune(error) => error.hint().map(str::to_owned),
             Self::Config(_)
             | Self::Usage(_)
             | Self::Problems { .. }
             | Self::Serve(_)
             | Self::Interrupted => None,
+        }
+    }
+
+    // What is wrong with a store, as problems.
+    fn damaged(faults: Vec<Fault>, what: String, outcome: &'static str) -> Self {
+        let problem = |Fault { location, message }| Problem {
+            place: Some(Place::file(&location)),
+            message,
+        };
+        Self::Problems {
+            count: faults.len(),
+            problems: faults.into_iter().map(problem).collect(),
+            what,
+            outcome,
         }
     }
 
@@ -182,6 +206,33 @@ impl From<SnapshotError> for Error {
                 outcome: "nothing was published",
             },
             other => Self::Snapshot(other),
+        }
+    }
+}
+
+impl From<RollbackError> for Error {
+    fn from(error: RollbackError) -> Self {
+        match error {
+            RollbackError::Resolve(error) => Self::Resolve(error),
+            RollbackError::Publish(error) => Self::Publish(error),
+            RollbackError::Damaged { version, faults } => Self::damaged(
+                faults,
+                format!("version {}", name(version)),
+                "nothing was rolled back",
+            ),
+            RollbackError::Empty => Self::Rollback(error),
+        }
+    }
+}
+
+impl From<PruneError> for Error {
+    fn from(error: PruneError) -> Self {
+        match error {
+            PruneError::Store(error) => Self::Store(error),
+            PruneError::Damaged { faults } => {
+                Self::damaged(faults, "the store".to_owned(), "nothing was pruned")
+            }
+            PruneError::Empty => Self::Prune(error),
         }
     }
 }

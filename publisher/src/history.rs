@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use snapshot_format::{Key, MAX_VERSION_SIZE, ReferenceVersion, Version, VersionError};
 
+use crate::publish::Fault;
+use crate::publish::read_back::with_causes;
 use crate::store::{Store, StoreError};
 
 /// The publications that a store still tells of.
@@ -50,6 +52,33 @@ pub enum PageError {
         /// What it holds.
         order: (u64, u64),
     },
+}
+
+impl PageError {
+    /// The same in two parts: where, and what is wrong there.
+    pub fn fault(&self) -> Fault {
+        let (location, message) = match self {
+            Self::Store(StoreError::Failed {
+                location, source, ..
+            }) => (location, format!("cannot be read: {source}")),
+            Self::Store(StoreError::TooLarge {
+                location,
+                limit_bytes,
+            }) => (
+                location,
+                format!("is longer than the {limit_bytes} bytes that it may have"),
+            ),
+            Self::Store(other) => (&String::new(), other.to_string()),
+            Self::Version { location, source } => (location, with_causes(source)),
+            Self::Misplaced { location, order } => {
+                (location, format!("holds the publication {}", name(*order)))
+            }
+        };
+        Fault {
+            location: location.clone(),
+            message,
+        }
+    }
 }
 
 /// Why a text names no version.

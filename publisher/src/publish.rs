@@ -10,7 +10,7 @@
 //!    after its manifest. At every instant, whatever is killed, `version.json` resolves
 //!    completely: [`Store::sync`] stands between each of the steps.
 //! 5. The version is the only key that is overwritten: [`Store::swap`] is called here
-//!    and nowhere else.
+//!    and nowhere else, also for a rollback.
 //! 6. Publishing unchanged data writes nothing and leaves `version.json` untouched.
 //!
 //! A publication is decided once its page of the history is durable. A publisher that
@@ -22,6 +22,7 @@ mod error;
 mod last;
 mod missing;
 mod outcome;
+pub(crate) mod read_back;
 mod variants;
 
 #[cfg(test)]
@@ -37,8 +38,9 @@ use snapshot_format::{
 };
 
 pub use self::error::PublishError;
-use self::last::Last;
+pub(crate) use self::last::{Last, complete};
 pub use self::outcome::{Event, Published, Timings};
+pub use self::read_back::Fault;
 use crate::spool::Spool;
 use crate::store::Store;
 
@@ -90,18 +92,33 @@ impl RenderedObject {
     }
 }
 
+/// How a state is to be published.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Becomes the version's `publishedAt`, and the store's epoch where this is its first
+    /// publication.
+    pub now: Timestamp,
+    /// Whether to publish over a rollback that holds publishing back.
+    pub force: bool,
+}
+
+impl Terms {
+    /// The usual ones.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, force: false }
+    }
+}
+
 /// Makes a rendered state public in `store`.
-///
-/// `now` becomes the version's `publishedAt`, and the store's epoch where this is its
-/// first publication.
 ///
 /// # Errors
 /// Where the store cannot take it or holds what this program did not write. Whatever
-/// was put so far stays and is not put again by the next run.
+/// was put so far stays and is not put again by the next run. [`PublishError::Held`],
+/// with nothing put, where the last publication is a rollback.
 pub async fn publish(
     rendered: Rendered,
     store: &impl Store,
-    now: Timestamp,
+    terms: Terms,
     progress: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<Published, PublishError> {
     let Rendered { objects, manifest } = rendered;
@@ -113,19 +130,19 @@ pub async fn publish(
     let Last {
         version: last,
         completed,
-    } = last::complete(store).await?;
-    let version = next_version(last.as_ref(), &manifest, &bytes, now)?;
+    } = complete(store).await?;
+    let version = next_version(last.as_ref(), &manifest, &bytes, terms.now)?;
     match last {
         Some(last) if is_same_state(&last, &version) => Ok(match completed {
             true => Published::Completed { version: last },
             false => Published::Unchanged { version: last },
         }),
-        _ => {
+        last => {
+            check_hold(last.as_ref(), &version, terms)?;
             let objects = put_objects(store, objects, Arc::new(progress)).await?;
             let start = Instant::now();
             put_manifest(store, &version, bytes).await?;
-            put_page(store, &version).await?;
-            store.swap(&version.to_bytes()).await?;
+            announce(store, &version).await?;
             Ok(Published::Changed {
                 version,
                 objects_written: objects.written,
@@ -142,6 +159,26 @@ pub async fn publish(
 
 fn is_same_state(last: &Version, next: &Version) -> bool {
     last.manifest == next.manifest && last.schema_version == next.schema_version
+}
+
+// A rollback is undone by a person, never by the next run.
+fn check_hold(last: Option<&Version>, next: &Version, terms: Terms) -> Result<(), PublishError> {
+    match last.and_then(|last| last.rollback.map(|target| (last, target))) {
+        Some((last, target)) if !terms.force => Err(PublishError::Held {
+            version: last.order(),
+            target: (target.epoch, target.sequence),
+            since: last.published_at.clone(),
+            refused: next.reference_version,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Makes `version` the newest: its page, which decides the publication, then the
+/// pointer. Everything that it leads to is there and durable.
+pub(crate) async fn announce(store: &impl Store, version: &Version) -> Result<(), PublishError> {
+    put_page(store, version).await?;
+    Ok(store.swap(&version.to_bytes()).await?)
 }
 
 // What became of the objects.
@@ -241,7 +278,7 @@ fn next_version(
         schema_version: manifest.schema_version,
         reference_version: manifest.reference_version,
         generated_at: manifest.generated_at.clone(),
-        published_at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        published_at: published_at(now),
         manifest: ObjectRef {
             hash: ObjectHash::of(manifest_bytes),
             size: manifest_bytes.len() as u64,
@@ -254,7 +291,11 @@ fn next_version(
     })
 }
 
-fn following(version: &Version) -> Result<(u64, u64), PublishError> {
+pub(crate) fn published_at(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+pub(crate) fn following(version: &Version) -> Result<(u64, u64), PublishError> {
     match version.sequence.checked_add(1) {
         Some(sequence) => Ok((version.epoch, sequence)),
         None => Err(PublishError::LastSequence),

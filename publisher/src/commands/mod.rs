@@ -2,7 +2,10 @@
 
 pub mod check;
 pub mod migrate;
+pub mod prune;
 pub mod publish;
+pub mod resume;
+pub mod rollback;
 pub mod run;
 pub mod seed;
 pub mod verify;
@@ -12,6 +15,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
 use crate::schema::{Schema, Table};
+use crate::store::{DirectoryStore, StoreError};
 
 /// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
 /// the database or the disk, each of which is whole or undone.
@@ -27,6 +31,9 @@ pub async fn execute(cli: Cli) -> Result<(), Error> {
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
             Command::Verify(args) => verify::run(args).await?,
+            Command::Rollback(args) => rollback::run(args).await?,
+            Command::Resume(args) => resume::run(args).await?,
+            Command::Prune(args) => prune::run(args).await?,
         }
         Ok(None)
     };
@@ -70,6 +77,14 @@ async fn open_database(config: &Config, common: &Common, purpose: &str) -> Resul
         common.say(&format!("{note}\n"));
     }
     Ok(database)
+}
+
+/// Opens a store that is there, and says for whom it waits.
+async fn open_store(config: &Config, common: &Common) -> Result<DirectoryStore, StoreError> {
+    DirectoryStore::open_existing(&config.out, config.lock_timeout, |holder| {
+        common.say(&format!("waiting for another publisher: {holder}\n"));
+    })
+    .await
 }
 
 /// Says which published tables can change without a trace.

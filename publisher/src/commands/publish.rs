@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
 use crate::error::Error;
-use crate::publish::{Event, Published, Rendered, publish};
+use crate::publish::{Event, Published, Rendered, Terms, publish};
 use crate::snapshot::render_snapshot;
 use crate::store::{DirectoryStore, Store};
 
@@ -23,6 +23,8 @@ pub struct PublishArgs {
     common: Common,
     #[command(flatten)]
     out: OutFlags,
+    #[command(flatten)]
+    force: ForceFlag,
 }
 
 /// What a publication did.
@@ -48,7 +50,7 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
     let mut database = open_database(&config, &args.common, "publish").await?;
-    let report = publish_database(&mut database, &config, &args.common).await?;
+    let report = publish_database(&mut database, &config, &args.common, &args.force).await?;
     args.common.print_json(&report)?;
     Ok(database.close().await?)
 }
@@ -58,6 +60,7 @@ pub(super) async fn publish_database(
     database: &mut Database,
     config: &Config,
     common: &Common,
+    force: &ForceFlag,
 ) -> Result<PublishReport, Error> {
     let start = Instant::now();
     // The store first: whoever holds it decides alone which state comes next.
@@ -76,7 +79,7 @@ pub(super) async fn publish_database(
     };
     let render_ms = millis(rendering);
     let (tables, rows) = size_of(&rendered);
-    let published = put(rendered, &store, common).await?;
+    let published = put(rendered, &store, common, force).await?;
     let report = PublishReport {
         published,
         tables,
@@ -88,10 +91,19 @@ pub(super) async fn publish_database(
     Ok(report)
 }
 
-async fn put(rendered: Rendered, store: &impl Store, common: &Common) -> Result<Published, Error> {
+async fn put(
+    rendered: Rendered,
+    store: &impl Store,
+    common: &Common,
+    force: &ForceFlag,
+) -> Result<Published, Error> {
+    let terms = Terms {
+        now: Timestamp::now(),
+        force: force.force,
+    };
     let bar = common.progress().bytes("publish", 1);
     let shown = bar.clone();
-    let published = publish(rendered, store, Timestamp::now(), move |step| match step {
+    let published = publish(rendered, store, terms, move |step| match step {
         Event::Compressing {
             done_bytes,
             total_bytes,

@@ -9,7 +9,7 @@ use super::migrate::migrate_database;
 use super::open_database;
 use super::publish::{PublishReport, publish_database};
 use super::seed::{SeedFlags, seed_database};
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{AppliedMigrations, SeedReport};
 use crate::error::Error;
@@ -27,6 +27,8 @@ pub struct RunArgs {
     out: OutFlags,
     #[command(flatten)]
     seed: SeedFlags,
+    #[command(flatten)]
+    force: ForceFlag,
 
     /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
@@ -54,7 +56,7 @@ pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     args.common.say(&format!("database: {}\n", database.target));
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
     let seed = seed_database(&mut database, &config, &args.common, &args.seed, false).await?;
-    let publish = publish_database(&mut database, &config, &args.common).await?;
+    let publish = publish_database(&mut database, &config, &args.common, &args.force).await?;
     // Serving needs no database.
     database.close().await?;
     args.common.print_json(&RunReport {

@@ -1,7 +1,8 @@
 //! Why a publication did not come about.
 
-use snapshot_format::VersionError;
+use snapshot_format::{ReferenceVersion, VersionError};
 
+use crate::history::name;
 use crate::store::{StoreError, hint_for};
 
 /// Why a snapshot was not made public. The old version is then still in place, whole.
@@ -10,6 +11,21 @@ pub enum PublishError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The last publication is a rollback, and this one would undo it.
+    #[error(
+        "publishing has been held back since {since}: version {} is a rollback to {}; {refused} was not published",
+        name(*version), name(*target)
+    )]
+    Held {
+        /// The rollback.
+        version: (u64, u64),
+        /// What it points back at.
+        target: (u64, u64),
+        /// When it was published.
+        since: String,
+        /// The state that was not published.
+        refused: ReferenceVersion,
+    },
     /// A file that should hold a version does not.
     #[error("{location} is not a version that this program can read")]
     Version {
@@ -55,6 +71,9 @@ impl PublishError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Store(error) => error.hint(),
+            Self::Held { .. } => Some(
+                "`publisher resume` lets publishing go on; `publisher publish --force` publishes at once",
+            ),
             Self::Version {
                 source: VersionError::TooNew(_),
                 ..

@@ -7,15 +7,15 @@ use crate::store::Store;
 
 /// The last publication in a store.
 #[derive(Debug)]
-pub(super) struct Last {
+pub(crate) struct Last {
     /// `None` where nothing was ever published.
-    pub(super) version: Option<Version>,
+    pub(crate) version: Option<Version>,
     /// Whether it became public only now.
-    pub(super) completed: bool,
+    pub(crate) completed: bool,
 }
 
 /// Finds the last publication, and swaps to it where the pointer is behind.
-pub(super) async fn complete(store: &impl Store) -> Result<Last, PublishError> {
+pub(crate) async fn complete(store: &impl Store) -> Result<Last, PublishError> {
     let Some(newest) = newest(store).await? else {
         return Ok(Last {
             version: None,

@@ -254,7 +254,7 @@ async fn publish_on(disk: Disk, root: &Path, state: &State) -> Result<Published,
             source,
         }
     })?;
-    publish(rendered, &store, moment(state.seq), |_| {}).await
+    publish(rendered, &store, Terms::at(moment(state.seq)), |_| {}).await
 }
 
 fn moment(seq: u64) -> Timestamp {
@@ -427,7 +427,7 @@ async fn progress_goes_on_to_the_end() {
     let seen = Arc::clone(&events);
     let rendered = State::number(1).render(store.staging()).expect("rendered");
     let now = Timestamp::UNIX_EPOCH;
-    publish(rendered, &store, now, move |event| {
+    publish(rendered, &store, Terms::at(now), move |event| {
         seen.lock().expect("no panic").push(event);
     })
     .await
@@ -877,12 +877,12 @@ async fn a_publisher_that_lost_its_lock_swaps_nothing() {
     let store = store.expect("opened");
     fs::remove_file(folder.path(".lock")).expect("another program does that");
     let rendered = State::number(2).render(store.staging()).expect("rendered");
-    let result = publish(rendered, &store, Timestamp::UNIX_EPOCH, |_| {}).await;
+    let result = publish(rendered, &store, Terms::at(Timestamp::UNIX_EPOCH), |_| {}).await;
     check_error(
         &folder,
         result,
         "error: snapshots/.lock is no longer the lock that this publisher holds; nothing was swapped\n  \
-         hint: another program removed or replaced the lock file; leave it alone and publish again",
+         hint: another program removed or replaced the lock file; leave it alone and try again",
     );
     assert_eq!(folder.resolves(), Some((1, ReferenceVersion(1))));
 }
@@ -1137,7 +1137,7 @@ async fn a_publication_that_is_given_up_stops_and_leaves_no_trace() {
     let store = DirectoryStore::open(&folder.root, PATIENCE, |_| {}).await;
     let store = store.expect("opened");
     let rendered = State::number(2).render(store.staging()).expect("rendered");
-    let publication = publish(rendered, &store, Timestamp::UNIX_EPOCH, |_| {});
+    let publication = publish(rendered, &store, Terms::at(Timestamp::UNIX_EPOCH), |_| {});
     let given_up = tokio::time::timeout(Duration::from_millis(1), publication).await;
     drop(store);
     assert!(given_up.is_err(), "one millisecond is not enough");

@@ -22,7 +22,7 @@ use std::time::Duration;
 use snapshot_format::Key;
 
 use super::lock::Lock;
-use super::{Disk, Holder, Store, StoreError};
+use super::{Disk, Holder, Store, StoreError, Stored, list};
 use crate::history;
 use crate::spool::{Spool, Staging};
 
@@ -81,10 +81,56 @@ impl DirectoryStore {
         let root = root.into();
         let mut names = Names::default();
         ensure_folder(&disk, &root, &mut names)?;
+        let store = Self::lock(disk, root, names, wait, waiting).await?;
+        empty(&store.inner.disk, store.inner.staging.folder())?;
+        Ok(store)
+    }
+
+    /// Opens a store that is there, and leaves everything in it as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`] where nothing was ever published in `root`; else as
+    /// [`DirectoryStore::open`].
+    pub async fn open_existing(
+        root: impl Into<PathBuf>,
+        wait: Duration,
+        waiting: impl FnOnce(&Holder),
+    ) -> Result<Self, StoreError> {
+        Self::open_existing_on(Disk::default(), root, wait, waiting).await
+    }
+
+    /// The same through a disk's hook.
+    ///
+    /// # Errors
+    /// As [`DirectoryStore::open_existing`], and those of the hook.
+    pub async fn open_existing_on(
+        disk: Disk,
+        root: impl Into<PathBuf>,
+        wait: Duration,
+        waiting: impl FnOnce(&Holder),
+    ) -> Result<Self, StoreError> {
+        let root = root.into();
+        // A lock in a folder of another kind would be litter.
+        if !["version.json", "versions"]
+            .iter()
+            .any(|name| root.join(name).exists())
+        {
+            let location = root.display().to_string();
+            return Err(StoreError::NoStore { location });
+        }
+        Self::lock(disk, root, Names::default(), wait, waiting).await
+    }
+
+    async fn lock(
+        disk: Disk,
+        root: PathBuf,
+        mut names: Names,
+        wait: Duration,
+        waiting: impl FnOnce(&Holder),
+    ) -> Result<Self, StoreError> {
         let lock = Lock::take(&disk, &root.join(".lock"), wait, waiting).await?;
         let staging = root.join(".staging");
         ensure_folder(&disk, &staging, &mut names)?;
-        empty(&disk, &staging)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root,
@@ -114,6 +160,11 @@ impl Store for DirectoryStore {
         self.run(move |inner| inner.get(&key, limit_bytes)).await
     }
 
+    async fn read(&self, key: &Key) -> Result<Option<Box<dyn Read + Send>>, StoreError> {
+        let key = key.clone();
+        self.run(move |inner| inner.read(&key)).await
+    }
+
     async fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
         let key = key.clone();
         self.run(move |inner| inner.size(&key)).await
@@ -135,6 +186,15 @@ impl Store for DirectoryStore {
     async fn swap(&self, version: &[u8]) -> Result<(), StoreError> {
         let version = version.to_owned();
         self.run(move |inner| inner.swap(version)).await
+    }
+
+    async fn list(&self) -> Result<Vec<Stored>, StoreError> {
+        self.run(|inner| list::list(&inner.root)).await
+    }
+
+    async fn remove(&self, stored: &Stored) -> Result<(), StoreError> {
+        let path = stored.path.clone();
+        self.run(move |inner| inner.remove(&path)).await
     }
 
     fn staging(&self) -> &Staging {
@@ -164,6 +224,15 @@ impl Inner {
         Ok(Some(bytes))
     }
 
+    fn read(&self, key: &Key) -> Result<Option<Box<dyn Read + Send>>, StoreError> {
+        let path = self.path(key);
+        let file = found(open_file(&path)).map_err(StoreError::failed("read", path.display()))?;
+        if file.is_some() {
+            self.rely_on(&path);
+        }
+        Ok(file.map(|file| Box::new(file) as _))
+    }
+
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
         let path = self.path(key);
         let size = found(file_size(&path)).map_err(StoreError::failed("read", path.display()))?;
@@ -180,6 +249,9 @@ impl Inner {
     fn put(&self, key: &Key, content: Spool) -> Result<(), StoreError> {
         debug_assert_ne!(*key, Key::Version, "the pointer is swapped, not put");
         let size_bytes = content.len();
+        if let Key::History { .. } = key {
+            return self.put_page(key, content);
+        }
         if let Some(found_bytes) = self.size(key)? {
             return self.check_size(key, size_bytes, found_bytes);
         }
@@ -196,6 +268,41 @@ impl Inner {
             }
             renamed => renamed.map_err(StoreError::failed("write", path.display())),
         }
+    }
+
+    // A page is what two publishers contend for, so the one that made its name is the
+    // one that published.
+    fn put_page(&self, key: &Key, content: Spool) -> Result<(), StoreError> {
+        let path = self.path(key);
+        let folder = path.parent().expect("a key stands below the root");
+        ensure_folder(&self.disk, folder, &mut self.names())?;
+        let file = self.staged(content)?;
+        self.check_lock("nothing was swapped")?;
+        self.rely_on(&path);
+        match self.disk.rename(file, &path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let location = path.display().to_string();
+                Err(StoreError::Overtaken { location })
+            }
+            renamed => renamed.map_err(StoreError::failed("write", path.display())),
+        }
+    }
+
+    fn remove(&self, path: &str) -> Result<(), StoreError> {
+        self.check_lock("nothing more was removed")?;
+        let path = self.root.join(path);
+        self.rely_on(&path);
+        self.disk
+            .remove(&path)
+            .map_err(StoreError::failed("remove", path.display()))
+    }
+
+    fn check_lock(&self, outcome: &'static str) -> Result<(), StoreError> {
+        if self.lock.is_held() {
+            return Ok(());
+        }
+        let location = self.lock.path().display().to_string();
+        Err(StoreError::LockLost { location, outcome })
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -229,11 +336,7 @@ impl Inner {
         let file = self.staged(Spool::holding(&self.staging, version))?;
         // As late as can be. A publisher that works without the lock may put objects,
         // which do no harm, but must not move the pointer.
-        if !self.lock.is_held() {
-            return Err(StoreError::LockLost {
-                location: self.lock.path().display().to_string(),
-            });
-        }
+        self.check_lock("nothing was swapped")?;
         let path = self.path(&Key::Version);
         self.disk
             .replace(file, &path)
@@ -353,6 +456,14 @@ fn read_at_most(path: &Path, limit_bytes: usize) -> io::Result<Vec<u8>> {
     let one_more = limit_bytes as u64 + 1;
     File::open(path)?.take(one_more).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
 }
 
 fn file_size(path: &Path) -> io::Result<u64> {
@@ -567,8 +678,15 @@ mod tests {
         for (file, source) in [
             ("directory.rs", include_str!("directory.rs")),
             ("lock.rs", include_str!("lock.rs")),
+            ("list.rs", include_str!("list.rs")),
             ("mod.rs", include_str!("mod.rs")),
             ("spool.rs", include_str!("../spool.rs")),
+            ("history.rs", include_str!("../history.rs")),
+            ("prune.rs", include_str!("../prune.rs")),
+            ("publish.rs", include_str!("../publish.rs")),
+            ("last.rs", include_str!("../publish/last.rs")),
+            ("read_back.rs", include_str!("../publish/read_back.rs")),
+            ("rollback.rs", include_str!("../rollback.rs")),
         ] {
             let code = source.split("#[cfg(test)]").next().expect("code");
             for call in changing {

@@ -7,12 +7,13 @@
 
 mod directory;
 mod disk;
+mod list;
 mod lock;
 
 use std::fmt;
 use std::future::Future;
-use std::io;
-use std::time::Duration;
+use std::io::{self, Read};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use snapshot_format::Key;
@@ -41,6 +42,15 @@ pub trait Store: Sync {
         limit_bytes: usize,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 
+    /// What lies under `key`, however long it is; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    fn read(
+        &self,
+        key: &Key,
+    ) -> impl Future<Output = Result<Option<Box<dyn Read + Send>>, StoreError>> + Send;
+
     /// The number of bytes under `key`; `None` where nothing is.
     ///
     /// # Errors
@@ -59,8 +69,12 @@ pub trait Store: Sync {
     /// put may be repeated. Nobody ever sees a part of the content under the key, also
     /// not after a loss of power.
     ///
+    /// A page of the history decides a publication, so it is put only while the lock is
+    /// held, and only where there is none of its name.
+    ///
     /// # Errors
     /// [`StoreError::Damaged`] where an object of another length has the name;
+    /// [`StoreError::LockLost`] and [`StoreError::Overtaken`] for a page;
     /// [`StoreError::Failed`] where it cannot be written.
     fn put(&self, key: &Key, content: Spool)
     -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -85,12 +99,49 @@ pub trait Store: Sync {
     /// written, or was and is not known to be durable.
     fn swap(&self, version: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Everything that the store holds, but for `version.json` and the lock.
+    ///
+    /// # Errors
+    /// Where it cannot be listed.
+    fn list(&self) -> impl Future<Output = Result<Vec<Stored>, StoreError>> + Send;
+
+    /// Removes what was listed. It is durable after the next [`Store::sync`].
+    ///
+    /// # Errors
+    /// [`StoreError::LockLost`], with nothing removed, where the lock is no longer held;
+    /// [`StoreError::Failed`] where it cannot be removed.
+    fn remove(&self, stored: &Stored) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Where to stage what is going to be put. It is emptied of what publishers that
-    /// died have left there.
+    /// died have left there, at the latest when the next one publishes.
     fn staging(&self) -> &Staging;
 
     /// The place of a key, for messages: a path, a URL.
     fn location(&self, key: &Key) -> String;
+}
+
+/// Something that a store holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What it is.
+    pub kind: Kind,
+    /// Its path below the store's root, with `/` between the parts.
+    pub path: String,
+    /// Number of bytes.
+    pub size_bytes: u64,
+    /// When it was put.
+    pub modified: SystemTime,
+}
+
+/// What something in a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A page of the history, a manifest, an object, a variant.
+    Key(Key),
+    /// What a publisher that died was staging.
+    Leftover,
+    /// Not of a store: another program put it there.
+    Foreign,
 }
 
 /// Why a store could not do what it was asked.
@@ -136,9 +187,23 @@ pub enum StoreError {
         waited: Duration,
     },
     /// The lock went while the store was open.
-    #[error("{location} is no longer the lock that this publisher holds; nothing was swapped")]
+    #[error("{location} is no longer the lock that this publisher holds; {outcome}")]
     LockLost {
         /// The lock.
+        location: String,
+        /// What did not happen: `nothing was swapped`.
+        outcome: &'static str,
+    },
+    /// Another publisher, with another lock, was faster.
+    #[error("{location} holds another publication by now; nothing was swapped")]
+    Overtaken {
+        /// The page of the history that this publisher was to put.
+        location: String,
+    },
+    /// Nothing was published there yet, and what was asked needs a publication.
+    #[error("nothing was ever published in {location}")]
+    NoStore {
+        /// The folder.
         location: String,
     },
 }
@@ -157,9 +222,10 @@ impl StoreError {
             Self::Locked { .. } => {
                 Some("wait until it is done or stop it: its lock goes with the process")
             }
-            Self::LockLost { .. } => Some(
-                "another program removed or replaced the lock file; leave it alone and publish again",
+            Self::LockLost { .. } | Self::Overtaken { .. } => Some(
+                "another program removed or replaced the lock file; leave it alone and try again",
             ),
+            Self::NoStore { .. } => Some("name the store's folder with --out"),
         }
     }
 

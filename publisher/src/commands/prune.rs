@@ -1,0 +1,140 @@
+//! `publisher prune`
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use snapshot_format::{Key, Version};
+
+use super::open_store;
+use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag, duration};
+use crate::error::Error;
+use crate::history::name;
+use crate::prune::{Keep, Pruned, prune};
+
+/// Flags of `publisher prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    out: OutFlags,
+
+    /// How many of the newest versions are kept
+    #[arg(long, value_name = "N", default_value = "30")]
+    keep: NonZeroUsize,
+
+    /// Whatever was public within that time is kept too
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration)]
+    min_age: Duration,
+
+    /// Say what would be removed; remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PruneReport<'a> {
+    dry_run: bool,
+    size_bytes: u64,
+    #[serde(flatten)]
+    pruned: &'a Pruned,
+}
+
+/// Removes what no kept version names.
+pub(super) async fn run(args: PruneArgs) -> Result<(), Error> {
+    let config = args
+        .common
+        .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
+    let store = open_store(&config, &args.common).await?;
+    let keep = Keep {
+        newest: args.keep.get(),
+        min_age: args.min_age,
+    };
+    let pruned = prune(&store, keep, Timestamp::now(), args.dry_run).await?;
+    for path in &pruned.foreign {
+        args.common
+            .warn(&format!("{path} is not of a store; it was left alone"));
+    }
+    args.common.say(&describe(&pruned, args.dry_run));
+    args.common.print_json(&PruneReport {
+        dry_run: args.dry_run,
+        size_bytes: pruned.size_bytes(),
+        pruned: &pruned,
+    })
+}
+
+fn describe(pruned: &Pruned, dry_run: bool) -> String {
+    let mut text = String::new();
+    for version in &pruned.removed {
+        let Version {
+            reference_version,
+            published_at,
+            ..
+        } = version;
+        let _ = writeln!(
+            text,
+            "version {}, {reference_version}, published {published_at}",
+            name(version.order())
+        );
+    }
+    let verb = match dry_run {
+        true => "would prune",
+        false => "pruned",
+    };
+    let _ = match pruned.files.is_empty() {
+        true => writeln!(text, "{verb}: nothing; {}", kept(pruned)),
+        false => writeln!(
+            text,
+            "{verb}: {}, {} bytes; {}",
+            counts(pruned),
+            pruned.size_bytes(),
+            kept(pruned)
+        ),
+    };
+    text
+}
+
+fn kept(pruned: &Pruned) -> String {
+    let count = pruned.kept.len();
+    match (pruned.kept.last(), pruned.kept.first()) {
+        (Some(oldest), Some(newest)) if count > 1 => format!(
+            "{count} versions are kept, {} to {}",
+            name(oldest.order()),
+            name(newest.order())
+        ),
+        (_, Some(only)) => format!("1 version is kept, {}", name(only.order())),
+        _ => "no version is kept".to_owned(),
+    }
+}
+
+// `3 versions, 3 manifests, 1 object`, in the order in which they went.
+fn counts(pruned: &Pruned) -> String {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for file in &pruned.files {
+        *counts.entry(kind_of(&file.path)).or_default() += 1;
+    }
+    let words = counts.into_iter().map(|(kind, count)| {
+        let noun = NOUNS[kind];
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {noun}{plural}")
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+const NOUNS: [&str; 5] = ["version", "manifest", "object", "variant", "leftover"];
+
+fn kind_of(path: &str) -> usize {
+    match Key::parse(path) {
+        Some(Key::History { .. }) => 0,
+        Some(Key::Manifest(_)) => 1,
+        Some(key) if key.encoding().is_none() => 2,
+        Some(_) => 3,
+        None => 4,
+    }
+}

@@ -1,0 +1,54 @@
+//! `publisher rollback`
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::open_store;
+use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::error::Error;
+use crate::history::name;
+use crate::rollback::{Turned, rollback};
+
+/// Flags of `publisher rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    out: OutFlags,
+
+    /// The version to go back to: EPOCH-SEQUENCE, SEQUENCE, seq:N, or four or more digits
+    /// of its manifest's hash
+    #[arg(long, value_name = "VERSION")]
+    to: String,
+}
+
+/// Publishes an earlier version's content again.
+pub(super) async fn run(args: RollbackArgs) -> Result<(), Error> {
+    let config = args
+        .common
+        .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
+    let store = open_store(&config, &args.common).await?;
+    let turned = rollback(&store, &args.to, Timestamp::now()).await?;
+    args.common.say(&describe(&turned));
+    args.common.print_json(&turned)
+}
+
+fn describe(turned: &Turned) -> String {
+    let version = turned.version();
+    let target = version
+        .rollback
+        .map_or_else(String::new, |target| name((target.epoch, target.sequence)));
+    let (newest, reference) = (name(version.order()), version.reference_version);
+    match turned {
+        Turned::Unchanged { .. } => format!(
+            "rolled back: nothing to do; version {newest} is a rollback to {target}, {reference}, already\n"
+        ),
+        Turned::Changed { from, .. } => format!(
+            "rolled back: version {newest} is {target} again, {reference}; before it was {}, {}\n\
+             publishing is held back until `publisher resume`\n",
+            name(from.order()),
+            from.reference_version
+        ),
+    }
+}

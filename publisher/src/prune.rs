@@ -1,0 +1,252 @@
+//! Removes what no kept version names.
+//!
+//! Kept are the newest versions, the current one, every version that was the current one
+//! within the minimum age, and what a kept rollback points back at. A reader that has
+//! begun with a version therefore has at least that age to fetch what it names.
+//!
+//! The invariant that is kept here, by its number in `ARCHITECTURE.md`:
+//!
+//! 7. Nothing that a kept version names is ever pruned. What names goes before what is
+//!    named, durably: the pages of the history, then the manifests, then the objects.
+//!    Wherever a prune dies, every page that is left resolves; what nothing names any
+//!    more is found by the next one.
+
+mod keep;
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use snapshot_format::{Key, Manifest, Version};
+
+pub use self::keep::Keep;
+use crate::history::{self, History, PageError};
+use crate::publish::Fault;
+use crate::publish::read_back::{files_of, objects_of, read_manifest};
+use crate::store::{Kind, Store, StoreError, Stored};
+
+/// What a prune removed, or would remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pruned {
+    /// The versions that are kept, the newest first.
+    pub kept: Vec<Version>,
+    /// The versions that went, the newest first.
+    pub removed: Vec<Version>,
+    /// The files that went, in the order in which they did.
+    pub files: Vec<Removed>,
+    /// What no program of Tablecast put there; it was left alone.
+    pub foreign: Vec<String>,
+}
+
+/// A file that went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removed {
+    /// Its path below the store's root.
+    pub path: String,
+    /// Number of bytes.
+    pub size_bytes: u64,
+}
+
+impl Pruned {
+    /// How many bytes went.
+    pub fn size_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size_bytes).sum()
+    }
+}
+
+/// Why nothing was pruned, or not everything.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// Nothing was ever published there.
+    #[error("nothing was ever published there")]
+    Empty,
+    /// A page of the history or a manifest that is kept cannot be read, so what it names
+    /// is not known.
+    #[error("the store is damaged")]
+    Damaged {
+        /// What is wrong with it.
+        faults: Vec<Fault>,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl PruneError {
+    /// What may help.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => Some("name the store's folder with --out"),
+            Self::Damaged { .. } => Some("restore these files, or remove the pages that name them"),
+            Self::Store(error) => error.hint(),
+        }
+    }
+}
+
+/// Removes what `keep` does not keep, or only says what that is where `dry_run`.
+///
+/// # Errors
+/// Where the history or a kept manifest cannot be read, with nothing removed; where
+/// something cannot be removed, which the next prune then does.
+pub async fn prune(
+    store: &impl Store,
+    keep: Keep,
+    now: Timestamp,
+    dry_run: bool,
+) -> Result<Pruned, PruneError> {
+    let history = readable(history::of(store).await?)?;
+    let chosen = keep.chosen(&history, now);
+    let (kept, removed): (Vec<Version>, Vec<Version>) = history
+        .versions
+        .into_iter()
+        .partition(|version| chosen.contains(&version.order()));
+    // The pointer's own word counts too, whatever its page says.
+    let named = named_by(store, kept.iter().chain(&history.current)).await?;
+    let names = Names {
+        kept: named,
+        removed: named_once(store, &removed).await,
+        pages: removed.iter().map(Version::order).collect(),
+    };
+    let listed = store.list().await?;
+    let foreign = listed.iter().filter(|stored| stored.kind == Kind::Foreign);
+    let foreign = foreign.map(|stored| stored.path.clone()).collect();
+    let phases = in_phases(listed, |stored| {
+        names.lose(stored, keep.is_old(stored, now))
+    });
+    if !dry_run {
+        // The pointer first: had it been swapped and not been made durable, a loss of
+        // power would bring an older version back.
+        store.sync().await?;
+        for phase in phases.values() {
+            remove_all(store, phase).await?;
+        }
+    }
+    let gone = phases.into_values().flatten();
+    Ok(Pruned {
+        kept,
+        removed,
+        files: gone.map(Removed::from).collect(),
+        foreign,
+    })
+}
+
+// Without every page nobody knows what is named.
+fn readable(history: History) -> Result<History, PruneError> {
+    if !history.unreadable.is_empty() {
+        let faults = history.unreadable.iter().map(PageError::fault).collect();
+        return Err(PruneError::Damaged { faults });
+    }
+    match history.current {
+        None if history.versions.is_empty() => Err(PruneError::Empty),
+        _ => Ok(history),
+    }
+}
+
+// What names what.
+struct Names {
+    // What a kept version names.
+    kept: HashSet<Key>,
+    // What only removed versions name.
+    removed: HashSet<Key>,
+    // The removed versions.
+    pages: HashSet<(u64, u64)>,
+}
+
+impl Names {
+    // Whether a file goes. What nobody names is what interrupted runs left, unless one
+    // is going on without a lock: hence its age.
+    fn lose(&self, stored: &Stored, is_old: bool) -> bool {
+        match &stored.kind {
+            Kind::Key(Key::Version) | Kind::Foreign => false,
+            Kind::Key(Key::History { epoch, sequence }) => {
+                self.pages.contains(&(*epoch, *sequence))
+            }
+            Kind::Key(key) => !self.kept.contains(key) && (is_old || self.removed.contains(key)),
+            Kind::Leftover => is_old,
+        }
+    }
+}
+
+async fn named_by(
+    store: &impl Store,
+    versions: impl Iterator<Item = &Version>,
+) -> Result<HashSet<Key>, PruneError> {
+    let (mut named, mut faults) = (HashSet::new(), Vec::new());
+    for version in versions {
+        // A rollback has the manifest of what it points back at.
+        if !named.insert(Key::Manifest(version.manifest.hash)) {
+            continue;
+        }
+        match read_manifest(store, version).await {
+            Ok(manifest) => named.extend(files_named_by(&manifest)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(named),
+        false => Err(PruneError::Damaged { faults }),
+    }
+}
+
+// As far as it can be known: a manifest of a version that goes need not be there.
+async fn named_once(store: &impl Store, removed: &[Version]) -> HashSet<Key> {
+    let mut named = HashSet::new();
+    for version in removed {
+        if named.insert(Key::Manifest(version.manifest.hash))
+            && let Ok(manifest) = read_manifest(store, version).await
+        {
+            named.extend(files_named_by(&manifest));
+        }
+    }
+    named
+}
+
+fn files_named_by(manifest: &Manifest) -> impl Iterator<Item = Key> {
+    let objects = objects_of(manifest).into_iter();
+    objects.flat_map(|(key, digest)| files_of(&key, digest.size))
+}
+
+// The order in which files go; each phase is durable before the next one begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Pages,
+    Manifests,
+    Objects,
+}
+
+fn in_phases(listed: Vec<Stored>, goes: impl Fn(&Stored) -> bool) -> BTreeMap<Phase, Vec<Stored>> {
+    let mut phases: BTreeMap<Phase, Vec<Stored>> = BTreeMap::new();
+    for stored in listed.into_iter().filter(goes) {
+        let phase = match &stored.kind {
+            Kind::Key(Key::History { .. }) => Phase::Pages,
+            Kind::Key(Key::Manifest(_)) => Phase::Manifests,
+            _ => Phase::Objects,
+        };
+        phases.entry(phase).or_default().push(stored);
+    }
+    // The oldest page first: the pages that are left have no gap.
+    let pages = phases.entry(Phase::Pages).or_default();
+    pages.sort_by_key(|stored| match &stored.kind {
+        Kind::Key(Key::History { epoch, sequence }) => (*epoch, *sequence),
+        _ => (0, 0),
+    });
+    phases
+}
+
+async fn remove_all(store: &impl Store, phase: &[Stored]) -> Result<(), StoreError> {
+    for stored in phase {
+        store.remove(stored).await?;
+    }
+    store.sync().await
+}
+
+impl From<Stored> for Removed {
+    fn from(stored: Stored) -> Self {
+        let Stored {
+            path, size_bytes, ..
+        } = stored;
+        Self { path, size_bytes }
+    }
+}

@@ -1,0 +1,177 @@
+//! Reads back what a store holds of a snapshot, as a reader would get it.
+
+use std::fmt;
+use std::io::{self, BufReader, Read};
+
+use futures_util::{StreamExt, stream};
+use snapshot_format::{
+    Digest, DigestWriter, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, unpack,
+};
+
+use super::{CONCURRENT_REQUESTS, variants};
+use crate::store::{Store, StoreError};
+
+/// Something that a reader would stumble over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The file, as a path or URL.
+    pub location: String,
+    /// What is wrong, as a lower-case fragment.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.location, self.message)
+    }
+}
+
+/// The manifest that a version names, or what is wrong with it.
+pub(crate) async fn read_manifest(
+    store: &impl Store,
+    version: &Version,
+) -> Result<Manifest, Fault> {
+    let key = Key::Manifest(version.manifest.hash);
+    let fault = |message: String| Fault {
+        location: store.location(&key),
+        message,
+    };
+    let bytes = match store.get(&key, MAX_MANIFEST_SIZE).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Err(fault("is missing".to_owned())),
+        Err(error) => return Err(fault(unreadable(&error))),
+    };
+    let (found, expected) = (ObjectHash::of(&bytes), version.manifest.hash);
+    if found != expected {
+        return Err(fault(other_hash(found)));
+    }
+    let manifest = Manifest::parse(&bytes).map_err(|error| fault(with_causes(&error)))?;
+    let contradiction = bytes.len() as u64 != version.manifest.size
+        || manifest.bootstrap.hash != version.bootstrap.hash
+        || manifest.bootstrap.size != version.bootstrap.size
+        || manifest.schema_version != version.schema_version
+        || manifest.reference_version != version.reference_version;
+    match contradiction {
+        true => Err(fault("is not what its version says of it".to_owned())),
+        false => Ok(manifest),
+    }
+}
+
+/// Whatever is wrong with the objects that a manifest names, and with their variants:
+/// one that is missing, has another size or hash, or does not unpack to its object.
+pub(crate) async fn read_back(store: &impl Store, manifest: &Manifest) -> Vec<Fault> {
+    let faults = stream::iter(objects_of(manifest))
+        .map(|(key, expected)| read_object(store, key, expected))
+        .buffer_unordered(CONCURRENT_REQUESTS);
+    let mut faults: Vec<Fault> = faults.flat_map(stream::iter).collect().await;
+    faults.sort();
+    faults
+}
+
+/// Every object that a manifest names.
+pub(crate) fn objects_of(manifest: &Manifest) -> Vec<(Key, Digest)> {
+    let bootstrap = &manifest.bootstrap;
+    let digest = |hash, sha256, size| Digest { hash, sha256, size };
+    let tables = manifest.tables.iter().map(|(table, entry)| {
+        let key = Key::Table(table.clone(), entry.hash, None);
+        (key, digest(entry.hash, entry.sha256, entry.size))
+    });
+    let first = (
+        Key::Bootstrap(bootstrap.hash, None),
+        digest(bootstrap.hash, bootstrap.sha256, bootstrap.size),
+    );
+    std::iter::once(first).chain(tables).collect()
+}
+
+/// An object's key and those of its variants.
+pub(crate) fn files_of(object: &Key, size_bytes: u64) -> Vec<Key> {
+    let variants = variants::of_size(size_bytes).iter();
+    let variants = variants.map(|&encoding| object.with_encoding(Some(encoding)));
+    std::iter::once(object.clone()).chain(variants).collect()
+}
+
+async fn read_object(store: &impl Store, object: Key, expected: Digest) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for key in files_of(&object, expected.size) {
+        let message = match store.read(&key).await {
+            Ok(Some(content)) => read_file(key.clone(), content, expected).await,
+            Ok(None) => Some("is missing".to_owned()),
+            Err(error) => Some(unreadable(&error)),
+        };
+        faults.extend(message.map(|message| Fault {
+            location: store.location(&key),
+            message,
+        }));
+    }
+    faults
+}
+
+// What is wrong with it.
+async fn read_file(key: Key, content: Box<dyn Read + Send>, expected: Digest) -> Option<String> {
+    let work = move || match key.encoding() {
+        None => check_object(content, expected),
+        Some(encoding) => {
+            let content = BufReader::with_capacity(READ_SIZE, content);
+            check_variant(
+                |object| unpack(encoding, content, object, expected.size),
+                expected,
+            )
+        }
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(message) => message,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+const READ_SIZE: usize = 256 * 1024;
+
+fn check_object(content: Box<dyn Read + Send>, expected: Digest) -> Option<String> {
+    let mut digest = DigestWriter::new(io::sink());
+    // One byte more shows that there are too many.
+    let mut content = BufReader::with_capacity(READ_SIZE, content.take(expected.size + 1));
+    if let Err(error) = io::copy(&mut content, &mut digest) {
+        return Some(format!("cannot be read: {error}"));
+    }
+    let (_, found) = digest.finish();
+    match found {
+        _ if found.size > expected.size => {
+            Some(format!("has more than its {} bytes", expected.size))
+        }
+        _ if found.size < expected.size => {
+            Some(format!("has {} of its {} bytes", found.size, expected.size))
+        }
+        _ if found.hash != expected.hash => Some(other_hash(found.hash)),
+        _ if found.sha256 != expected.sha256 => Some(format!("its SHA-256 is {}", found.sha256)),
+        _ => None,
+    }
+}
+
+fn check_variant(
+    unpack: impl FnOnce(&mut blake3::Hasher) -> io::Result<u64>,
+    expected: Digest,
+) -> Option<String> {
+    let mut hasher = blake3::Hasher::new();
+    match unpack(&mut hasher) {
+        Err(error) => Some(format!("cannot be unpacked: {error}")),
+        Ok(_) if hasher.finalize().as_bytes() == expected.hash.as_bytes() => None,
+        Ok(_) => Some("unpacks to another object".to_owned()),
+    }
+}
+
+fn other_hash(found: ObjectHash) -> String {
+    format!("its BLAKE3 is {found}")
+}
+
+fn unreadable(error: &StoreError) -> String {
+    match error {
+        StoreError::Failed { source, .. } => format!("cannot be read: {source}"),
+        other => with_causes(other),
+    }
+}
+
+/// An error and what caused it, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
