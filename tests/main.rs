@@ -13,6 +13,7 @@ mod chinook;
 mod embedded_postgres;
 mod failing_seed;
 mod fixtures;
+mod killed;
 mod migrate;
 mod prune;
 mod publish;
