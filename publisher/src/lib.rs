@@ -14,6 +14,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod database;
+pub mod diff;
 pub mod error;
 pub mod fetch;
 pub mod history;

@@ -52,15 +52,33 @@ impl<R: BufRead> TableReader<R> {
     /// # Errors
     /// Where neither a row nor the end stands there.
     pub fn next_row(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        Ok(self.advance()?.then_some(&self.rows.row))
+    }
+
+    /// Goes on to the next row, and tells whether there is one.
+    ///
+    /// # Errors
+    /// As [`TableReader::next_row`].
+    pub fn advance(&mut self) -> Result<bool, ReadError> {
         if self.rows.at == At::End {
-            return Ok(None);
+            return Ok(false);
         }
         if self.rows.advance(&mut self.input)? {
-            return Ok(Some(&self.rows.row));
+            return Ok(true);
         }
         self.input.expect(b"}")?;
         self.input.expect_end()?;
-        Ok(None)
+        Ok(false)
+    }
+
+    /// The row that was read last.
+    pub fn row(&self) -> &[u8] {
+        &self.rows.row
+    }
+
+    /// What is read from.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.input.input
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod directory;
 mod http;
+mod object;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -14,6 +15,7 @@ use snapshot_format::{Key, MAX_VERSION_SIZE};
 
 pub use self::directory::Directory;
 pub use self::http::{Answer, Method, Site};
+pub use self::object::ObjectReader;
 
 /// Where a snapshot is.
 #[derive(Debug)]

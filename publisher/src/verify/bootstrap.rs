@@ -6,8 +6,9 @@ use snapshot_format::{
     BootstrapHeader, BootstrapReader, Digest, Key, Manifest, ReadError, TableKey,
 };
 
-use super::object::{RowsDigest, RowsHasher, Source};
+use super::object::{RowsDigest, RowsHasher};
 use super::{Judge, TableRows};
+use crate::fetch::ObjectReader;
 
 /// What a bootstrap object holds.
 pub(super) type Tables = BTreeMap<TableKey, RowsDigest>;
@@ -73,7 +74,7 @@ impl Judge<'_> {
 }
 
 fn read_bootstrap(
-    source: &mut Source<'_>,
+    source: &mut ObjectReader,
     header: &BootstrapHeader,
     tables: &mut Vec<(TableKey, RowsDigest)>,
 ) -> Result<(), ReadError> {

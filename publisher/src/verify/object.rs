@@ -1,6 +1,6 @@
 //! Objects and variants: fetched once, hashed while they are read.
 
-use std::io::{self, BufRead, BufReader, Read, Take, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use indicatif::ProgressBar;
 use snapshot_format::{
@@ -11,7 +11,7 @@ use snapshot_format::{
 use super::Judge;
 use super::finding::in_one_line;
 use super::row::RowJudge;
-use crate::fetch::{FetchError, Fetched, Origin};
+use crate::fetch::{FetchError, Fetched, ObjectReader, Origin};
 
 /// The rows of one table, in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +78,9 @@ impl Judge<'_> {
     }
 
     // The bytes of an object, at most one more than it has.
-    pub(super) fn object(&self, key: &Key, size_bytes: u64) -> Option<Source<'_>> {
+    pub(super) fn object(&self, key: &Key, size_bytes: u64) -> Option<ObjectReader> {
         match self.open(key) {
-            Ok(Some(fetched)) => Some(Source::new(fetched, size_bytes, self.bar)),
+            Ok(Some(fetched)) => Some(ObjectReader::new(fetched, size_bytes, self.bar)),
             Ok(None) => {
                 let what = "is missing, though a manifest names it";
                 self.findings.fault(key, what);
@@ -141,8 +141,8 @@ impl Judge<'_> {
     }
 
     /// Whether the whole object, also behind what could not be read, has this digest.
-    pub(super) fn digest(&self, key: &Key, source: Source<'_>, expected: &Digest) -> bool {
-        let stated = source.stated_bytes;
+    pub(super) fn digest(&self, key: &Key, mut source: ObjectReader, expected: &Digest) -> bool {
+        let stated = source.stated_bytes();
         let found = match source.finish() {
             Ok(found) => found,
             Err(error) => {
@@ -248,7 +248,7 @@ impl Judge<'_> {
 }
 
 fn read_table(
-    source: &mut Source<'_>,
+    source: &mut ObjectReader,
     schema: SchemaVersion,
     table: &TableKey,
     mut each: impl FnMut(&[u8]) -> io::Result<()>,
@@ -261,63 +261,6 @@ fn read_table(
 }
 
 const BUFFER_SIZE: usize = 256 * 1024;
-
-/// An object on its way, with the digest of what was read.
-pub(super) struct Source<'j> {
-    reader: BufReader<Digesting<'j>>,
-    stated_bytes: Option<u64>,
-}
-
-struct Digesting<'j> {
-    inner: Take<Fetched>,
-    digest: Metered<'j, DigestWriter<io::Sink>>,
-}
-
-impl<'j> Source<'j> {
-    fn new(fetched: Fetched, size_bytes: u64, bar: &'j ProgressBar) -> Self {
-        let stated_bytes = fetched.size_bytes;
-        let digesting = Digesting {
-            inner: fetched.take(size_bytes.saturating_add(1)),
-            digest: Metered {
-                inner: DigestWriter::new(io::sink()),
-                bar,
-            },
-        };
-        Self {
-            reader: BufReader::with_capacity(BUFFER_SIZE, digesting),
-            stated_bytes,
-        }
-    }
-
-    fn finish(mut self) -> io::Result<Digest> {
-        io::copy(&mut self.reader, &mut io::sink())?;
-        Ok(self.reader.into_inner().digest.inner.finish().1)
-    }
-}
-
-impl Read for Digesting<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.digest.write_all(&buffer[..read])?;
-        Ok(read)
-    }
-}
-
-impl Read for Source<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.reader.read(buffer)
-    }
-}
-
-impl BufRead for Source<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.reader.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.reader.consume(amount);
-    }
-}
 
 // Moves the bar by what is written.
 struct Metered<'j, W> {
