@@ -12,7 +12,7 @@ use publisher::prune::{Keep, prune};
 use publisher::publish::{Rendered, RenderedObject, Terms, publish};
 use publisher::rollback::{resume, rollback};
 use publisher::spool::{Spool, Staging};
-use publisher::store::{DirectoryStore, Disk, Store};
+use publisher::store::{DirectoryStore, Disk, Store, StoreError};
 use serde_json::Value;
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, Digest, DigestWriter, Encoding, FORMAT_VERSION,
@@ -65,38 +65,53 @@ impl Act {
         }
     }
 
-    /// Does it, as the commands do.
-    pub async fn run(&self, disk: Disk, root: &Path) -> Result<(), Error> {
-        self.run_at(disk, root, Timestamp::now()).await
+    /// Does it, as the commands do; gives the publication that is then the newest.
+    pub async fn run(&self, disk: Disk, root: &Path) -> Result<(u64, u64), Error> {
+        self.run_by(Timestamp::now, disk, root).await
     }
 
     /// Does it at that moment.
-    pub async fn run_at(&self, disk: Disk, root: &Path, now: Timestamp) -> Result<(), Error> {
+    pub async fn run_at(
+        &self,
+        disk: Disk,
+        root: &Path,
+        now: Timestamp,
+    ) -> Result<(u64, u64), Error> {
+        self.run_by(|| now, disk, root).await
+    }
+
+    // The clock is asked once the store is open, which may take its time.
+    async fn run_by(
+        &self,
+        clock: impl Fn() -> Timestamp,
+        disk: Disk,
+        root: &Path,
+    ) -> Result<(u64, u64), Error> {
         if let Self::Publish(seq) | Self::PublishForced(seq) = self {
             let store = DirectoryStore::open_on(disk, root, PATIENCE, |_| {}).await?;
-            let rendered = render(*seq, store.staging()).map_err(|source| {
-                publisher::store::StoreError::Failed {
-                    action: "write in",
-                    location: store.staging().folder().display().to_string(),
-                    source,
-                }
+            let rendered = render(*seq, store.staging()).map_err(|source| StoreError::Failed {
+                action: "write in",
+                location: store.staging().folder().display().to_string(),
+                source,
             })?;
             let force = matches!(self, Self::PublishForced(_));
-            publish(rendered, &store, Terms { now, force }, |_| {}).await?;
-            return Ok(());
+            let now = clock();
+            let published = publish(rendered, &store, Terms { now, force }, |_| {}).await?;
+            return Ok(published.version().order());
         }
         let store = DirectoryStore::open_existing_on(disk, root, PATIENCE, |_| {}).await?;
-        match self {
-            Self::Rollback(to) => drop(rollback(&store, to, now).await?),
-            Self::Resume => drop(resume(&store, now).await?),
+        let now = clock();
+        let version = match self {
+            Self::Rollback(to) => rollback(&store, to, now).await?.version().clone(),
             Self::Prune(newest, seconds) => {
                 let min_age = Duration::from_secs(*seconds);
                 let newest = *newest;
-                drop(prune(&store, Keep { newest, min_age }, now, false).await?);
+                let pruned = prune(&store, Keep { newest, min_age }, now, false).await?;
+                pruned.kept[0].clone()
             }
-            Self::Publish(_) | Self::PublishForced(_) => unreachable!("done above"),
-        }
-        Ok(())
+            _ => resume(&store, now).await?.version().clone(),
+        };
+        Ok(version.order())
     }
 }
 
@@ -304,7 +319,7 @@ pub fn walk(root: &Path) -> Result<Walk, Missed> {
     let mut walk = Walk::default();
     let history = pages(root);
     if let Some(bytes) = found(read(root, "version.json"))? {
-        let (order, reference, _) = resolve(root, "version.json", &bytes, &mut walk.named)?;
+        let (order, reference) = resolve(root, "version.json", &bytes, &mut walk.named)?;
         let page = format!("versions/{}-{}.json", order.0, order.1);
         if read(root, &page)? != bytes {
             return Err(missed(&page, "is not what version.json holds"));
@@ -321,20 +336,19 @@ pub fn walk(root: &Path) -> Result<Walk, Missed> {
     Ok(walk)
 }
 
-/// A version's order, its reference version and the moment of its publication, once
-/// everything that it names is there and right.
+/// A version's order and its reference version, once everything that it names is there
+/// and right.
 pub fn resolve(
     root: &Path,
     path: &str,
     bytes: &[u8],
     named: &mut BTreeSet<String>,
-) -> Result<((u64, u64), String, Timestamp), Missed> {
+) -> Result<((u64, u64), String), Missed> {
     let version = parse(path, bytes)?;
     named.insert(path.to_owned());
     let reference = &version["manifest"];
     let manifest_path = format!("manifests/{}.json", text(&reference["hash"]));
     let order = (number(&version["epoch"]), number(&version["sequence"]));
-    let published_at = text(&version["publishedAt"]).parse().unwrap();
     let reference_version = text(&version["referenceVersion"]).to_owned();
     // What two versions name is right for both.
     if named.insert(manifest_path.clone()) {
@@ -351,7 +365,7 @@ pub fn resolve(
             named.insert(path);
         }
     }
-    Ok((order, reference_version, published_at))
+    Ok((order, reference_version))
 }
 
 fn object(root: &Path, path: &str, entry: &Value) -> Result<Vec<u8>, Missed> {

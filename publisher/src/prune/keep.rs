@@ -22,16 +22,12 @@ impl Keep {
     /// The publications that are kept.
     pub(super) fn chosen(&self, history: &History, now: Timestamp) -> BTreeSet<(u64, u64)> {
         let versions = &history.versions;
-        // Readers may hold a version until another one took its place, so its age begins
-        // there. The newest has no successor.
-        let successors = std::iter::once(None).chain(versions.iter().map(Some));
+        let ends = ends(versions, now);
         let mut chosen: BTreeSet<_> = versions
             .iter()
-            .zip(successors)
+            .zip(ends)
             .enumerate()
-            .filter(|(index, (_, successor))| {
-                *index < self.newest || successor.is_none_or(|next| self.is_recent(next, now))
-            })
+            .filter(|(index, (_, end))| *index < self.newest || self.is_recent(*end, now))
             .map(|(_, (version, _))| version.order())
             .collect();
         chosen.extend(history.current.iter().map(Version::order));
@@ -39,19 +35,18 @@ impl Keep {
         chosen
     }
 
-    // Whether it was published within the minimum age, by a clock that may be a second
-    // off: versions tell no fraction.
-    fn is_recent(&self, version: &Version, now: Timestamp) -> bool {
-        if self.min_age.is_zero() {
-            return false;
+    // Whether a version that ended then was public within the minimum age, by a clock that
+    // may be a second off: versions tell no fraction.
+    fn is_recent(&self, end: End, now: Timestamp) -> bool {
+        match end {
+            End::NotYet => true,
+            End::At(_) if self.min_age.is_zero() => false,
+            End::Unknown => !self.min_age.is_zero(),
+            End::At(end) => {
+                let age = Duration::try_from(now.duration_since(end));
+                age.is_ok_and(|age| age < self.min_age.saturating_add(Duration::from_secs(1)))
+            }
         }
-        // What cannot be read is not known to be old; nor is what lies in the future.
-        let Ok(published) = version.published_at.parse::<Timestamp>() else {
-            return true;
-        };
-        let age = now.duration_since(published);
-        Duration::try_from(age).is_ok_and(|age| age < self.min_age + Duration::from_secs(1))
-            || age.is_negative()
     }
 
     /// Whether a file was put before the minimum age.
@@ -59,6 +54,36 @@ impl Keep {
         let age = SystemTime::from(now).duration_since(stored.modified);
         self.min_age.is_zero() || age.is_ok_and(|age| age >= self.min_age)
     }
+}
+
+// When a version ceased to be the current one.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    NotYet,
+    At(Timestamp),
+    // By a clock that was wrong.
+    Unknown,
+}
+
+// Readers may hold a version until another one took its place, so its age begins there.
+// A successor whose clock was behind did not come before what came before it.
+fn ends(versions: &[Version], now: Timestamp) -> Vec<End> {
+    let mut ends = Vec::with_capacity(versions.len());
+    let mut latest = Timestamp::MIN;
+    for version in versions.iter().rev() {
+        let published = version.published_at.parse::<Timestamp>();
+        let published = published.ok().filter(|published| *published <= now);
+        latest = latest.max(published.unwrap_or(latest));
+        ends.push(match published {
+            Some(_) => End::At(latest),
+            None => End::Unknown,
+        });
+    }
+    // The moment of each is the end of the one before it.
+    ends.reverse();
+    ends.pop();
+    ends.insert(0, End::NotYet);
+    ends
 }
 
 // What a kept rollback points back at, so that the story that the history tells is whole.
@@ -144,6 +169,14 @@ mod tests {
         let mut history = daily(3);
         history.versions[1].published_at = "yesterday".to_owned();
         check(&history, 1, DAY, "2027-01-01T00:00:00Z", &[1, 3]);
+    }
+
+    #[test]
+    fn a_clock_that_was_behind_ends_nothing_earlier() {
+        // The fourth said that it came before all others.
+        let mut history = daily(5);
+        history.versions[1].published_at = "1970-01-01T00:00:00Z".to_owned();
+        check(&history, 1, DAY, "2026-03-04T06:00:00Z", &[2, 3, 4, 5]);
     }
 
     #[test]

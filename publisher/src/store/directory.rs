@@ -266,7 +266,7 @@ impl Inner {
                 let found_bytes = self.size(key)?.unwrap_or(0);
                 self.check_size(key, size_bytes, found_bytes)
             }
-            renamed => renamed.map_err(StoreError::failed("write", path.display())),
+            renamed => renamed.map_err(|error| self.not_written(&path, error)),
         }
     }
 
@@ -284,7 +284,7 @@ impl Inner {
                 let location = path.display().to_string();
                 Err(StoreError::Overtaken { location })
             }
-            renamed => renamed.map_err(StoreError::failed("write", path.display())),
+            renamed => renamed.map_err(|error| self.not_written(&path, error)),
         }
     }
 
@@ -295,6 +295,12 @@ impl Inner {
         self.disk
             .remove(&path)
             .map_err(StoreError::failed("remove", path.display()))
+    }
+
+    // Whoever takes the store over clears away what is staged there.
+    fn not_written(&self, path: &Path, error: io::Error) -> StoreError {
+        let lost = self.check_lock("nothing was swapped").err();
+        lost.unwrap_or_else(|| StoreError::failed("write", path.display())(error))
     }
 
     fn check_lock(&self, outcome: &'static str) -> Result<(), StoreError> {

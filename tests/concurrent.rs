@@ -1,0 +1,166 @@
+//! Many publishers and prunes on one store, and readers beside them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use publisher::store::Disk;
+
+use crate::support::ledger::{Act, Ledger, read, resolve};
+
+const NUMBER: &str = "TABLECAST_TEST_NUMBER";
+const ROOT: &str = "TABLECAST_TEST_ROOT";
+
+const STORM: &str = "TABLECAST_STORM_SECONDS";
+
+const PUBLISHERS: u64 = 20;
+const TURNS: u64 = 3;
+const PRUNES: u64 = 2;
+
+// So long is what was public safe from the prunes.
+const MIN_AGE: Duration = Duration::from_secs(1);
+
+/// Where a process writes what it has published.
+fn log(root: &Path, number: u64) -> std::path::PathBuf {
+    root.with_file_name(format!("{number}.log"))
+}
+
+/// Ends all processes once it is there.
+fn enough(root: &Path) -> std::path::PathBuf {
+    root.with_file_name("enough")
+}
+
+fn spawn(root: &Path, number: u64) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "concurrent::child_beside_others", "--ignored"])
+        .env(NUMBER, number.to_string())
+        .env(ROOT, root)
+        .stdout(Stdio::null());
+    command.spawn().unwrap()
+}
+
+#[tokio::test]
+#[ignore = "the child process of a test"]
+async fn child_beside_others() {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (Some(number), Some(root)) = (variable(NUMBER), variable(ROOT)) else {
+        return;
+    };
+    let (number, root): (u64, &Path) = (number.parse().unwrap(), root.as_ref());
+    let mut published = String::new();
+    // In a storm they go on until they are told.
+    let turns = match variable(STORM) {
+        Some(_) => u64::MAX,
+        None if number <= PUBLISHERS => TURNS,
+        None => u64::MAX,
+    };
+    for turn in 1..=turns {
+        // Data of its own, which nobody else publishes.
+        let act = match number <= PUBLISHERS {
+            true => Act::Publish(number * 1_000_000 + turn),
+            false => Act::Prune(2, MIN_AGE.as_secs()),
+        };
+        let done = act.run(Disk::default(), root).await;
+        let order = done.unwrap_or_else(|error| panic!("{act:?}: {}", error.report()));
+        if number <= PUBLISHERS {
+            published.push_str(&format!("{}\n", order.1));
+            std::fs::write(log(root, number), &published).unwrap();
+        }
+        if enough(root).exists() {
+            return;
+        }
+    }
+}
+
+/// What each publisher has published by now.
+fn sequences(root: &Path) -> Vec<Vec<u64>> {
+    let of = |number| {
+        let text = std::fs::read_to_string(log(root, number)).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    };
+    (1..=PUBLISHERS).map(of).collect()
+}
+
+/// What a reader has seen.
+#[derive(Default)]
+struct Reader {
+    order: (u64, u64),
+    complete: usize,
+    late: usize,
+}
+
+impl Reader {
+    /// Reads the pointer and everything that it leads to.
+    fn poll(&mut self, root: &Path) {
+        let begun = Instant::now();
+        let version = read(root, "version.json").unwrap();
+        match resolve(root, "version.json", &version, &mut BTreeSet::new()) {
+            Ok((order, _)) => {
+                assert!(order >= self.order, "{order:?} after {:?}", self.order);
+                self.order = order;
+                self.complete += 1;
+            }
+            // It was public when the reader began, and is not safe for longer than that:
+            // a reader so slow begins again.
+            Err(missed) if missed.absent && begun.elapsed() >= MIN_AGE => self.late += 1,
+            Err(missed) => panic!("{missed}, {:?} after the start", begun.elapsed()),
+        }
+    }
+}
+
+#[test]
+fn twenty_publishers_and_two_prunes_lose_nothing_and_no_reader_misses_a_file() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ledger = runtime.block_on(Ledger::after(&[Act::Publish(1)]));
+    let root = &ledger.root;
+    let storm = std::env::var(STORM).ok();
+    let storm = storm.map(|seconds| Duration::from_secs(seconds.parse().unwrap()));
+    let (begun, mut reader) = (Instant::now(), Reader::default());
+    let mut children: Vec<Child> = (1..=PUBLISHERS + PRUNES)
+        .map(|number| spawn(root, number))
+        .collect();
+    // Until all have published, and the prunes have removed some of it.
+    loop {
+        reader.poll(root);
+        let pruned = ledger.sequences().first().is_some_and(|first| *first > 10);
+        let all = sequences(root);
+        let published = all.iter().all(|one| one.len() as u64 >= TURNS);
+        if published && pruned && storm.is_none_or(|storm| begun.elapsed() >= storm) {
+            break;
+        }
+        for child in &mut children {
+            let failed = child
+                .try_wait()
+                .unwrap()
+                .is_some_and(|status| !status.success());
+            assert!(!failed, "a process has failed");
+        }
+    }
+    std::fs::write(enough(root), "").unwrap();
+    for child in &mut children {
+        while child.try_wait().unwrap().is_none() {
+            reader.poll(root);
+        }
+        assert!(child.wait().unwrap().success());
+    }
+
+    // Neither a gap nor a repeat, whoever published.
+    let (order, _) = ledger.resolves().unwrap();
+    let mut all: Vec<u64> = sequences(root).concat();
+    all.sort_unstable();
+    assert_eq!(all, (2..=order.1).collect::<Vec<_>>());
+    let kept = ledger.sequences();
+    assert_eq!(kept, (kept[0]..=order.1).collect::<Vec<_>>());
+    eprintln!(
+        "{} publications, {} of them kept; {} complete reads, {} too late",
+        order.1,
+        kept.len(),
+        reader.complete,
+        reader.late
+    );
+    assert!(reader.complete > reader.late);
+    runtime.block_on(ledger.act(&Act::Prune(1, 0)));
+    assert_eq!(ledger.orphans(), [""; 0]);
+}
