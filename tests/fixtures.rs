@@ -86,7 +86,7 @@ fn the_revisions_follow_one_another_and_each_is_published_as_its_files_say() {
     assert_second_run_changes_nothing(&project, &fixtures, "25");
 }
 
-fn fixtures() -> Option<PathBuf> {
+pub fn fixtures() -> Option<PathBuf> {
     let folder = std::env::var_os("TABLECAST_FIXTURES").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("passed over: TABLECAST_FIXTURES does not name the fixtures' folder");
@@ -94,15 +94,15 @@ fn fixtures() -> Option<PathBuf> {
     folder
 }
 
-fn folder_of(fixtures: &Path, revision: &str) -> PathBuf {
+pub fn folder_of(fixtures: &Path, revision: &str) -> PathBuf {
     fixtures.join(format!("workout-app/revision-{revision}"))
 }
 
-fn config_of(revision: &str) -> PathBuf {
+pub fn config_of(revision: &str) -> PathBuf {
     repository().join(format!("tests/fixtures/revision-{revision}.toml"))
 }
 
-fn project_without_files() -> Project {
+pub fn project_without_files() -> Project {
     let project = Project::new(&[]);
     copy_folder(
         &repository().join("sql/migrations"),
@@ -132,7 +132,7 @@ fn command(project: &Project, fixtures: &Path, revision: &str, more: &[&str]) ->
 }
 
 #[track_caller]
-fn run(project: &Project, fixtures: &Path, revision: &str, more: &[&str]) -> Value {
+pub fn run(project: &Project, fixtures: &Path, revision: &str, more: &[&str]) -> Value {
     let finished = command(project, fixtures, revision, &[more, &["--json"]].concat());
     finished.succeeded();
     serde_json::from_str(&finished.stdout).unwrap()

@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
-use crate::commands::{check, migrate, prune, publish, resume, rollback, run, seed, verify};
+use crate::commands::{
+    check, diff, history, migrate, prune, publish, resume, rollback, run, seed, show, verify,
+};
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
 use crate::fetch::{Directory, Origin};
@@ -48,6 +50,12 @@ pub enum Command {
     Publish(publish::PublishArgs),
     /// Check every byte of a snapshot, in a folder or behind a URL
     Verify(verify::VerifyArgs),
+    /// List what was published, and when
+    History(history::HistoryArgs),
+    /// Show one version and its tables
+    Show(show::ShowArgs),
+    /// Compare two versions: tables, columns, rows
+    Diff(diff::DiffArgs),
     /// Publish an earlier version again, and hold publishing back until `resume`
     Rollback(rollback::RollbackArgs),
     /// Let publishing go on after a rollback
@@ -111,6 +119,14 @@ pub struct Reading {
     /// Print nothing but what is wrong, and no progress
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Which store is read.
+#[derive(Debug, Clone, Args)]
+pub struct StoreFlag {
+    /// The store: a folder, or the URL under which version.json stands [default: snapshots]
+    #[arg(long, value_name = "DIR|URL", env = "TABLECAST_OUT")]
+    pub out: Option<String>,
 }
 
 /// Where the JSON files are.

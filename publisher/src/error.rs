@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
+use crate::diff::DiffError;
 use crate::fetch::FetchError;
 use crate::history::{ResolveError, name};
 use crate::prune::PruneError;
@@ -74,6 +75,15 @@ pub enum Error {
     /// A snapshot cannot be read.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// Two versions cannot be compared.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    /// Nothing was published there.
+    #[error("{origin} has no version.json: nothing was published there")]
+    NothingPublished {
+        /// The folder or URL.
+        origin: String,
+    },
     /// A snapshot was verified and is not what it should be.
     #[error("{}", closing_line_of_faults(*count, origin))]
     Faults {
@@ -103,6 +113,11 @@ impl Error {
             Self::Publish(error) => error.hint().map(str::to_owned),
             Self::Resolve(error) => Some(error.hint().to_owned()),
             Self::Fetch(error) => error.hint().map(str::to_owned),
+            Self::Diff(error) => error.hint().map(str::to_owned),
+            Self::NothingPublished { .. } => Some(
+                "name the store with --out, or make its first version by `publisher run`"
+                    .to_owned(),
+            ),
             Self::Faults { .. } => Some(FAULTS_HINT.to_owned()),
             Self::Rollback(error) => error.hint().map(str::to_owned),
             Self::Prune(error) => error.hint().map(str::to_owned),

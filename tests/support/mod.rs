@@ -244,6 +244,14 @@ impl Project {
         ))
     }
 
+    /// The hash of a version's manifest, by its sequence.
+    #[track_caller]
+    pub fn manifest_hash(&self, sequence: u64) -> String {
+        let epoch = &self.version()["epoch"];
+        let page = self.stored(&format!("versions/{epoch}-{sequence}.json"));
+        page["manifest"]["hash"].as_str().unwrap().to_owned()
+    }
+
     /// A table's rows, as published.
     #[track_caller]
     pub fn published(&self, table: &str) -> serde_json::Value {

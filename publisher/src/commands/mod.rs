@@ -1,6 +1,8 @@
 //! The commands: each a list of steps, in the order of the README.
 
 pub mod check;
+pub mod diff;
+pub mod history;
 pub mod migrate;
 pub mod prune;
 pub mod publish;
@@ -8,6 +10,7 @@ pub mod resume;
 pub mod rollback;
 pub mod run;
 pub mod seed;
+pub mod show;
 pub mod verify;
 
 use crate::cli::{Cli, Command, Common};
@@ -31,6 +34,9 @@ pub async fn execute(cli: Cli) -> Result<(), Error> {
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
             Command::Verify(args) => verify::run(args).await?,
+            Command::History(args) => history::run(args).await?,
+            Command::Show(args) => show::run(args).await?,
+            Command::Diff(args) => diff::run(args).await?,
             Command::Rollback(args) => rollback::run(args).await?,
             Command::Resume(args) => resume::run(args).await?,
             Command::Prune(args) => prune::run(args).await?,

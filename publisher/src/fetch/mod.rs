@@ -7,6 +7,7 @@
 mod directory;
 mod http;
 mod object;
+mod versions;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -16,6 +17,7 @@ use snapshot_format::{Key, MAX_VERSION_SIZE};
 pub use self::directory::Directory;
 pub use self::http::{Answer, Method, Site};
 pub use self::object::ObjectReader;
+pub use self::versions::{Brought, Versions};
 
 /// Where a snapshot is.
 #[derive(Debug)]

@@ -1,0 +1,239 @@
+//! `publisher diff`
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use snapshot_format::Version;
+
+use super::blocking;
+use super::history::read_versions;
+use crate::cli::{Reading, StoreFlag};
+use crate::diff::{
+    Change, ColumnChange, ColumnsDiff, RowCounts, RowDiff, SnapshotDiff, TableDiff, VersionName,
+    diff_snapshots,
+};
+use crate::error::Error;
+use crate::fetch::{Origin, Versions};
+use crate::history::resolve;
+
+/// Flags of `publisher diff`.
+///
+/// A version is named by EPOCH-SEQUENCE, SEQUENCE, seq:N, or four or more digits of its
+/// manifest's hash.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The version to go from [default: the one before TO]
+    #[arg(value_name = "FROM")]
+    from: Option<String>,
+
+    /// The version to go to [default: the current one]
+    #[arg(value_name = "TO")]
+    to: Option<String>,
+
+    /// How many rows of each table to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+
+    #[command(flatten)]
+    store: StoreFlag,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// Compares two versions.
+pub(super) async fn run(args: DiffArgs) -> Result<(), Error> {
+    let origin = args.reading.origin(args.store.out.as_deref())?;
+    let bar = args.reading.progress().bytes("diff", 1);
+    let shown = bar.clone();
+    let (from, to, limit) = (args.from, args.to, args.limit);
+    let diff = blocking(move || -> Result<SnapshotDiff, Error> {
+        let versions = read_versions(&origin)?;
+        let (from, to) = chosen(&origin, &versions, from.as_deref(), to.as_deref())?;
+        Ok(diff_snapshots(&origin, from, to, limit, &shown)?)
+    })
+    .await;
+    bar.finish_and_clear();
+    let diff = diff?;
+    args.reading.answer(&diff, &describe(&diff))
+}
+
+fn chosen<'v>(
+    origin: &Origin,
+    versions: &'v Versions,
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(&'v Version, &'v Version), Error> {
+    let to = match (to, &versions.current) {
+        (Some(named), _) => resolve(&versions.all, named)?,
+        (None, Some(current)) => current,
+        (None, None) => &versions.all[0],
+    };
+    let from = match from {
+        Some(named) => resolve(&versions.all, named)?,
+        None => versions.before(to).ok_or_else(|| {
+            let name = crate::history::name(to.order());
+            Error::Usage(format!(
+                "{origin} keeps no version before {name}; name the one to go from"
+            ))
+        })?,
+    };
+    Ok((from, to))
+}
+
+const NEW: Style = AnsiColor::Green.on_default();
+const GONE: Style = AnsiColor::Red.on_default();
+const OTHER: Style = AnsiColor::Yellow.on_default();
+const HEAD: Style = Style::new().bold();
+
+fn describe(diff: &SnapshotDiff) -> String {
+    let mut text = String::new();
+    let name =
+        |version: &VersionName| format!("{} ({})", version.version, version.reference_version);
+    let (from, to) = (name(&diff.from), name(&diff.to));
+    if diff.tables.is_empty() {
+        let _ = writeln!(text, "{from} and {to} have the same tables");
+        return text;
+    }
+    for table in &diff.tables {
+        text.push_str(&describe_table(table));
+        text.push('\n');
+    }
+    let totals = &diff.totals;
+    let tables = [
+        (totals.tables_changed as u64, "changed"),
+        (totals.tables_added as u64, "added"),
+        (totals.tables_removed as u64, "removed"),
+    ];
+    let (tables, rows) = (counted("table", tables), in_rows(&totals.rows));
+    let _ = writeln!(text, "{from} to {to}: {tables}; {rows}");
+    text
+}
+
+fn in_rows(rows: &RowCounts) -> String {
+    let rows = [
+        (rows.changed, "changed"),
+        (rows.added, "added"),
+        (rows.removed, "removed"),
+    ];
+    counted("row", rows)
+}
+
+// `2 rows changed, 1 added`
+fn counted(noun: &str, counts: [(u64, &str); 3]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for (count, verb) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        words.push(match (words.is_empty(), count) {
+            (true, 1) => format!("1 {noun} {verb}"),
+            (true, _) => format!("{count} {noun}s {verb}"),
+            (false, _) => format!("{count} {verb}"),
+        });
+    }
+    match words.is_empty() {
+        true => format!("the same {noun}s"),
+        false => words.join(", "),
+    }
+}
+
+fn describe_table(table: &TableDiff) -> String {
+    let mut text = String::new();
+    let rows = in_rows(&table.rows);
+    let (style, what) = match table.change {
+        Change::Added => (NEW, "table added; "),
+        Change::Removed => (GONE, "table removed; "),
+        Change::Changed => (HEAD, ""),
+    };
+    let _ = writeln!(text, "{style}{}{style:#}: {what}{rows}", table.table);
+    if let Some(key) = &table.primary_key {
+        let (from, to) = (key.from.join(", "), key.to.join(", "));
+        let _ = writeln!(text, "  {OTHER}~{OTHER:#} primary key: {from} -> {to}");
+    }
+    text.push_str(&describe_columns(&table.columns));
+    for row in &table.changes {
+        text.push_str(&describe_row(row));
+    }
+    if table.more > 0 {
+        let _ = writeln!(text, "  and {} more", table.more);
+    }
+    text
+}
+
+fn describe_columns(columns: &ColumnsDiff) -> String {
+    let mut text = String::new();
+    for (column, sql_type) in &columns.removed {
+        let _ = writeln!(text, "  {GONE}-{GONE:#} column {column} {sql_type}");
+    }
+    for (column, sql_type) in &columns.added {
+        let _ = writeln!(text, "  {NEW}+{NEW:#} column {column} {sql_type}");
+    }
+    for (column, types) in &columns.retyped {
+        let (from, to) = (&types.from, &types.to);
+        let _ = writeln!(text, "  {OTHER}~{OTHER:#} column {column}: {from} -> {to}");
+    }
+    text
+}
+
+fn describe_row(row: &RowDiff) -> String {
+    let key: Vec<&str> = row.key.values().map(|value| value.get()).collect();
+    let key = key.join(", ");
+    let whole = row.row.as_ref().map_or("", |row| row.get());
+    match row.change {
+        Change::Added => format!("  {NEW}+ {key}{NEW:#} {}\n", shortened(whole)),
+        Change::Removed => format!("  {GONE}- {key}{GONE:#} {}\n", shortened(whole)),
+        Change::Changed => {
+            let columns: String = row.columns.iter().map(describe_column).collect();
+            format!("  {OTHER}~ {key}{OTHER:#}\n{columns}")
+        }
+    }
+}
+
+fn describe_column(change: &ColumnChange) -> String {
+    let name = &change.column;
+    if change.within.is_empty() {
+        let (from, to) = (shortened(change.from.get()), shortened(change.to.get()));
+        return format!("      {name}: {from} -> {to}\n");
+    }
+    let text = |value: &Option<serde_json::Value>| match value {
+        Some(value) => shortened(&value.to_string()),
+        None => "nothing".to_owned(),
+    };
+    let within = change.within.iter().map(|place| {
+        let (from, to) = (text(&place.from), text(&place.to));
+        format!("      {name}{}: {from} -> {to}\n", place.pointer)
+    });
+    within.collect()
+}
+
+// A line of a terminal.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_a_few_words() {
+        let of = |changed, added, removed| {
+            counted(
+                "row",
+                [(changed, "changed"), (added, "added"), (removed, "removed")],
+            )
+        };
+        assert_eq!(of(0, 0, 0), "the same rows");
+        assert_eq!(of(1, 0, 0), "1 row changed");
+        assert_eq!(of(2, 1, 7), "2 rows changed, 1 added, 7 removed");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened(&"ä".repeat(101)), format!("{}…", "ä".repeat(100)));
+    }
+}

@@ -1,0 +1,277 @@
+//! `publisher history`
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use serde::Serialize;
+use snapshot_format::{Manifest, ObjectHash, Version};
+
+use super::blocking;
+use crate::cli::{Reading, StoreFlag};
+use crate::diff::{DiffError, read_manifest};
+use crate::error::Error;
+use crate::fetch::{Brought, Origin, Versions};
+use crate::history::name;
+
+/// Flags of `publisher history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    store: StoreFlag,
+
+    /// The newest so many versions [default: 20; all with --json]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// One version of the history.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// `EPOCH-SEQUENCE`.
+    pub name: String,
+    /// Whether it is the one that `version.json` holds.
+    pub current: bool,
+    /// What it says of itself.
+    pub version: Version,
+    /// What can be said by its manifest; `None` where that cannot be read.
+    pub content: Option<Content>,
+}
+
+/// A version's content, in numbers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    /// Tables.
+    pub tables: usize,
+    /// Rows of all tables.
+    pub rows: u64,
+    /// Bytes of all objects, uncompressed.
+    pub bytes: u64,
+    /// What it brought against the version before it; `None` for the oldest that is kept.
+    pub brought: Option<Brought>,
+}
+
+/// Lists the history.
+pub(super) async fn run(args: HistoryArgs) -> Result<(), Error> {
+    let origin = args.reading.origin(args.store.out.as_deref())?;
+    let limit = match args.reading.json {
+        true => args.limit.unwrap_or(usize::MAX),
+        false => args.limit.unwrap_or(20),
+    };
+    let (versions, entries, problems) = blocking(move || -> Result<_, Error> {
+        let versions = read_versions(&origin)?;
+        let (entries, problems) = entries(&origin, &versions, limit);
+        Ok((versions, entries, problems))
+    })
+    .await?;
+    warn_of_unreadable(&versions);
+    for problem in problems {
+        eprintln!("warning: {problem}");
+    }
+    let more = versions.all.len() - entries.len();
+    args.reading.answer(&entries, &describe(&entries, more))
+}
+
+/// The versions of a store that has any. `show` and `diff` take this step too.
+pub(super) fn read_versions(origin: &Origin) -> Result<Versions, Error> {
+    let versions = Versions::read(origin)?;
+    match versions.all.is_empty() {
+        false => Ok(versions),
+        true => {
+            warn_of_unreadable(&versions);
+            Err(Error::NothingPublished {
+                origin: origin.to_string(),
+            })
+        }
+    }
+}
+
+/// Names the pages that are passed over.
+pub(super) fn warn_of_unreadable(versions: &Versions) {
+    for (key, what) in &versions.unreadable {
+        eprintln!("warning: {key}: {what}");
+    }
+}
+
+fn entries(
+    origin: &Origin,
+    versions: &Versions,
+    limit: usize,
+) -> (Vec<HistoryEntry>, Vec<DiffError>) {
+    let mut manifests = Manifests::default();
+    let current = versions.current.as_ref().map(Version::order);
+    let shown = versions.all.iter().take(limit);
+    let entries = shown.map(|version| {
+        let before = versions.before(version);
+        HistoryEntry {
+            name: name(version.order()),
+            current: Some(version.order()) == current,
+            version: version.clone(),
+            content: manifests.content(origin, version, before),
+        }
+    });
+    (entries.collect(), manifests.problems)
+}
+
+// Versions that go back to one content share its manifest.
+#[derive(Default)]
+struct Manifests {
+    read: HashMap<ObjectHash, Option<Manifest>>,
+    problems: Vec<DiffError>,
+}
+
+impl Manifests {
+    fn get(&mut self, origin: &Origin, version: &Version) -> Option<&Manifest> {
+        let problems = &mut self.problems;
+        let entry = self.read.entry(version.manifest.hash);
+        let read = || match read_manifest(origin, version) {
+            Ok(manifest) => Some(manifest),
+            Err(error) => {
+                problems.push(error);
+                None
+            }
+        };
+        entry.or_insert_with(read).as_ref()
+    }
+
+    fn content(
+        &mut self,
+        origin: &Origin,
+        version: &Version,
+        before: Option<&Version>,
+    ) -> Option<Content> {
+        let before = before.and_then(|before| self.get(origin, before).cloned());
+        let manifest = self.get(origin, version)?;
+        let tables = manifest.tables.values();
+        Some(Content {
+            tables: manifest.tables.len(),
+            rows: tables.clone().map(|table| table.rows).sum(),
+            bytes: tables.map(|table| table.size).sum::<u64>()
+                + manifest.bootstrap.size
+                + version.manifest.size,
+            brought: before.map(|before| Brought::between(&before, manifest)),
+        })
+    }
+}
+
+const CURRENT: Style = AnsiColor::Green.on_default().bold();
+const HEAD: Style = Style::new().bold();
+
+fn describe(entries: &[HistoryEntry], more: usize) -> String {
+    let mut text = String::new();
+    let width = entries
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0);
+    let state = |entry: &HistoryEntry| entry.version.reference_version.to_string();
+    let state_width = entries
+        .iter()
+        .map(|entry| state(entry).len())
+        .max()
+        .unwrap_or(0)
+        .max(5);
+    let _ = writeln!(
+        text,
+        "{HEAD}{:width$}  {:20}  {:state_width$}  {:>6}  {:>9}  {:>11}  what it brought{HEAD:#}",
+        "version", "published", "state", "tables", "rows", "bytes"
+    );
+    for entry in entries {
+        let style = if entry.current { CURRENT } else { Style::new() };
+        let [tables, rows, bytes] = match &entry.content {
+            Some(content) => {
+                [content.tables as u64, content.rows, content.bytes].map(|n| n.to_string())
+            }
+            None => ["?", "?", "?"].map(str::to_owned),
+        };
+        let _ = writeln!(
+            text,
+            "{style}{:width$}{style:#}  {:20}  {:state_width$}  {tables:>6}  {rows:>9}  {bytes:>11}  {}",
+            entry.name,
+            entry.version.published_at,
+            state(entry),
+            what_it_brought(entry),
+        );
+    }
+    if more > 0 {
+        let _ = writeln!(text, "and {more} more; --limit shows them");
+    }
+    text
+}
+
+fn what_it_brought(entry: &HistoryEntry) -> String {
+    let mut words = Vec::new();
+    if let Some(back) = entry.version.rollback {
+        words.push(format!("rollback to {}", name((back.epoch, back.sequence))));
+    }
+    let content = entry.content.as_ref();
+    match content.map(|content| &content.brought) {
+        None => words.push("its manifest cannot be read".to_owned()),
+        Some(None) => words.push("the oldest that is kept".to_owned()),
+        Some(Some(brought)) => words.push(in_words(brought)),
+    }
+    if entry.current {
+        words.push("current".to_owned());
+    }
+    words.join("; ")
+}
+
+/// `2 tables changed, 1 added, +7 rows`
+pub(super) fn in_words(brought: &Brought) -> String {
+    let Brought {
+        tables_added,
+        tables_removed,
+        tables_changed,
+        rows,
+    } = brought;
+    let counts = [
+        (*tables_changed, "changed"),
+        (*tables_added, "added"),
+        (*tables_removed, "removed"),
+    ];
+    let mut words: Vec<String> = Vec::new();
+    for (count, verb) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        words.push(match (words.is_empty(), count) {
+            (true, 1) => format!("1 table {verb}"),
+            (true, _) => format!("{count} tables {verb}"),
+            (false, _) => format!("{count} {verb}"),
+        });
+    }
+    if words.is_empty() {
+        return "the same content".to_owned();
+    }
+    match rows {
+        0 => {}
+        1 | -1 => words.push(format!("{rows:+} row")),
+        _ => words.push(format!("{rows:+} rows")),
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_version_brought_is_a_few_words() {
+        let check = |[changed, added, removed]: [usize; 3], rows, expected: &str| {
+            let brought = Brought {
+                tables_added: added,
+                tables_removed: removed,
+                tables_changed: changed,
+                rows,
+            };
+            assert_eq!(in_words(&brought), expected);
+        };
+        check([0, 0, 0], 0, "the same content");
+        check([1, 0, 0], 0, "1 table changed");
+        check([2, 1, 0], 7, "2 tables changed, 1 added, +7 rows");
+        check([0, 0, 3], -1, "3 tables removed, -1 row");
+    }
+}

@@ -1,0 +1,124 @@
+//! The versions of an origin, and what each of them brought.
+
+use serde::Serialize;
+use snapshot_format::{Key, MAX_VERSION_SIZE, Manifest, Version, VersionError};
+
+use super::{FetchError, Origin};
+
+/// The versions that can be found.
+#[derive(Debug, Default)]
+pub struct Versions {
+    /// What `version.json` says.
+    pub current: Option<Version>,
+    /// The current one and every page of the history, the newest first.
+    pub all: Vec<Version>,
+    /// Pages that are no versions: the key and why.
+    pub unreadable: Vec<(Key, String)>,
+}
+
+impl Versions {
+    /// Reads `version.json` and the history.
+    ///
+    /// # Errors
+    /// Where `version.json` cannot be fetched, or a folder not be listed. What cannot be
+    /// read of the history keeps nobody from the rest.
+    pub fn read(origin: &Origin) -> Result<Self, FetchError> {
+        let mut versions = Self::default();
+        if let Origin::Directory(directory) = origin {
+            directory.check()?;
+        }
+        if let Some(bytes) = origin.get(&Key::Version, MAX_VERSION_SIZE)? {
+            versions.current = versions.parsed(Key::Version, Version::parse(&bytes));
+        }
+        let order = versions.current.as_ref().map(Version::order);
+        for page in origin.pages(order)? {
+            let (epoch, sequence) = page.order;
+            let key = Key::History { epoch, sequence };
+            match page.bytes {
+                Err(error) => versions.unreadable.push((key, error.to_string())),
+                Ok(bytes) => {
+                    let version = versions.parsed(key.clone(), Version::parse(&bytes));
+                    versions.hold(version, page.order, key);
+                }
+            }
+        }
+        let current = versions.current.clone();
+        let lacks = |version: &Version| versions.all.iter().all(|v| v.order() != version.order());
+        // Its page may be lost.
+        let lost = current.filter(lacks);
+        versions.all.extend(lost);
+        versions
+            .all
+            .sort_by_key(|version| std::cmp::Reverse(version.order()));
+        Ok(versions)
+    }
+
+    fn parsed(&mut self, key: Key, parsed: Result<Version, VersionError>) -> Option<Version> {
+        parsed
+            .map_err(|error| self.unreadable.push((key, error.to_string())))
+            .ok()
+    }
+
+    fn hold(&mut self, version: Option<Version>, order: (u64, u64), key: Key) {
+        match version {
+            Some(version) if version.order() == order => self.all.push(version),
+            Some(_) => {
+                let what = "holds another publication than its name says";
+                self.unreadable.push((key, what.to_owned()));
+            }
+            None => {}
+        }
+    }
+
+    /// The version before another one, as far as it is kept.
+    pub fn before(&self, version: &Version) -> Option<&Version> {
+        self.all
+            .iter()
+            .find(|other| other.order() < version.order())
+    }
+}
+
+/// What one version brought, against another: by the manifests alone, which know tables
+/// and numbers of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Brought {
+    /// New tables.
+    pub tables_added: usize,
+    /// Tables that are gone.
+    pub tables_removed: usize,
+    /// Tables with other rows or columns.
+    pub tables_changed: usize,
+    /// How many rows there are more; negative where there are fewer.
+    pub rows: i64,
+}
+
+impl Brought {
+    /// Compares two manifests.
+    pub fn between(old: &Manifest, new: &Manifest) -> Self {
+        let lacking = |a: &Manifest, b: &Manifest| {
+            let tables = a.tables.keys();
+            tables
+                .filter(|table| !b.tables.contains_key(*table))
+                .count()
+        };
+        let changed = new.tables.iter().filter(|(table, entry)| {
+            let before = old.tables.get(*table);
+            before.is_some_and(|before| {
+                before.hash != entry.hash
+                    || before.columns != entry.columns
+                    || before.primary_key != entry.primary_key
+            })
+        });
+        let rows = |manifest: &Manifest| -> i64 {
+            let rows: u64 = manifest.tables.values().map(|table| table.rows).sum();
+            i64::try_from(rows).unwrap_or(i64::MAX)
+        };
+        Self {
+            tables_added: lacking(new, old),
+            tables_removed: lacking(old, new),
+            tables_changed: changed.count(),
+            rows: rows(new).saturating_sub(rows(old)),
+        }
+    }
+}
