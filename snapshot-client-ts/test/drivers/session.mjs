@@ -19,8 +19,8 @@ export function createSession(platform) {
   let wallAhead = 0;
   let random = 0.5;
   let timers = [];
-  let sent = 0;
-  let inFlight = 0;
+  // Of one scenario: what an earlier one left behind counts for that.
+  let counts = { sent: 0, inFlight: 0 };
   let busy = 0;
   const idle = [];
   let order = newOrder();
@@ -29,6 +29,11 @@ export function createSession(platform) {
   Date.now = () => realNow() + wallAhead;
 
   const work = () => send({ event: 'work' });
+  const done = () => {
+    busy--;
+    if (busy === 0) for (const resolve of idle.splice(0)) resolve();
+    work();
+  };
 
   // --- what a client is given ---
 
@@ -37,7 +42,7 @@ export function createSession(platform) {
     random: () => random,
     setTimer: (callback, ms, idle) => {
       const timer = { at: now + Math.max(0, ms), callback, client, idle };
-      timers.push(timer);
+      if (!client.dead) timers.push(timer);
       return timer;
     },
     clearTimer: (timer) => {
@@ -45,21 +50,20 @@ export function createSession(platform) {
     },
   });
 
-  const transportOf = (client) => async (url, limitBytes, signal) => {
-    sent++;
-    inFlight++;
+  const transportOf = (client) => (url, limitBytes, signal) => {
+    const own = counts;
+    own.sent++;
+    own.inFlight++;
     work();
-    try {
-      const response = await platform.transport(url, limitBytes, signal);
-      if (client.dead) await never();
-      return response;
-    } catch (error) {
-      if (client.dead) await never();
-      throw error;
-    } finally {
-      inFlight--;
+    const ended = (value) => {
+      own.inFlight--;
       work();
-    }
+      return client.dead ? never() : value;
+    };
+    return platform.transport(url, limitBytes, signal).then(ended, async (error) => {
+      await ended();
+      throw error;
+    });
   };
 
   /** The device's storage with the faults that the scenario orders; a dead client's hand is stopped. */
@@ -89,11 +93,6 @@ export function createSession(platform) {
       const result = run();
       if (typeof result?.then !== 'function') return result;
       busy++;
-      const done = () => {
-        busy--;
-        if (busy === 0) for (const resolve of idle.splice(0)) resolve();
-        work();
-      };
       return result.then(
         (value) => {
           done();
@@ -112,8 +111,15 @@ export function createSession(platform) {
     };
     if (storage.watch) wrapped.watch = (key, changed) => storage.watch(key, changed);
     if (storage.lock) {
-      // A process that dies lets go of its locks.
-      wrapped.lock = (name, run) => storage.lock(name, () => Promise.race([run(), client.death]));
+      // A process that dies lets go of its locks. Waiting for one is work; holding it is what is done with it.
+      wrapped.lock = (name, run) => {
+        busy++;
+        const held = storage.lock(name, () => {
+          done();
+          return Promise.race([run(), client.death]).finally(() => busy++);
+        });
+        return held.finally(done).catch((error) => (client.dead ? never() : Promise.reject(error)));
+      };
     }
     return wrapped;
   };
@@ -154,8 +160,9 @@ export function createSession(platform) {
     clients.set(name, client);
   }
 
-  function listen({ name: client, provider }) {
-    const tell = (event, more = {}) => send({ event, client, ...more });
+  function listen(client) {
+    const { name, provider } = client;
+    const tell = (event, more) => client.dead || send({ event, client: name, ...more });
     provider.on('ready', () => tell('ready'));
     provider.on('change', ({ changedTables }) => tell('change', { changedTables }));
     provider.on('error', ({ code }) => tell('error', { code }));
@@ -213,7 +220,8 @@ export function createSession(platform) {
       order = newOrder();
       wallAhead = 0;
       random = 0.5;
-      sent = inFlight = busy = 0;
+      counts = { sent: 0, inFlight: 0 };
+      busy = 0;
       await device?.close?.();
       device = await platform.newStorage(run);
       storage = device.storage;
@@ -292,7 +300,7 @@ export function createSession(platform) {
         await platform.turn();
         if (busy > 0) await new Promise((resolve) => idle.push(resolve));
       } while (busy > 0 || timers.some(({ at }) => at <= now));
-      return { sent, inFlight };
+      return { ...counts };
     },
     look: async ({ stored }) => ({
       clients: Object.fromEntries(

@@ -84,6 +84,8 @@ function answer(store, state, request, response) {
   moved(state);
 
   response.setHeader('access-control-allow-origin', '*');
+  // A page may read neither of another site's without this.
+  response.setHeader('access-control-expose-headers', 'retry-after, date');
   response.setHeader('cache-control', 'no-store');
   // So that no platform takes a lost connection for an old one and asks again by itself.
   response.setHeader('connection', 'close');
