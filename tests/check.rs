@@ -124,6 +124,58 @@ fn problems_without_end_are_counted_to_the_end() {
     );
 }
 
+// So large that its rows are checked on several threads, some thousand to each piece of work.
+#[test]
+fn in_a_large_file_each_problem_is_said_as_in_a_small_one() {
+    let motions = "CREATE TABLE motions (
+        id text PRIMARY KEY,
+        label text NOT NULL,
+        parent_id text REFERENCES motions ON UPDATE CASCADE ON DELETE RESTRICT
+    );";
+    let project = Project::new(&[motions, &tracked(&["motions"])]);
+    project.run(&["migrate"]).succeeded();
+    let label = "long ".repeat(20);
+    let row = |number: u32| match number {
+        // A parent far behind its child, as far before it, and one that is nowhere.
+        7 => format!(r#"{{"id": "M7", "label": "{label}", "parent_id": "M29999"}}"#),
+        29_000 => format!(r#"{{"id": "M29000", "label": "{label}", "parent_id": "M1"}}"#),
+        20_000 => format!(r#"{{"id": "M20000", "label": "{label}", "parent_id": "NONE"}}"#),
+        // Keys that stand already, near by and far away.
+        12 => format!(r#"{{"id": "M11", "label": "{label}"}}"#),
+        25_000 => format!(r#"{{"id": "M11", "label": "{label}"}}"#),
+        15_000 => r#"{"id": "M15000", "label": 7}"#.to_owned(),
+        29_998 => r#"{"id": "M29998"}"#.to_owned(),
+        _ => format!(r#"{{"id": "M{number}", "label": "{label}"}}"#),
+    };
+    let rows: Vec<String> = (1..=30_000).map(row).collect();
+    let broken_off = format!("[\n{}\n", rows.join(",\n"));
+    project.source("motions", &format!("{broken_off}]\n"));
+    let problems = "\
+error: motions.json:13:1: row 12 \"M11\": duplicate primary key, first in row 11 (line 12)
+error: motions.json:15001:27: row 15000 \"M15000\": column \"label\": expected a string, found the number 7
+error: motions.json:20001:144: row 20000 \"M20000\": column \"parent_id\": no row \"NONE\" in motions
+error: motions.json:25001:1: row 25000 \"M11\": duplicate primary key, first in row 11 (line 12)
+error: motions.json:29999:1: row 29998 \"M29998\": column \"label\": is missing, and the column must have a value
+";
+    let closing = "error: 5 problems in json-source; nothing was changed\n";
+    let finished = project.run(&["check"]);
+    finished.failed_with(&format!("{problems}{closing}"));
+
+    // What stands before the place where a file breaks off is said all the same; only where
+    // a reference leads is then unknown.
+    project.source("motions", &broken_off);
+    let problems: String = problems
+        .lines()
+        .filter(|line| !line.contains("NONE"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let closing = "\
+error: motions.json:30002:1: the file ends before the closing `]`; it may be cut off
+error: 5 problems in json-source; nothing was changed\n";
+    let finished = project.run(&["check"]);
+    finished.failed_with(&format!("{problems}{closing}"));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_read_is_a_problem_like_any_other() {

@@ -31,3 +31,4 @@ pub mod spool;
 pub mod store;
 mod suggest;
 pub mod verify;
+mod write_behind;

@@ -1,11 +1,10 @@
 //! One state of the database as the objects of a snapshot.
 //!
 //! A row is read, rendered and written into its table's object and into the bootstrap
-//! object before the next one is read; both are hashed on the way. So a table of any
-//! length needs the memory of one row.
+//! object before the next one is read; both are hashed on the way, behind its back. So a
+//! table of any length needs the memory of one row and some buffers.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, IntoInnerError};
 
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Manifest, ReferenceVersion,
@@ -19,6 +18,7 @@ use crate::publish::{Rendered, RenderedObject};
 use crate::schema::{Schema, Table};
 use crate::source::Problem;
 use crate::spool::{Spool, Staging};
+use crate::write_behind::WriteBehind;
 
 /// Why a state cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ pub async fn render_snapshot(
         tables.insert(table.key.clone(), entry);
     }
     let written = bootstrap.finish().map_err(write_failed)?;
-    let bootstrap = RenderedObject::bootstrap(flushed(written)?);
+    let bootstrap = RenderedObject::bootstrap(finished(written)?);
     out.bar.finish_and_clear();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
@@ -110,10 +110,7 @@ pub async fn render_snapshot(
     Ok(Rendered { objects, manifest })
 }
 
-// BLAKE3 hashes 16 KiB at once several times as fast as a row after the other.
-type Output = BufWriter<DigestWriter<Spool>>;
-
-const BUFFER_SIZE: usize = 64 * 1024;
+type Output = WriteBehind<DigestWriter<Spool>>;
 
 struct Spools<'s> {
     staging: &'s Staging,
@@ -122,7 +119,7 @@ struct Spools<'s> {
 
 impl Spools<'_> {
     fn spool(&self) -> Output {
-        BufWriter::with_capacity(BUFFER_SIZE, DigestWriter::new(Spool::new(self.staging)))
+        WriteBehind::new(DigestWriter::new(Spool::new(self.staging)))
     }
 }
 
@@ -172,7 +169,7 @@ async fn render_table(
         })
         .await?;
     let (written, rows) = object.finish().map_err(write_failed)?;
-    let object = RenderedObject::table(table.key.clone(), flushed(written)?);
+    let object = RenderedObject::table(table.key.clone(), finished(written)?);
     let entry = table_entry(table, &object, rows, version_seq, in_bootstrap);
     Ok((object, entry))
 }
@@ -211,9 +208,8 @@ fn table_entry(
     }
 }
 
-fn flushed(written: Output) -> Result<DigestWriter<Spool>, SnapshotError> {
-    let flushed = written.into_inner().map_err(IntoInnerError::into_error);
-    flushed.map_err(write_failed)
+fn finished(written: Output) -> Result<DigestWriter<Spool>, SnapshotError> {
+    written.finish().map_err(write_failed)
 }
 
 fn write_failed(source: std::io::Error) -> SnapshotError {

@@ -6,12 +6,14 @@
 
 mod decode;
 mod files;
+mod keys;
 mod problem;
+mod row_check;
 mod split;
 mod validate;
 
 pub use decode::{DecodedRow, RowDecoder};
 pub use files::{SourceFile, SourceFiles, list};
 pub use problem::{Place, Problem, Problems};
-pub use split::{MAX_ROW_SIZE, RawRow, RowReader, Shape, SplitError};
+pub use split::{MAX_ROW_SIZE, RawRow, RowBatch, RowReader, Shape, SplitError};
 pub use validate::{Dangling, SourceTable, Validated, validate};

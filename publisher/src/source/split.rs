@@ -5,6 +5,7 @@
 //! behind it, as long as its brackets balance.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 /// The most bytes one row may have.
 pub const MAX_ROW_SIZE: usize = 16 * 1024 * 1024;
@@ -36,6 +37,79 @@ pub struct RawRow<'a> {
     pub value_position: (usize, usize),
     /// From the key's first byte to the row's.
     pub value_offset: usize,
+}
+
+/// Some of a file's rows, one behind the other, on their own.
+#[derive(Debug, Default)]
+pub struct RowBatch {
+    bytes: Vec<u8>,
+    rows: Vec<BatchedRow>,
+}
+
+#[derive(Debug)]
+struct BatchedRow {
+    number: usize,
+    key: Option<Range<usize>>,
+    value: Range<usize>,
+    position: (usize, usize),
+    value_position: (usize, usize),
+    value_offset: usize,
+}
+
+impl RowBatch {
+    /// Adds a copy of a row.
+    pub fn push(&mut self, row: &RawRow<'_>) {
+        let key = row.key.map(|key| self.append(key));
+        let value = self.append(row.bytes);
+        self.rows.push(BatchedRow {
+            number: row.number,
+            key,
+            value,
+            position: row.position,
+            value_position: row.value_position,
+            value_offset: row.value_offset,
+        });
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// The row at an index.
+    pub fn row(&self, index: usize) -> RawRow<'_> {
+        let row = &self.rows[index];
+        RawRow {
+            number: row.number,
+            key: row.key.clone().map(|range| &self.bytes[range]),
+            bytes: &self.bytes[row.value.clone()],
+            position: row.position,
+            value_position: row.value_position,
+            value_offset: row.value_offset,
+        }
+    }
+
+    /// Every row, in the file's order.
+    pub fn rows(&self) -> impl Iterator<Item = RawRow<'_>> {
+        (0..self.rows.len()).map(|index| self.row(index))
+    }
+
+    /// Whether it holds no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many bytes its rows have.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Removes every row and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
+    }
 }
 
 /// Why a file cannot be split.

@@ -3,15 +3,18 @@
 //! Each value against its column, each primary key against the others, each foreign key
 //! against the table that it points at. Nothing stops at the first problem.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io;
+use std::collections::HashMap;
+use std::io::Read;
+use std::thread;
 
 use snapshot_format::TableKey;
 
 use super::decode::RowDecoder;
 use super::files::{SourceFile, SourceFiles};
+use super::keys::{FilledSet, KeyHash, KeySets};
 use super::problem::{Place, Problems};
-use super::split::{RawRow, RowReader, SplitError};
+use super::row_check::{CheckedBatch, FilledKey, OpenReference, RowCheck, Workers};
+use super::split::{RawRow, RowBatch, RowReader, SplitError};
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::schema::{ForeignKey, IS_ACTIVE, SOURCE_TYPE, Schema, Table};
@@ -118,56 +121,31 @@ pub fn validate(
             keys.forget(&table.key);
             continue;
         }
-        let mut check = TableCheck::new(table, file, config, &mut keys, problems);
-        let source = check.read(progress);
-        pending.extend(check.pending);
-        match source {
-            Some(source) => validated.tables.push(source),
-            None => keys.forget(&table.key),
+        let mut check = TableCheck::new(table, file, config, &keys, problems);
+        let source = check.read(&keys, progress);
+        let TableCheck {
+            filled,
+            open,
+            is_known,
+            ..
+        } = check;
+        keys.fill(filled);
+        pending.extend(open);
+        if source.is_none() || !is_known {
+            keys.forget(&table.key);
         }
+        validated.tables.extend(source);
     }
-    let unheld = pending
-        .into_iter()
-        .filter(|pending| !keys.may_hold(pending));
+    let unheld = pending.into_iter().filter(|pending: &Pending| {
+        let Pending {
+            set,
+            target,
+            dangling,
+        } = pending;
+        !keys.may_hold(&dangling.target, *set, target)
+    });
     validated.dangling = unheld.map(|pending| pending.dangling).collect();
     validated
-}
-
-// 128 bits stand for a key's values: no two keys of a table are alike by chance.
-type KeyHash = [u8; 16];
-
-// The keys of every table that a foreign key points at.
-struct KeySets {
-    // A table and some of its columns, with the index of their set.
-    indexes: BTreeMap<(TableKey, Vec<String>), usize>,
-    sets: Vec<HashSet<KeyHash>>,
-    // Tables of which some rows could not be read: what is not in a set may yet be there.
-    unknown: BTreeSet<TableKey>,
-}
-
-impl KeySets {
-    fn wanted_by(schema: &Schema) -> Self {
-        let all = schema.tables.iter().flat_map(|table| &table.foreign_keys);
-        let wanted: BTreeSet<_> = all
-            .filter(|fk| schema.table(fk.target.as_str()).is_some())
-            .map(|fk| (fk.target.clone(), fk.target_columns.clone()))
-            .collect();
-        let sets = vec![HashSet::new(); wanted.len()];
-        Self {
-            indexes: wanted.into_iter().zip(0..).collect(),
-            sets,
-            unknown: BTreeSet::new(),
-        }
-    }
-
-    fn forget(&mut self, table: &TableKey) {
-        self.unknown.insert(table.clone());
-    }
-
-    fn may_hold(&self, pending: &Pending) -> bool {
-        self.unknown.contains(&pending.dangling.target)
-            || self.sets[pending.set].contains(&pending.target)
-    }
 }
 
 // A reference to a row that has not been read yet, if it ever will be.
@@ -177,65 +155,57 @@ struct Pending {
     dangling: Dangling,
 }
 
+// Sees a table's rows in their order.
 struct TableCheck<'c, 't> {
     table: &'t Table,
     file: &'c SourceFile,
     config: &'c Config,
-    keys: &'c mut KeySets,
     problems: &'c mut Problems,
     // Each key with the row and the line where it came first.
     primary_keys: HashMap<KeyHash, (u32, u32)>,
-    // The key sets that this table fills, and from which of its columns.
-    filled: Vec<(usize, Vec<usize>)>,
-    // The key set that each foreign key points into. None for a table that is not
-    // published: it is out of sight, and the database judges.
-    pointed_at: Vec<Option<usize>>,
+    // The key sets that this table fills.
+    filled: Vec<FilledSet>,
+    // Whether the sets hold a key of every row.
+    is_known: bool,
     // How many rows name each column.
     named: Vec<u64>,
     rows: u64,
-    pending: Vec<Pending>,
+    open: Vec<Pending>,
 }
+
+// A batch is large enough to be worth a thread's attention, and small enough that the
+// batches on their way need little memory.
+const BATCH_SIZE: usize = 128 * 1024;
+
+// Below that a file is checked before the threads would have started.
+const PARALLEL_FROM: u64 = 1024 * 1024;
 
 impl<'c, 't> TableCheck<'c, 't> {
     fn new(
         table: &'t Table,
         file: &'c SourceFile,
         config: &'c Config,
-        keys: &'c mut KeySets,
+        keys: &KeySets,
         problems: &'c mut Problems,
     ) -> Self {
-        let own = keys
-            .indexes
-            .iter()
-            .filter(|((target, _), _)| *target == table.key);
-        let filled = own.map(|((_, names), &set)| {
-            let columns = names.iter().filter_map(|name| table.column(name));
-            (set, columns.map(|(index, _)| index).collect())
-        });
-        let pointed_at = table.foreign_keys.iter().map(|fk| {
-            let set = (fk.target.clone(), fk.target_columns.clone());
-            keys.indexes.get(&set).copied()
-        });
-        let (filled, pointed_at) = (filled.collect(), pointed_at.collect());
         Self {
             table,
             file,
             config,
-            keys,
             problems,
             primary_keys: HashMap::new(),
-            filled,
-            pointed_at,
+            filled: keys.filled_by(table),
+            is_known: true,
             named: vec![0; table.columns.len()],
             rows: 0,
-            pending: Vec::new(),
+            open: Vec::new(),
         }
     }
 
     // `None` where the file is not a whole list of rows.
-    fn read(&mut self, progress: Progress) -> Option<SourceTable> {
+    fn read(&mut self, keys: &KeySets, progress: Progress) -> Option<SourceTable> {
         let mut place = Place::file(&self.file.name);
-        match self.read_file(progress) {
+        match self.read_file(keys, progress) {
             Ok((hash, size)) => {
                 self.note_empty();
                 return Some(self.source_table(hash, size));
@@ -252,40 +222,101 @@ impl<'c, 't> TableCheck<'c, 't> {
         None
     }
 
-    fn read_file(&mut self, progress: Progress) -> Result<(blake3::Hash, u64), SplitError> {
+    fn read_file(
+        &mut self,
+        keys: &KeySets,
+        progress: Progress,
+    ) -> Result<(blake3::Hash, u64), SplitError> {
         let input = self.file.open()?;
         let size = input.metadata()?.len();
         let bar = progress.bytes(&format!("validate {}", self.file.name), size);
-        let result = self.read_rows(bar.wrap_read(input));
+        let columns: Vec<_> = self.filled.iter().map(|set| set.columns.clone()).collect();
+        let check = RowCheck {
+            table: self.table,
+            file: &self.file.name,
+            config: self.config,
+            keys,
+            filled: &columns,
+            pointed_at: &keys.pointed_at_by(self.table),
+        };
+        let result = match size < PARALLEL_FROM {
+            true => self.read_rows(check, bar.wrap_read(input)),
+            false => self.read_rows_in_parallel(check, bar.wrap_read(input)),
+        };
         bar.finish_and_clear();
         Ok((result?, size))
     }
 
-    fn read_rows(&mut self, input: impl io::Read) -> Result<blake3::Hash, SplitError> {
-        let mut reader = RowReader::new(input)?;
-        let mut decoder = RowDecoder::new(self.table, self.config);
-        while let Some(row) = reader.next_row()? {
-            self.rows += 1;
-            let sound = decoder.decode(&self.file.name, &row, self.problems);
-            for (column, count) in self.named.iter_mut().enumerate() {
-                *count += u64::from(decoder.names(column));
-            }
-            self.check_primary_key(&decoder, &row);
-            self.fill_key_sets(&decoder, sound);
-            for index in 0..self.table.foreign_keys.len() {
-                self.check_foreign_key(index, &decoder, &row);
-            }
-        }
-        Ok(reader.finish()?)
+    fn read_rows(
+        &mut self,
+        check: RowCheck<'_>,
+        input: impl Read,
+    ) -> Result<blake3::Hash, SplitError> {
+        let (mut checker, mut decoder) = (check.decoder(), check.decoder());
+        for_each_batch(input, |batch| {
+            let checked = check.check(&mut checker, batch);
+            self.take_in(checked, &mut decoder)
+        })
     }
 
-    fn check_primary_key(&mut self, decoder: &RowDecoder<'_>, row: &RawRow<'_>) {
-        let Some(hash) = hash_of(decoder, &self.table.primary_key) else {
-            return;
-        };
+    fn read_rows_in_parallel(
+        &mut self,
+        check: RowCheck<'_>,
+        input: impl Read,
+    ) -> Result<blake3::Hash, SplitError> {
+        let mut decoder = check.decoder();
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, check);
+            let result = for_each_batch(input, |batch| match workers.submit(batch) {
+                Some(checked) => self.take_in(checked, &mut decoder),
+                None => RowBatch::default(),
+            });
+            // A file that breaks off has rows before that, and each may have its problems.
+            while let Some(checked) = workers.take() {
+                self.take_in(checked, &mut decoder);
+            }
+            result
+        })
+    }
+
+    // Gives the batch back, empty, to be filled again.
+    fn take_in(&mut self, checked: CheckedBatch, decoder: &mut RowDecoder<'_>) -> RowBatch {
+        let CheckedBatch {
+            mut rows,
+            problems,
+            named,
+            primary_keys,
+            filled,
+            open,
+        } = checked;
+        self.problems.extend(problems);
+        for (sum, count) in self.named.iter_mut().zip(named) {
+            *sum += count;
+        }
+        for (row, key) in rows.rows().zip(primary_keys) {
+            self.rows += 1;
+            if let Some(key) = key {
+                self.note_duplicate(key, &row, decoder);
+            }
+        }
+        if !self.filled.is_empty() {
+            for keys in filled.chunks_exact(self.filled.len()) {
+                self.fill(keys);
+            }
+        }
+        for reference in open {
+            let row = rows.row(reference.row);
+            self.note_open(&reference, &row, decoder);
+        }
+        rows.clear();
+        rows
+    }
+
+    fn note_duplicate(&mut self, key: KeyHash, row: &RawRow<'_>, decoder: &mut RowDecoder<'_>) {
         let here = (small(row.number), small(row.position.0));
-        let first = *self.primary_keys.entry(hash).or_insert(here);
+        let first = *self.primary_keys.entry(key).or_insert(here);
         if first != here {
+            decode_again(decoder, row);
             let place = self.place_of(decoder, row, None);
             let message = format!(
                 "duplicate primary key, first in row {} (line {})",
@@ -295,42 +326,40 @@ impl<'c, 't> TableCheck<'c, 't> {
         }
     }
 
-    fn fill_key_sets(&mut self, decoder: &RowDecoder<'_>, sound: bool) {
-        for (set, columns) in &self.filled {
-            match hash_of(decoder, columns) {
-                Some(hash) => {
-                    self.keys.sets[*set].insert(hash);
+    fn fill(&mut self, keys: &[FilledKey]) {
+        for (set, key) in self.filled.iter_mut().zip(keys) {
+            match key {
+                FilledKey::Known(key) => {
+                    set.keys.insert(*key);
                 }
-                None if sound => {}
-                // The key is among what is wrong with the row.
-                None => self.keys.forget(&self.table.key),
+                FilledKey::Null => {}
+                FilledKey::Unknown => self.is_known = false,
             }
         }
     }
 
-    // A reference with a null in it points nowhere (MATCH SIMPLE).
-    fn check_foreign_key(&mut self, index: usize, decoder: &RowDecoder<'_>, row: &RawRow<'_>) {
-        let foreign_key = &self.table.foreign_keys[index];
-        let Some(target) = hash_of(decoder, &foreign_key.columns) else {
-            return;
-        };
-        let Some(set) = self.pointed_at[index] else {
-            return;
-        };
-        if self.keys.sets[set].contains(&target) {
+    fn note_open(
+        &mut self,
+        reference: &OpenReference,
+        row: &RawRow<'_>,
+        decoder: &mut RowDecoder<'_>,
+    ) {
+        let OpenReference { set, target, .. } = *reference;
+        let own = self.filled.iter().find(|filled| filled.index == set);
+        if own.is_some_and(|own| own.keys.contains(&target)) {
             return;
         }
-        let values = foreign_key
-            .columns
-            .iter()
-            .filter_map(|&column| decoder.value(column));
+        decode_again(decoder, row);
+        let foreign_key = &self.table.foreign_keys[reference.foreign_key];
+        let columns = foreign_key.columns.iter();
+        let values = columns.filter_map(|&column| decoder.value(column));
         let dangling = Dangling {
             place: self.place_of(decoder, row, Some(foreign_key)),
             target: foreign_key.target.clone(),
             target_columns: foreign_key.target_columns.clone(),
             values: values.map(str::to_owned).collect(),
         };
-        self.pending.push(Pending {
+        self.open.push(Pending {
             set,
             target,
             dangling,
@@ -409,16 +438,34 @@ fn unnameable(table: &Table) -> Option<String> {
     ))
 }
 
-fn hash_of(decoder: &RowDecoder<'_>, columns: &[usize]) -> Option<KeyHash> {
-    let mut hasher = blake3::Hasher::new();
-    for &column in columns {
-        let value = decoder.comparable(column)?;
-        hasher.update(&(value.len() as u64).to_le_bytes());
-        hasher.update(value.as_bytes());
+// Hands out a file's rows in batches; `each` gives a batch back to be filled.
+fn for_each_batch(
+    input: impl Read,
+    mut each: impl FnMut(RowBatch) -> RowBatch,
+) -> Result<blake3::Hash, SplitError> {
+    let mut reader = RowReader::new(input)?;
+    let mut batch = RowBatch::default();
+    let result = loop {
+        match reader.next_row() {
+            Ok(Some(row)) => batch.push(&row),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        if batch.size() >= BATCH_SIZE {
+            batch = each(batch);
+        }
+    };
+    if !batch.is_empty() {
+        each(batch);
     }
-    let mut hash = KeyHash::default();
-    hasher.finalize_xof().fill(&mut hash);
-    Some(hash)
+    result?;
+    Ok(reader.finish()?)
+}
+
+// The few rows whose place is to be told are decoded once more; what is wrong with them
+// was said the first time.
+fn decode_again(decoder: &mut RowDecoder<'_>, row: &RawRow<'_>) {
+    decoder.decode("", row, &mut Problems::default());
 }
 
 fn small(number: usize) -> u32 {
