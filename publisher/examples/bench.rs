@@ -48,7 +48,8 @@ struct Arguments {
 type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // As the publisher: on one thread with its connection.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("the system gives a program its threads");

@@ -27,6 +27,13 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Whether the command goes on as a server.
+    pub fn serves(&self) -> bool {
+        matches!(&self.command, Command::Run(args) if args.serve.is_some())
+    }
+}
+
 const AFTER_HELP: &str = "\
 Without a database URL the publisher starts a private PostgreSQL of its own, from the
 installed binaries, in .tablecast/postgres; it opens no TCP port and ends with the command.

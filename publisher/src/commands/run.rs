@@ -32,7 +32,7 @@ pub struct RunArgs {
 
     /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
-    serve: Option<SocketAddr>,
+    pub(crate) serve: Option<SocketAddr>,
 }
 
 #[derive(Serialize)]
