@@ -69,14 +69,14 @@ impl Encoding {
 fn level(encoding: Encoding, size: u64) -> u32 {
     const KIB: u64 = 1024;
     const MIB: u64 = 1024 * KIB;
-    let step = [16 * KIB, 256 * KIB, MIB, 8 * MIB]
+    let step = [16 * KIB, 256 * KIB, MIB, 8 * MIB, 64 * MIB]
         .iter()
         .filter(|limit| size > **limit)
         .count();
     match encoding {
-        Encoding::Zstd => [15, 12, 9, 3, 1][step],
-        Encoding::Brotli => [10, 5, 5, 3, 1][step],
-        Encoding::Gzip => [9, 9, 6, 4, 2][step],
+        Encoding::Zstd => [15, 12, 9, 3, 2, 1][step],
+        Encoding::Brotli => [10, 5, 5, 3, 1, 1][step],
+        Encoding::Gzip => [9, 9, 6, 4, 2, 1][step],
     }
 }
 
