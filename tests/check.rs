@@ -247,7 +247,7 @@ fn without_a_server_the_migrations_are_what_files_are_checked_against() {
     project.source("grips", r#"[{"id": "A", "label": "a"}]"#);
     let checked = check();
     checked.succeeded();
-    assert_eq!(checked.stderr, "checked: 1 rows in 1 files, no problem\n");
+    assert_eq!(checked.stderr, "checked: 1 row in 1 file, no problem\n");
 
     project.source("grips", r#"[{"id": "A", "lable": "a"}]"#);
     check().failed_with(

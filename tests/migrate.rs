@@ -467,6 +467,17 @@ fn printed_triggers_end_the_warnings_in_another_schema() {
 }
 
 #[test]
+fn without_a_table_there_is_no_trigger_to_print() {
+    let project = Project::new(&[]);
+    let printed = project.run(&["migrate", "--print-triggers"]);
+    assert_eq!(
+        printed.succeeded().stderr,
+        "the schema \"public\" has no table with a primary key\n"
+    );
+    assert_eq!(printed.stdout, "");
+}
+
+#[test]
 fn a_trigger_that_does_not_always_fire_counts_as_missing() {
     let project = with_a_country();
     project.database.execute(

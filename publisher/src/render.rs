@@ -19,6 +19,7 @@ use crate::schema::{Column, Table};
 
 pub use value::ValueError;
 use value::{Form, shortened};
+pub(crate) use value::{MAX_JSON_DEPTH, is_too_deep};
 
 /// Renders the rows of one table.
 #[derive(Debug, Clone)]

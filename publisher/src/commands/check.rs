@@ -172,7 +172,9 @@ fn report(common: &Common, config: &Config, checked: Result<Checked, Error>) -> 
             problems: &[],
         })?;
         common.say(&format!(
-            "checked: {rows} rows in {tables} files, no problem\n"
+            "checked: {} in {}, no problem\n",
+            counted(rows, "row"),
+            counted(tables as u64, "file"),
         ));
         return Ok(());
     }
@@ -186,6 +188,11 @@ fn report(common: &Common, config: &Config, checked: Result<Checked, Error>) -> 
         })?;
     }
     Err(error)
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// `grips=14`, as `--allow-deactivation` takes it.

@@ -62,7 +62,13 @@ async fn print_triggers(database: &mut Database, config: &Config) -> Result<(), 
         .filter(|table| !table.missing_triggers.is_empty())
         .collect();
     if lacking.is_empty() {
-        eprintln!("every published table has its triggers");
+        match schema.tables.is_empty() {
+            true => eprintln!(
+                "the schema {:?} has no table with a primary key",
+                config.schema
+            ),
+            false => eprintln!("every published table has its triggers"),
+        }
         return Ok(());
     }
     let written = write!(std::io::stdout(), "{}", missing_triggers_sql(&lacking));

@@ -631,7 +631,8 @@ fn read_lines(
     };
     let input = source.file.open().map_err(failed)?;
     let changed = || SeedError::Changed { file: file.clone() };
-    let mut reader = RowReader::new(bar.wrap_read(input)).map_err(|_| changed())?;
+    let reader = RowReader::new(bar.wrap_read(input)).map_err(|_| changed())?;
+    let mut reader = reader.without_notes(config.note_prefix.as_deref());
     let mut decoder = RowDecoder::new(table, config);
     let mut problems = Problems::default();
     let mut lines = Vec::with_capacity(CHUNK_SIZE * 2);

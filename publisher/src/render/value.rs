@@ -23,7 +23,7 @@ use crate::schema::Kind;
 
 /// How deep a `json` value may nest. With arrays and the object around it, it stays
 /// below the 127 levels that serde_json reads, the least of the readers we know.
-const MAX_JSON_DEPTH: usize = 100;
+pub(crate) const MAX_JSON_DEPTH: usize = 100;
 
 /// Why a value cannot be published.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -248,10 +248,15 @@ fn write_base64(value: &[u8], out: &mut Vec<u8>) {
 
 fn write_json(text: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let text = utf8(text)?;
-    if nests_deeper_than(MAX_JSON_DEPTH, text) {
+    if is_too_deep(text) {
         return Err(ValueError::Depth);
     }
     canonical::write_json(text, out).map_err(ValueError::Json)
+}
+
+/// Whether a JSON text nests deeper than [`MAX_JSON_DEPTH`] levels.
+pub(crate) fn is_too_deep(text: &str) -> bool {
+    nests_deeper_than(MAX_JSON_DEPTH, text)
 }
 
 fn nests_deeper_than(limit: usize, text: &str) -> bool {

@@ -18,6 +18,7 @@ use snapshot_format::number;
 use super::problem::{Place, Problems};
 use super::split::{RawRow, position_behind};
 use crate::config::{Config, TableConfig};
+use crate::render::{MAX_JSON_DEPTH, is_too_deep};
 use crate::schema::{Column, Kind, SOURCE_TYPE, Table};
 use crate::suggest::closest;
 
@@ -649,6 +650,12 @@ fn convert_json(raw: &str, context: Context<'_>, out: &mut String) -> Converted 
             canonical::write_json(raw, context.canonical)
         {
             return Err(unpublishable(&text, error));
+        }
+        if is_too_deep(raw) {
+            return Err(format!(
+                "nests deeper than {MAX_JSON_DEPTH} levels, which some readers refuse; name the \
+                 column in as_text to publish it as a string"
+            ));
         }
     }
     push(out, raw)

@@ -141,6 +141,8 @@ pub struct RowReader<R> {
     rows: usize,
     // The closing bracket was met, or the file broke off within a row.
     finished: bool,
+    // A map's keys that begin so are notes.
+    note_prefix: Option<String>,
     hasher: blake3::Hasher,
 }
 
@@ -163,6 +165,7 @@ impl<R: Read> RowReader<R> {
             shape: Shape::List,
             rows: 0,
             finished: false,
+            note_prefix: None,
             hasher: blake3::Hasher::new(),
         };
         reader.fill_to(3)?;
@@ -181,6 +184,16 @@ impl<R: Read> RowReader<R> {
         };
         reader.advance(reader.at + 1);
         Ok(reader)
+    }
+
+    /// The same reader, which passes over those entries of a map whose key begins with
+    /// `prefix`: they are an editor's notes.
+    pub fn without_notes(self, prefix: Option<&str>) -> Self {
+        let note_prefix = prefix.map(str::to_owned);
+        Self {
+            note_prefix,
+            ..self
+        }
     }
 
     /// What the file holds at its top.
@@ -215,6 +228,9 @@ impl<R: Read> RowReader<R> {
             return Err(self.too_large());
         }
         self.advance(end);
+        if key_end.is_some_and(|key_end| self.is_note(start..key_end)) {
+            return self.next_row();
+        }
         Ok(Some(RawRow {
             number: self.rows,
             key: key_end.map(|key_end| &self.buffer[start..key_end]),
@@ -235,6 +251,11 @@ impl<R: Read> RowReader<R> {
             self.fill()?;
         }
         Ok(self.hasher.finalize())
+    }
+
+    fn is_note(&self, key: Range<usize>) -> bool {
+        let prefix = self.note_prefix.as_deref().map(str::as_bytes);
+        prefix.is_some_and(|prefix| self.buffer[key][1..].starts_with(prefix))
     }
 
     // Behind the opening bracket or a row: goes to the first byte of the next one.

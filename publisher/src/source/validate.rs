@@ -253,7 +253,7 @@ impl<'c, 't> TableCheck<'c, 't> {
         input: impl Read,
     ) -> Result<blake3::Hash, SplitError> {
         let (mut checker, mut decoder) = (check.decoder(), check.decoder());
-        for_each_batch(input, |batch| {
+        for_each_batch(input, check.config, |batch| {
             let checked = check.check(&mut checker, batch);
             self.take_in(checked, &mut decoder)
         })
@@ -267,7 +267,7 @@ impl<'c, 't> TableCheck<'c, 't> {
         let mut decoder = check.decoder();
         thread::scope(|scope| {
             let mut workers = Workers::start(scope, check);
-            let result = for_each_batch(input, |batch| match workers.submit(batch) {
+            let result = for_each_batch(input, check.config, |batch| match workers.submit(batch) {
                 Some(checked) => self.take_in(checked, &mut decoder),
                 None => RowBatch::default(),
             });
@@ -441,9 +441,10 @@ fn unnameable(table: &Table) -> Option<String> {
 // Hands out a file's rows in batches; `each` gives a batch back to be filled.
 fn for_each_batch(
     input: impl Read,
+    config: &Config,
     mut each: impl FnMut(RowBatch) -> RowBatch,
 ) -> Result<blake3::Hash, SplitError> {
-    let mut reader = RowReader::new(input)?;
+    let mut reader = RowReader::new(input)?.without_notes(config.note_prefix.as_deref());
     let mut batch = RowBatch::default();
     let result = loop {
         match reader.next_row() {

@@ -1,0 +1,1 @@
+CREATE TABLE grips (id text PRIMARY KEY, rules jsonb, kept jsonb);

@@ -1,0 +1,1 @@
+CREATE TABLE equipment_icons (id text PRIMARY KEY, value text NOT NULL);
