@@ -52,6 +52,7 @@ mod state;
 mod stream;
 mod tls;
 mod watch;
+mod workers;
 
 use std::error::Error;
 use std::fmt;
@@ -78,6 +79,7 @@ use listen::Listener;
 use serve::Surface;
 use shared::Shared;
 use tls::Tls;
+use workers::Workers;
 
 /// What is served, where, and within which bounds.
 #[derive(Clone)]
@@ -95,6 +97,8 @@ pub struct Options {
     pub memory_budget_bytes: u64,
     /// How many bytes read from files may wait for slow clients, all together.
     pub in_flight_bytes: u64,
+    /// How many threads serve; 0 is one for each processor.
+    pub threads: usize,
     /// How many connections may be open.
     pub max_connections: usize,
     /// How many of them one client's address may have; 0 is no limit. Proxies
@@ -132,6 +136,7 @@ impl Options {
             poll_interval: Duration::from_millis(500),
             memory_budget_bytes: 256 * 1024 * 1024,
             in_flight_bytes: 64 * 1024 * 1024,
+            threads: 0,
             max_connections: 16 * 1024,
             max_connections_per_client: 12 * 1024,
             trusted_proxies: TrustedProxies::default(),
@@ -245,6 +250,9 @@ pub enum ServerError {
         /// The one asked for.
         root: PathBuf,
     },
+    /// The system gives no threads to serve with.
+    #[error("failed to start the threads that serve")]
+    Threads(#[source] io::Error),
     /// The `Cache-Control` value cannot stand in a header.
     #[error("{value:?} is not a header value")]
     CacheControl {
@@ -259,6 +267,7 @@ pub struct Server {
     operator: Option<Listener>,
     tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
+    threads: usize,
 }
 
 /// Listens, and loads the snapshot if there is one. Nothing is answered before
@@ -293,6 +302,10 @@ pub async fn bind(options: Options) -> Result<Server, ServerError> {
         .transpose()?
         .and_then(|mut listeners| listeners.pop());
 
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
     let shared = Arc::new(Shared::new(options)?);
     let first = shared.clone();
     // A panic while loading is reported by the runtime; the watcher tries again.
@@ -302,6 +315,7 @@ pub async fn bind(options: Options) -> Result<Server, ServerError> {
         operator,
         tls,
         shared,
+        threads,
     })
 }
 
@@ -370,14 +384,16 @@ impl Server {
     /// Serves until `shutdown` resolves, then lets running requests finish.
     ///
     /// # Errors
-    /// None yet: what happens to one connection never ends the server.
+    /// [`ServerError::Threads`]; what happens to one connection never ends the server.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let Self {
             listeners,
             operator,
             tls,
             shared,
+            threads,
         } = self;
+        let workers = Arc::new(Workers::start(threads).map_err(ServerError::Threads)?);
         let connections = shared.connections.clone();
         let operators = shared.operators.clone();
         // Aborted when the set is dropped, after the last connection.
@@ -391,7 +407,7 @@ impl Server {
 
         let (stop, _) = signal::channel(false);
         let mut accepting = JoinSet::new();
-        let mut accept = |listener, surface, connections| {
+        let mut accept = |listener, surface, connections, workers| {
             let mut stopped = stop.subscribe();
             let stopped = async move { _ = stopped.wait_for(|stop| *stop).await };
             accepting.spawn(serve::accept(
@@ -399,14 +415,17 @@ impl Server {
                 surface,
                 shared.clone(),
                 connections,
+                workers,
                 stopped,
             ));
         };
         for listener in listeners {
-            accept(listener, Surface::Public, connections.clone());
+            let workers = Some(workers.clone());
+            accept(listener, Surface::Public, connections.clone(), workers);
         }
         if let Some(listener) = operator {
-            accept(listener, Surface::Operator, operators.clone());
+            // Where no flood of requests keeps them waiting.
+            accept(listener, Surface::Operator, operators.clone(), None);
             let swept = operators.clone();
             background.spawn(async move { swept.sweep().await });
         }

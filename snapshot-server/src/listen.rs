@@ -110,10 +110,28 @@ pub(crate) struct Accepted {
     pub(crate) is_proxied: bool,
 }
 
+/// A socket that no runtime follows yet: the thread that serves it will.
 pub(crate) enum Transport {
+    Tcp(std::net::TcpStream),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A socket that this thread's runtime follows.
+pub(crate) enum Attached {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
+}
+
+impl Transport {
+    pub(crate) fn attach(self) -> io::Result<Attached> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Attached::Tcp),
+            #[cfg(unix)]
+            Self::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Attached::Unix),
+        }
+    }
 }
 
 impl Listener {
@@ -193,10 +211,16 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 // A response is one write; waiting for more only delays its end.
                 let _ = stream.set_nodelay(true);
-                (Transport::Tcp(stream), Some(peer.ip().to_canonical()))
+                (
+                    Transport::Tcp(stream.into_std()?),
+                    Some(peer.ip().to_canonical()),
+                )
             }
             #[cfg(unix)]
-            Socket::Unix { listener, .. } => (Transport::Unix(listener.accept().await?.0), None),
+            Socket::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                (Transport::Unix(stream.into_std()?), None)
+            }
         };
         Ok(Accepted {
             transport,

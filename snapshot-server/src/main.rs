@@ -70,7 +70,8 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => return fail(&error, 2),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    // For accepting and looking after: what serves has threads of its own.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {

@@ -94,6 +94,7 @@ pub(crate) fn take_over(held: &mut Options, new: &Options) -> Changes {
         ),
         ("metrics", held.metrics != new.metrics),
         ("root", held.root != new.root),
+        ("threads", held.threads != new.threads),
         ("tls-cert, tls-key", files(held) != files(new)),
     ];
     let fixed = fixed.into_iter().filter(|(_, differs)| *differs);

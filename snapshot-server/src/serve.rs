@@ -14,13 +14,14 @@ use hyper_util::rt::TokioIo;
 
 use crate::connection::{Admitted, Connection, Connections, Protocol};
 use crate::direct::{self, Next};
-use crate::listen::{Accepted, Listener, Transport};
+use crate::listen::{Accepted, Attached, Listener};
 use crate::proxied::take_header;
 use crate::request::MAX_HEAD_BYTES;
 use crate::respond::respond;
 use crate::shared::Shared;
 use crate::stream::{Rewound, Stream, Watched};
 use crate::tls::Tls;
+use crate::workers::Workers;
 
 /// What hyper reads of a head before it refuses by itself. Above our own limit,
 /// so that nearly every head that is too large gets an answer that explains.
@@ -42,12 +43,14 @@ pub(crate) enum Surface {
     Operator,
 }
 
-/// Accepts until `shutdown` resolves.
+/// Accepts until `shutdown` resolves. Without workers connections are served
+/// where they are accepted.
 pub(crate) async fn accept(
     listener: Listener,
     surface: Surface,
     shared: Arc<Shared>,
     connections: Arc<Connections>,
+    workers: Option<Arc<Workers>>,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
@@ -62,7 +65,11 @@ pub(crate) async fn accept(
         match accepted {
             Ok(accepted) => {
                 let admitted = connections.admit();
-                tokio::spawn(serve(accepted, surface, shared.clone(), admitted));
+                let served = serve(accepted, surface, shared.clone(), admitted);
+                match &workers {
+                    Some(workers) => workers.spawn(served),
+                    None => drop(tokio::spawn(served)),
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(_) => {
@@ -89,6 +96,9 @@ async fn serve(accepted: Accepted, surface: Surface, shared: Arc<Shared>, admitt
         tls,
         is_proxied,
     } = accepted;
+    let Ok(transport) = transport.attach() else {
+        return;
+    };
     let begin = Begin {
         surface,
         shared: &shared,
@@ -97,14 +107,14 @@ async fn serve(accepted: Accepted, surface: Surface, shared: Arc<Shared>, admitt
     match transport {
         // Nearly every connection; the others are boxed, so that it does not
         // keep room for what they need.
-        Transport::Tcp(stream) if !is_proxied && tls.is_none() => {
+        Attached::Tcp(stream) if !is_proxied && tls.is_none() => {
             if begin.identify(peer) {
                 speak(stream, &begin).await;
             }
         }
-        Transport::Tcp(stream) => Box::pin(introduced(stream, peer, is_proxied, tls, begin)).await,
+        Attached::Tcp(stream) => Box::pin(introduced(stream, peer, is_proxied, tls, begin)).await,
         #[cfg(unix)]
-        Transport::Unix(stream) => Box::pin(introduced(stream, peer, is_proxied, tls, begin)).await,
+        Attached::Unix(stream) => Box::pin(introduced(stream, peer, is_proxied, tls, begin)).await,
     }
 }
 

@@ -100,6 +100,10 @@ pub(crate) struct Settings {
     #[serde(deserialize_with = "text")]
     in_flight: Option<Size>,
 
+    /// Threads that serve; 0 is one for each processor [default: 0]
+    #[arg(long, value_name = "N", env = "SNAPSHOT_THREADS")]
+    threads: Option<usize>,
+
     /// Open connections; at the limit the one that waited longest gives way [default: 16384]
     #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
@@ -180,6 +184,7 @@ impl Settings {
             poll_interval: self.poll_interval.or(other.poll_interval),
             memory: self.memory.or(other.memory),
             in_flight: self.in_flight.or(other.in_flight),
+            threads: self.threads.or(other.threads),
             max_connections: self.max_connections.or(other.max_connections),
             max_connections_per_client: self
                 .max_connections_per_client
@@ -228,6 +233,7 @@ impl Settings {
             &mut options.in_flight_bytes,
             self.in_flight.map(|size| size.0),
         );
+        set(&mut options.threads, self.threads);
         set(&mut options.max_connections, self.max_connections);
         set(
             &mut options.max_connections_per_client,
