@@ -20,7 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(Path::new(folder), tables.parse()?, bytes.parse()?)
 }
 
-fn write(folder: &Path, tables: usize, bytes_per_table: usize) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write(
+    folder: &Path,
+    tables: usize,
+    bytes_per_table: usize,
+) -> Result<(), Box<dyn Error>> {
     let schema_version = SchemaVersion { major: 1, minor: 0 };
     let reference_version = ReferenceVersion(42);
     let generated_at = "2026-02-24T13:12:04Z".to_owned();

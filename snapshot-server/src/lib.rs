@@ -31,6 +31,9 @@ mod cors;
 mod direct;
 mod exchange;
 mod forwarded;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod hot;
 mod listen;

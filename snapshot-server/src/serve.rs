@@ -215,6 +215,18 @@ async fn speak<S: Stream>(stream: S, begin: &Begin<'_>) {
     }
 }
 
+/// One connection without a socket, from its first byte to its last.
+#[cfg(any(test, fuzzing))]
+pub(crate) async fn speak_to<S: Stream>(stream: S, shared: &Arc<Shared>) {
+    let admitted = shared.connections.admit();
+    let begin = Begin {
+        surface: Surface::Public,
+        shared,
+        admitted: &admitted,
+    };
+    speak(stream, &begin).await;
+}
+
 async fn http1<S>(
     stream: Watched<S>,
     surface: Surface,
@@ -231,6 +243,8 @@ async fn http1<S>(
         // The sweep over all connections keeps the time instead.
         .header_read_timeout(None)
         .max_headers(MAX_PARSED_FIELDS)
+        // A client that has said all may close its side before it is answered.
+        .half_close(true)
         .max_header_size(PARSER_LIMIT_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     connection.drive(pin!(http)).await;

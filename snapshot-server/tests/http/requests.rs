@@ -211,6 +211,30 @@ fn the_connection_stays_or_ends_as_asked() {
     assert!(old.rest().ends_with(br#"{"status":"ok"}"#));
 }
 
+/// A client that has said all may close its side and still be answered.
+#[test]
+fn a_client_that_says_no_more_is_answered() {
+    let (store, published) = Store::published();
+    let served = store.serve();
+    for (path, status) in [
+        ("/version.json", 200),
+        ("/nothing", 404),
+        (&*published.bootstrap_path(), 200),
+    ] {
+        for field in ["Accept: */*", "Range: bytes=0-"] {
+            let mut client = served.client();
+            client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"));
+            client
+                .stream()
+                .shutdown(std::net::Shutdown::Write)
+                .expect("an open connection");
+            let found = client.reply("GET").status;
+            assert!(found == status || found == 206, "{path}: {found}");
+            assert_eq!(client.rest(), b"");
+        }
+    }
+}
+
 /// A megabyte of header is refused long before its end.
 #[test]
 fn a_megabyte_of_header_is_not_read() {
