@@ -211,6 +211,18 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
+/// RFC 9112 §6.1: 501 for a transfer coding that is not understood.
+pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if headers.get_all(TRANSFER_ENCODING).iter().all(is_known) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "chunked is the only Transfer-Encoding that is understood",
+    ))
+}
+
 /// What the request says of its body's length; `None` where it says nothing.
 pub(crate) fn stated_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()

@@ -75,6 +75,7 @@ async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
         let detail = format!("a request's body may have {MAX_REQUEST_BODY_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
+    request::check_coding(&parts.headers)?;
     if request::stated_length(&parts.headers).is_some_and(|length| length > MAX_REQUEST_BODY_BYTES)
     {
         return Err(too_large());

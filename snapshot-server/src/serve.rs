@@ -188,9 +188,10 @@ async fn introduced<S: Stream>(
     let Some(tls) = tls else {
         return speak(stream, &begin).await;
     };
-    let handshake = pin!(tls.accept(stream));
+    let timeout = begin.shared.connections.limits().timeouts.head;
+    let handshake = pin!(tokio::time::timeout(timeout, tls.accept(stream)));
     // A failed handshake is the client's affair; it was told by an alert.
-    if let Some(Ok(stream)) = begin.admitted.connection.unless_told(handshake).await {
+    if let Some(Ok(Ok(stream))) = begin.admitted.connection.unless_told(handshake).await {
         Box::pin(speak(stream, &begin)).await;
     }
 }

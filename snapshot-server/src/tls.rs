@@ -20,7 +20,6 @@ use crate::{Event, explain};
 
 /// How often the files are compared. Renewal happens weeks before a certificate ends.
 const INTERVAL: Duration = Duration::from_secs(10);
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The files of a certificate, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +90,7 @@ impl Tls {
     /// The handshake, by the certificate of this moment.
     pub(crate) async fn accept<S: Stream>(&self, stream: S) -> io::Result<TlsStream<S>> {
         let acceptor = TlsAcceptor::from(self.config.load_full());
-        tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await?
+        acceptor.accept(stream).await
     }
 }
 

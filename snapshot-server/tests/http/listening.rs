@@ -128,6 +128,27 @@ fn tls_begins_after_a_proxy_header() {
     assert!(get_over_tls(&served, FIRST[0], &[]).is_err());
 }
 
+/// A handshake that does not go on hinders nobody, and has its time.
+#[test]
+fn a_silent_handshake_is_closed() {
+    let (store, _) = Store::published();
+    let files = put_certificate(&store, FIRST);
+    let served = store.serve_with(|options| {
+        options.listen = vec![Listen::Https(([127, 0, 0, 1], 0).into())];
+        options.tls = Some(files);
+        options.timeouts.head = std::time::Duration::from_millis(500);
+    });
+    let mut silent: Vec<_> = (0..50).map(|_| served.client()).collect();
+    // The beginning of a ClientHello.
+    silent
+        .iter_mut()
+        .for_each(|client| client.send(b"\x16\x03\x01\x02\x00\x01"));
+    assert!(get_over_tls(&served, FIRST[0], &[]).is_ok());
+    for client in &mut silent {
+        assert_eq!(client.rest(), b"");
+    }
+}
+
 #[test]
 fn what_is_not_tls_harms_nobody() {
     let (store, _) = Store::published();

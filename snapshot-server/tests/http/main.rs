@@ -1,6 +1,7 @@
 //! What the server says on the wire: real sockets, real folders, raw requests.
 //! Expected values come from the RFCs' text, which each test cites.
 
+mod behaviours;
 mod conditions;
 mod connections;
 mod differential;

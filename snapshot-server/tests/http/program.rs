@@ -246,6 +246,35 @@ fn sockets_of_systemd_are_taken_over_and_survive_a_restart() {
     }
 }
 
+/// What the system refuses is waited for, and who waits gives way: no descriptor
+/// is left for the second half of these clients.
+#[cfg(target_os = "linux")]
+#[test]
+fn out_of_descriptors_the_server_goes_on() {
+    let (store, published) = Store::published();
+    let root = store.folder.path().to_str().expect("UTF-8");
+    let script = "ulimit -n 28; exec \"$@\"";
+    let arguments = [
+        "-c",
+        script,
+        "sh",
+        PATH,
+        "--root",
+        root,
+        "--listen=127.0.0.1:0",
+        "--threads=1",
+    ];
+    let mut program = Program::spawn(Command::new("sh").args(arguments));
+    program.line_with("at most 16 connections: the system allows no more files");
+    let address = program.address();
+    let mut silent: Vec<_> = (0..60).map(|_| Client::connect(address)).collect();
+    for _ in 0..20 {
+        let reply = Client::connect(address).request("GET", "/version.json", &[]);
+        assert_eq!(reply.is(200).body, published.version_bytes);
+    }
+    assert_eq!(silent[0].rest(), b"", "the oldest gave way");
+}
+
 #[test]
 fn without_sockets_from_systemd_there_is_no_server() {
     let mut program = Program::start(&["--listen=systemd"]);
