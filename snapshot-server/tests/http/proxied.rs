@@ -26,15 +26,15 @@ fn a_connection_begins_with_a_header_where_it_must() {
     assert!(matches!(&served.places[..], [Listen::Proxied(_)]));
     let first = b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 80\r\n".to_vec();
     for header in [first, second_version([192, 0, 2, 7])] {
-        // In one piece with the request, and byte by byte.
+        // In one piece with the request, and in many.
         let mut client = served.client();
         client.send([&header, GET.as_bytes()].concat());
         assert_eq!(client.reply("GET").is(200).body, published.version_bytes);
         client.request("GET", "/nothing", &[]).is_problem(404);
 
         let mut client = served.client();
-        for byte in &header {
-            client.send([*byte]);
+        for piece in header.chunks(5) {
+            client.send(piece);
             client.wait_until_read();
         }
         client.send(GET);
