@@ -12,7 +12,7 @@ mod versions;
 use std::fmt;
 use std::io::{self, Read};
 
-use snapshot_format::{Key, MAX_VERSION_SIZE};
+use snapshot_format::Key;
 
 pub use self::directory::Directory;
 pub use self::http::{Answer, Method, Site};
@@ -171,26 +171,33 @@ impl Origin {
     }
 
     /// The pages of history that can be found, in ascending order of `(epoch, sequence)`,
-    /// each with its bytes or why it has none.
+    /// each as `read` gives it.
     ///
-    /// A folder is listed. A site is asked for the pages below the `current` one, down to
+    /// A folder is listed. A site is asked for the pages from the `current` one down to
     /// the first that is not there or does not come.
     ///
     /// # Errors
     /// Where a folder cannot be listed.
-    pub fn pages(&self, current: Option<(u64, u64)>) -> Result<Vec<Page>, FetchError> {
+    pub fn pages(
+        &self,
+        current: Option<(u64, u64)>,
+        read: &ReadPage<'_>,
+    ) -> Result<Vec<Page>, FetchError> {
         let mut pages = Vec::new();
         match self {
             Self::Directory(directory) => {
                 for order in directory.orders()? {
                     // One that was pruned since the listing is no page.
-                    pages.extend(self.page(order));
+                    pages.extend(Page::read(order, read));
                 }
             }
             Self::Site(_) => {
                 let (epoch, sequence) = current.unwrap_or((0, 0));
                 let mut below = (1..=sequence).rev();
-                while let Some(page) = below.next().and_then(|next| self.page((epoch, next))) {
+                while let Some(page) = below
+                    .next()
+                    .and_then(|next| Page::read((epoch, next), read))
+                {
                     let answers = page.bytes.is_ok();
                     pages.push(page);
                     // A server that is down would be asked for every page there ever was.
@@ -202,16 +209,6 @@ impl Origin {
             }
         }
         Ok(pages)
-    }
-
-    /// One page of history; `None` where it is not there.
-    pub fn page(&self, order: (u64, u64)) -> Option<Page> {
-        let (epoch, sequence) = order;
-        let bytes = self.get(&Key::History { epoch, sequence }, MAX_VERSION_SIZE);
-        Some(Page {
-            order,
-            bytes: bytes.transpose()?,
-        })
     }
 
     /// The place of a key, for messages: a path, a URL.
@@ -230,6 +227,21 @@ pub struct Page {
     pub order: (u64, u64),
     /// Its bytes.
     pub bytes: Result<Vec<u8>, FetchError>,
+}
+
+/// Reads a small key, as [`Origin::get`] does.
+pub type ReadPage<'r> = dyn Fn(&Key) -> Result<Option<Vec<u8>>, FetchError> + 'r;
+
+impl Page {
+    /// One page of history; `None` where it is not there.
+    pub fn read(order: (u64, u64), read: &ReadPage<'_>) -> Option<Self> {
+        let (epoch, sequence) = order;
+        let bytes = read(&Key::History { epoch, sequence });
+        Some(Self {
+            order,
+            bytes: bytes.transpose()?,
+        })
+    }
 }
 
 impl fmt::Display for Origin {

@@ -31,7 +31,8 @@ impl Versions {
             versions.current = versions.parsed(Key::Version, Version::parse(&bytes));
         }
         let order = versions.current.as_ref().map(Version::order);
-        for page in origin.pages(order)? {
+        let read = |key: &Key| origin.get(key, MAX_VERSION_SIZE);
+        for page in origin.pages(order, &read)? {
             let (epoch, sequence) = page.order;
             let key = Key::History { epoch, sequence };
             match page.bytes {

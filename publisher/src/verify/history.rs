@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use snapshot_format::{Key, Version};
+use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
 use super::Judge;
 use super::finding::{Severity, in_one_line};
@@ -14,14 +14,15 @@ impl Judge<'_> {
     /// Every version of the history but the current one, as far as it can be read.
     pub(super) fn history(&self, current: Option<&Version>) -> Result<Vec<Version>, FetchError> {
         let current_order = current.map(Version::order);
-        let mut pages = self.origin.pages(current_order)?;
+        let read = |key: &Key| self.small(key, MAX_VERSION_SIZE);
+        let mut pages = self.origin.pages(current_order, &read)?;
         // Over HTTP what a rollback leads back to is found by its name alone.
         if let Origin::Site(_) = self.origin {
             let named = self.rollbacks(current, &pages);
             pages.extend(
                 named
                     .into_iter()
-                    .filter_map(|order| self.origin.page(order)),
+                    .filter_map(|order| Page::read(order, &read)),
             );
         }
         let names: BTreeSet<Order> = pages.iter().map(|page| page.order).collect();

@@ -108,6 +108,9 @@ impl Judge<'_> {
             judge.row(row);
             hasher.row(row)
         });
+        if self.broke_off(&key, &read) {
+            return None;
+        }
         let rows = hasher.finish();
         let expected = Digest {
             hash: entry.hash,
@@ -127,17 +130,22 @@ impl Judge<'_> {
         (whole && same).then_some(rows)
     }
 
-    // Whether it was read to its end.
+    /// Whether the bytes ceased to come; what is there of them says nothing then.
+    pub(super) fn broke_off(&self, key: &Key, read: &Result<(), ReadError>) -> bool {
+        let Err(ReadError::Io(error)) = read else {
+            return false;
+        };
+        let what = format!("failed to read: {}", in_one_line(error));
+        self.findings.fault(key, what);
+        true
+    }
+
+    /// Whether it was read to its end.
     pub(super) fn was_read(&self, key: &Key, read: Result<(), ReadError>) -> bool {
-        match read {
-            Ok(()) => true,
-            // The rest of it will fail again, and say so once.
-            Err(ReadError::Io(_)) => false,
-            Err(error) => {
-                self.findings.fault(key, error.to_string());
-                false
-            }
+        if let Err(error) = &read {
+            self.findings.fault(key, error.to_string());
         }
+        read.is_ok()
     }
 
     /// Whether the whole object, also behind what could not be read, has this digest.
