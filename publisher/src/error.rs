@@ -118,7 +118,7 @@ impl Error {
                 "name the store with --out, or make its first version by `publisher run`"
                     .to_owned(),
             ),
-            Self::Faults { .. } => Some(FAULTS_HINT.to_owned()),
+            Self::Faults { origin, .. } => Some(faults_hint(origin).to_owned()),
             Self::Rollback(error) => error.hint().map(str::to_owned),
             Self::Prune(error) => error.hint().map(str::to_owned),
             Self::Config(_)
@@ -184,8 +184,17 @@ impl Error {
     }
 }
 
-const FAULTS_HINT: &str = "readers that verify keep their last good version; \
-     go back to a version without faults by `publisher rollback`, or publish into an empty folder";
+fn faults_hint(origin: &str) -> &'static str {
+    match origin.contains("://") {
+        true => {
+            "verify the folder that is served, too: what it is not at fault for is the server's"
+        }
+        false => {
+            "readers that verify keep their last good version; go back to a version without \
+             faults by `publisher rollback`, or publish into an empty folder"
+        }
+    }
+}
 
 fn closing_line_of_faults(count: usize, origin: &str) -> String {
     let noun = if count == 1 { "fault" } else { "faults" };
