@@ -22,7 +22,6 @@ const NO_ROWS: readonly never[] = Object.freeze([]);
 /** Hooks whose keys and rows have the provider's types. */
 export function createReferenceHooks<T = AnyTables>(provider: ReferenceDataProvider<T>): ReferenceHooks<T> {
   const onStatus = (changed: () => void): (() => void) => provider.on('status', changed);
-  // biome-ignore lint/correctness/noComponentHookFactories: made once, beside the provider, never while rendering
   const useReferenceSnapshot = (): Snapshot<T> | undefined =>
     useSyncExternalStore(provider.subscribe, provider.getSnapshot, provider.getSnapshot);
   return {

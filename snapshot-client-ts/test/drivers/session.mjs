@@ -23,6 +23,7 @@ export function createSession(platform) {
   let counts = { sent: 0, inFlight: 0 };
   let busy = 0;
   const idle = [];
+  let held = [];
   let order = newOrder();
 
   const realNow = Date.now;
@@ -88,6 +89,10 @@ export function createSession(platform) {
           case 'kill':
             killClient(client);
             return never();
+          case 'hold':
+            // Others go on meanwhile.
+            if (order.client && order.client !== client.name) break;
+            return new Promise((resolve) => held.push(resolve)).then(() => access(verb, key, run));
         }
       }
       const result = run();
@@ -218,6 +223,7 @@ export function createSession(platform) {
       clients = new Map();
       timers = [];
       order = newOrder();
+      held = [];
       wallAhead = 0;
       random = 0.5;
       counts = { sent: 0, inFlight: 0 };
@@ -258,7 +264,7 @@ export function createSession(platform) {
     },
     mutate: ({ client, table }) => {
       const rows = the(client).provider.getSnapshot().table(table);
-      for (const change of [() => rows.push({}), () => rows.pop(), () => (rows[0].id = 'x')]) {
+      for (const change of [() => rows.push({}), () => (rows[0].id = 'x')]) {
         try {
           change();
         } catch {
@@ -273,8 +279,10 @@ export function createSession(platform) {
     },
     storage: async (given) => {
       if (given.wipe) await device.wipe();
-      else if (given.heal) order = newOrder();
-      else if (given.damage) await damage(given);
+      else if (given.heal) {
+        order = newOrder();
+        for (const resolve of held.splice(0)) resolve();
+      } else if (given.damage) await damage(given);
       else order = { ...newOrder(), ...given };
     },
     wall: ({ ms }) => {
@@ -387,7 +395,7 @@ export function createSession(platform) {
 }
 
 function newOrder() {
-  return { how: undefined, on: 'any', after: 0, key: undefined, writes: 0 };
+  return { how: undefined, on: 'any', after: 0, key: undefined, client: undefined, writes: 0 };
 }
 
 function tablesOf(snapshot) {

@@ -1,0 +1,269 @@
+// The whole way: json-source/ through `publisher run` into a snapshot, served by snapshot-server and by nginx,
+// read by this client with the flag off, on, and without network.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import zlib from 'node:zlib';
+import { build } from 'esbuild';
+import { createReferenceProvider, createRemoteProvider } from '../dist/index.js';
+import { fileStorage } from '../dist/node.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BUILT = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
+const skip = existsSync(join(BUILT, 'publisher')) ? false : 'publisher is not built; `./dev test` builds it';
+
+/** Ends what a test has started. */
+const ends = [];
+
+describe('published, served, read', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tablecast-end-to-end-'));
+  const snapshots = join(folder, 'snapshots');
+  // nginx's workers and the private PostgreSQL are other users.
+  chmodSync(folder, 0o755);
+  let baseUrl;
+  let bundled;
+
+  before(async () => {
+    cpSync(join(ROOT, 'json-source'), join(folder, 'json-source'), { recursive: true });
+    cpSync(join(ROOT, 'tablecast.toml'), join(folder, 'tablecast.toml'));
+    publish();
+    bundled = readBundled();
+    baseUrl = await serve();
+  });
+  after(async () => {
+    for (const end of ends.reverse()) await end();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function publish() {
+    const arguments_ = [
+      'run',
+      '--source',
+      'json-source',
+      '--sql',
+      join(ROOT, 'sql/migrations'),
+      '--out',
+      snapshots,
+    ];
+    const env = { ...process.env };
+    // A PostgreSQL of its own, in this folder.
+    delete env.DATABASE_URL;
+    execFileSync(join(BUILT, 'publisher'), arguments_, { cwd: folder, env, stdio: 'pipe' });
+  }
+
+  function readBundled() {
+    const read = (path) => JSON.parse(readFileSync(join(snapshots, path), 'utf8'));
+    const version = read('version.json');
+    return { version, bootstrap: read(`bootstrap/${version.bootstrap.hash}.json`) };
+  }
+
+  async function serve() {
+    const server = spawn(join(BUILT, 'snapshot-server'), ['--root', snapshots, '--listen', '127.0.0.1:0'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    ends.push(() => endOf(server));
+    return new Promise((resolve, reject) => {
+      let said = '';
+      server.on('exit', () => reject(new Error(said)));
+      server.stderr.on('data', (data) => {
+        said += data;
+        const place = /http:\/\/127\.0\.0\.1:\d+/.exec(said);
+        if (place) resolve(place[0]);
+      });
+    });
+  }
+
+  function edit() {
+    const path = join(folder, 'json-source/stanceWidths.json');
+    const rows = JSON.parse(readFileSync(path, 'utf8'));
+    rows[0].label = `${rows[0].label}, edited`;
+    writeFileSync(path, JSON.stringify(rows, null, 2));
+  }
+
+  const tablesOf = (snapshot) =>
+    Object.fromEntries(snapshot.tableKeys.map((key) => [key, snapshot.table(key)]));
+
+  test('flag off and flag on give equal data for every table, also without network', async () => {
+    const flag = { value: false };
+    const storage = fileStorage(join(folder, 'cache'));
+    const create = (enabled, url) => {
+      const provider = createReferenceProvider({ baseUrl: url, bundled, storage, enabled: () => enabled });
+      ends.push(() => provider.dispose());
+      return provider;
+    };
+    const off = await create(flag.value, 'http://127.0.0.1:1').getBootstrap();
+    assert.equal(off.source, 'bundled');
+    assert.equal(off.tableKeys.length, 23);
+    // Nothing bundled, so that all of it is fetched.
+    const on = createRemoteProvider({ baseUrl, storage, namespace: 'parity' });
+    assert.equal(await on.waitForReady(), 'up-to-date');
+    assert.deepEqual(tablesOf(on.getSnapshot()), tablesOf(off));
+    on.dispose();
+    const offline = createRemoteProvider({ baseUrl: 'http://127.0.0.1:1', storage, namespace: 'parity' });
+    ends.push(() => offline.dispose());
+    const cached = await offline.getBootstrap({ allowStaleCache: true });
+    assert.equal(cached.source, 'cache');
+    assert.deepEqual(tablesOf(cached), tablesOf(off));
+  });
+
+  test('the example service gives the same with the flag off and on', async () => {
+    const { outputFiles } = await build({
+      entryPoints: [join(ROOT, 'snapshot-client-ts/examples/exercise-config-service.ts')],
+      format: 'esm',
+      write: false,
+    });
+    const url = `data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`;
+    const { createExerciseConfigService } = await import(url);
+    const answers = async (enabled) => {
+      const provider = createReferenceProvider({ baseUrl, bundled, enabled });
+      await provider.waitForReady();
+      const service = createExerciseConfigService(provider);
+      const given = {};
+      for (const [name, call] of Object.entries(service)) given[name] = await call('BARBELL');
+      given.below = await service.getMusclesBelow('NECK');
+      provider.dispose();
+      return given;
+    };
+    const off = await answers(false);
+    assert.ok(
+      off.getPrimaryMuscles.length > 0 && off.below.length > 0 && off.getEquipmentIcon.startsWith('<svg'),
+    );
+    assert.deepEqual(await answers(true), off);
+  });
+
+  test('an idle poll is one request of at most 1 KiB; one edited row moves little', async (t) => {
+    const traffic = [];
+    const provider = createRemoteProvider({ baseUrl, polling: 'manual', transport: measured(traffic) });
+    ends.push(() => provider.dispose());
+    await provider.refresh();
+    t.diagnostic(`first start: ${sum(traffic)} bytes of bodies in ${traffic.length} requests`);
+    traffic.length = 0;
+    assert.equal((await provider.refresh()).status, 'not-modified');
+    t.diagnostic(`idle poll: ${sum(traffic)} bytes in ${traffic.length} request`);
+    assert.deepEqual([traffic.length, sum(traffic) <= 1024], [1, true]);
+    edit();
+    publish();
+    traffic.length = 0;
+    await until(async () => (await provider.refresh()).status === 'updated', traffic);
+    t.diagnostic(
+      `one edited row: ${traffic.map(({ path, bytes }) => `${path.split('/')[1]} ${bytes}`).join(', ')}`,
+    );
+    assert.equal(traffic.length, 3);
+    assert.match(provider.getSnapshot().table('stanceWidths')[0].label, /, edited$/);
+  });
+
+  test('the same behind nginx', async (t) => {
+    const url = await serveByNginx(folder, snapshots);
+    const provider = createRemoteProvider({ baseUrl: url, polling: 'manual' });
+    ends.push(() => provider.dispose());
+    assert.equal((await provider.refresh()).status, 'updated');
+    const newest = readBundled();
+    assert.deepEqual(tablesOf(provider.getSnapshot()), newest.bootstrap.tables);
+    const traffic = [];
+    const follower = createRemoteProvider({
+      baseUrl: url,
+      bundled,
+      polling: 'manual',
+      transport: measured(traffic),
+    });
+    ends.push(() => follower.dispose());
+    assert.deepEqual((await follower.refresh()).changedTables, ['stanceWidths']);
+    t.diagnostic(
+      `one edited row: ${traffic.map(({ path, bytes }) => `${path.split('/')[1]} ${bytes}`).join(', ')}`,
+    );
+  });
+});
+
+/** A transport that counts bodies as they go over the wire, in whatever coding. */
+function measured(traffic) {
+  const codings = zlib.zstdDecompressSync ? 'zstd, br, gzip' : 'br, gzip';
+  const unpack = { gzip: zlib.gunzipSync, br: zlib.brotliDecompressSync, zstd: zlib.zstdDecompressSync };
+  return (url) =>
+    new Promise((resolve, reject) => {
+      const request = get(url, { headers: { 'accept-encoding': codings } }, (response) => {
+        const parts = [];
+        response.on('data', (part) => parts.push(part));
+        response.on('end', () => {
+          const body = Buffer.concat(parts);
+          traffic.push({ path: new URL(url).pathname, bytes: body.length });
+          const coding = response.headers['content-encoding'];
+          resolve({ status: response.statusCode, body: coding ? unpack[coding](body) : body });
+        });
+      });
+      request.on('error', reject);
+    });
+}
+
+const sum = (traffic) => traffic.reduce((total, { bytes }) => total + bytes, 0);
+
+// The server looks for a new version twice a second; how long that takes is not what we measure.
+async function until(isSo, traffic) {
+  while (!(await isSo())) {
+    traffic.length = 0;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function serveByNginx(folder, root) {
+  const port = await freePort();
+  const logs = join(folder, 'nginx');
+  mkdirSync(logs);
+  writeFileSync(
+    join(logs, 'nginx.conf'),
+    `daemon off; error_log stderr; pid ${logs}/pid; worker_processes 1;
+     events {}
+     http {
+       access_log off; types { application/json json; }
+       client_body_temp_path ${logs}; proxy_temp_path ${logs}; fastcgi_temp_path ${logs}; uwsgi_temp_path ${logs}; scgi_temp_path ${logs};
+       gzip on; gzip_types application/json; gzip_min_length 256; gzip_comp_level 9;
+       server { listen 127.0.0.1:${port}; root ${root}; }
+     }`,
+  );
+  const path = [...process.env.PATH.split(':'), '/usr/sbin']
+    .map((each) => join(each, 'nginx'))
+    .find(existsSync);
+  const nginx = spawn(path, ['-p', logs, '-e', 'stderr', '-c', 'nginx.conf'], { stdio: 'ignore' });
+  ends.push(() => endOf(nginx));
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await answers(url))) assert.equal(nginx.exitCode, null, 'nginx has ended');
+  return url;
+}
+
+const answers = (url) =>
+  fetch(`${url}/version.json`).then(
+    ({ ok }) => ok,
+    () => new Promise((resolve) => setTimeout(resolve, 20, false)),
+  );
+
+async function freePort() {
+  const { createServer } = await import('node:net');
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.on('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function endOf(child) {
+  if (child.exitCode !== null) return undefined;
+  child.removeAllListeners('exit');
+  return new Promise((resolve) => {
+    child.on('exit', resolve);
+    child.kill();
+  });
+}

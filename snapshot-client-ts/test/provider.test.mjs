@@ -1,0 +1,227 @@
+// What only this package has: forms of its options, its timers, Node.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startServer } from '../../tests/conformance/kit/server.mjs';
+import { readStore } from '../../tests/conformance/kit/store.mjs';
+import {
+  createLocalProvider,
+  createReferenceProvider,
+  createRemoteProvider,
+  memoryStorage,
+} from '../dist/index.js';
+import { browserLifecycle, reactNativeLifecycle } from '../dist/lifecycle.js';
+import { fileStorage } from '../dist/node.js';
+
+const store = readStore();
+const bundledOf = (name) => {
+  const { version, bootstrap } = structuredClone(store.named(name));
+  return { version, bootstrap };
+};
+
+/** A server of the store for one test. */
+async function serving(t, name) {
+  const server = await startServer(store);
+  t.after(() => server.close());
+  server.state.published = name;
+  return { server, baseUrl: `http://127.0.0.1:${server.port}/run` };
+}
+
+test('a flag may be a function, which is asked at each call', async (t) => {
+  const { server, baseUrl } = await serving(t, 'two');
+  let value = 'true';
+  const provider = createReferenceProvider({ baseUrl, bundled: bundledOf('one'), enabled: () => value });
+  t.after(() => provider.dispose());
+  assert.equal((await provider.getVersion()).sequence, 1);
+  assert.equal(server.state.received, 0);
+  value = true;
+  assert.equal((await provider.getVersion()).sequence, 2);
+  assert.equal(provider.kind, 'remote');
+  value = 1;
+  assert.equal((await provider.getVersion()).sequence, 1);
+  assert.equal(provider.getStatus().ready, 'bundled');
+});
+
+test('what is bundled may be a function, or a promise of it', async () => {
+  for (const bundled of [() => bundledOf('one'), async () => bundledOf('one')]) {
+    const provider = createLocalProvider({ bundled });
+    assert.equal((await provider.getTable('grips')).length, 2);
+    assert.equal(await provider.waitForReady(), 'bundled');
+  }
+});
+
+test('what is bundled may be missing: that is an error, and not the end', async (t) => {
+  const { baseUrl } = await serving(t, 'one');
+  const bundled = async () => Promise.reject(new Error('no such file'));
+  const errors = [];
+  const provider = createRemoteProvider({ baseUrl, bundled });
+  t.after(() => provider.dispose());
+  provider.on('error', ({ code, message }) => errors.push(`${code}: ${message}`));
+  assert.equal(await provider.waitForReady(), 'up-to-date');
+  assert.deepEqual(errors, ['no_data: the bundled snapshot: no such file']);
+});
+
+test('a synchronous storage has the data before the first frame', async (t) => {
+  const { baseUrl } = await serving(t, 'one');
+  const storage = memoryStorage();
+  const first = createRemoteProvider({ baseUrl, storage });
+  await first.waitForReady();
+  first.dispose();
+  const second = createRemoteProvider({ baseUrl, storage, polling: 'manual' });
+  t.after(() => second.dispose());
+  assert.equal(second.getSnapshot()?.version.sequence, 1);
+});
+
+test('no request has a header of ours, a cache mode or a query', async (t) => {
+  const seen = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers, request.url);
+    response.end(store.named('one').text);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const provider = createRemoteProvider({
+    baseUrl: `http://127.0.0.1:${server.address().port}`,
+    polling: 'manual',
+  });
+  await provider.refresh();
+  provider.dispose();
+  const [headers, url] = seen;
+  assert.equal(url, '/version.json');
+  for (const name of ['if-none-match', 'if-modified-since', 'authorization', 'content-type'])
+    assert.ok(!(name in headers));
+  // Undici sends this of itself for `cache: 'no-store'`.
+  assert.ok(!('pragma' in headers));
+});
+
+test('a program that is done need not wait for the next poll', async (t) => {
+  const { baseUrl } = await serving(t, 'one');
+  const program = `
+    import { createRemoteProvider } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
+    const provider = createRemoteProvider({ baseUrl: ${JSON.stringify(baseUrl)} });
+    console.log(await provider.waitForReady(), provider.getStatus().nextRefreshAt !== undefined);
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (data) => {
+    said += data;
+  });
+  const [code] = await once(child, 'exit');
+  assert.deepEqual([code, said], [0, 'up-to-date true\n']);
+});
+
+test('files are written whole, and a name that is none of ours is refused', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tablecast-files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const storage = fileStorage(folder);
+  await storage.setItem('tablecast/x/head', 'one');
+  const values = Array.from({ length: 20 }, (_, n) => `${n}`.repeat(70_000));
+  await Promise.all(values.map((value) => storage.setItem('tablecast/x/head', value)));
+  assert.ok(values.includes(await storage.getItem('tablecast/x/head')));
+  assert.deepEqual(readdirSync(join(folder, 'tablecast/x')), ['head']);
+  assert.equal(await storage.getItem('tablecast/x/other'), null);
+  for (const key of ['../head', 'tablecast/../../x', '/etc/passwd', 'a//b', '']) {
+    await assert.rejects(storage.setItem(key, ''), /no key of ours/);
+  }
+});
+
+test('a process killed while it writes leaves a whole cache', async (t) => {
+  const { server, baseUrl } = await serving(t, 'one');
+  const folder = mkdtempSync(join(tmpdir(), 'tablecast-killed-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const program = `
+    import { createRemoteProvider } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
+    import { fileStorage } from ${JSON.stringify(new URL('../dist/node.js', import.meta.url).href)};
+    const inner = fileStorage(${JSON.stringify(folder)});
+    let writes = Number(process.argv[1]);
+    const storage = {
+      getItem: inner.getItem,
+      removeItem: inner.removeItem,
+      setItem: (key, value) => {
+        // While the write is under way.
+        if (writes-- === 0) setImmediate(() => process.kill(process.pid, 'SIGKILL'));
+        return inner.setItem(key, value);
+      },
+    };
+    const provider = createRemoteProvider({ baseUrl: ${JSON.stringify(baseUrl)}, storage, namespace: 'k' });
+    await provider.waitForReady();
+  `;
+  const start = (writes) => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program, '--', String(writes)], {
+      stdio: 'inherit',
+    });
+    return once(child, 'exit');
+  };
+  const shown = async () => {
+    const provider = createRemoteProvider({
+      baseUrl: 'http://127.0.0.1:1',
+      storage: fileStorage(folder),
+      namespace: 'k',
+    });
+    await provider.waitForReady({ timeoutMs: 100 });
+    provider.dispose();
+    const snapshot = provider.getSnapshot();
+    if (!snapshot) return undefined;
+    const { name, tables } = ['one', 'three']
+      .map(store.named)
+      .find(({ version }) => version.sequence === snapshot.version.sequence);
+    assert.deepEqual(Object.fromEntries(snapshot.tableKeys.map((key) => [key, snapshot.table(key)])), tables);
+    return name;
+  };
+  await start(-1);
+  assert.equal(await shown(), 'one');
+  server.state.published = 'three';
+  for (const writes of [0, 2, 4]) {
+    await start(writes);
+    assert.match(await shown(), /^(one|three)$/);
+  }
+  await start(-1);
+  assert.equal(await shown(), 'three');
+});
+
+test('an app in the background does not poll', () => {
+  const told = [];
+  const provider = { setActive: (is) => told.push(is), setOnline: (is) => told.push(`online ${is}`) };
+  let change;
+  let network;
+  const end = reactNativeLifecycle(
+    {
+      currentState: 'background',
+      addEventListener: (_, listener) => {
+        change = listener;
+        return { remove: () => told.push('end') };
+      },
+    },
+    {
+      addEventListener: (listener) => {
+        network = listener;
+        return () => told.push('end of network');
+      },
+    },
+  )(provider);
+  change('active');
+  change('inactive');
+  network({ isConnected: null });
+  network({ isConnected: false });
+  end();
+  assert.deepEqual(told, [false, true, true, 'online true', 'online false', 'end', 'end of network']);
+  assert.equal(typeof browserLifecycle(), 'function');
+});
+
+test('require() works where Node has it for modules', () => {
+  const program = `process.stdout.write(typeof require(${JSON.stringify(new URL('../dist/index.js', import.meta.url).pathname)}).createReferenceProvider)`;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major === 20 && minor < 19) return;
+  assert.equal(
+    execFileSync(process.execPath, ['--no-warnings', '-e', program], { encoding: 'utf8' }),
+    'function',
+  );
+});
