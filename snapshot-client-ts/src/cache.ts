@@ -2,39 +2,18 @@
 
 import { blake3 } from './blake3.js';
 import { fail, ReferenceDataError } from './errors.js';
-import { asVersion, compareOrder, type Manifest, type Order, parseManifest, type Version } from './format.js';
+import { asVersion, compareOrder, parseManifest, type Version } from './format.js';
+import {
+  type Cache,
+  type CacheStorage,
+  type Generation,
+  type LoadRules,
+  objectsOf,
+  raiseMark,
+} from './held.js';
+import type { Storage } from './storage-api.js';
 import { type Action, read, type Story } from './story.js';
 import { encode } from './text.js';
-
-/** One version whose objects are all held. */
-export interface Generation {
-  readonly version: Version;
-  readonly manifest: Manifest;
-}
-
-/** What a client knows of its cache, and the verified texts that it holds in memory. */
-export interface Cache {
-  /** Verified manifests and table objects, by hash. */
-  readonly held: Map<string, string>;
-  /** The hashes of objects that are known to be stored and right. */
-  readonly stored: Set<string>;
-  /** The head as it was last read or written; undefined before the first look. */
-  head: string | null | undefined;
-  /** The newest generation that was seen whole in the cache. */
-  whole: Generation | undefined;
-  /** The highest order that was ever verified whole. */
-  mark: Order | undefined;
-}
-
-/** What the parent story decides for the cache. */
-export interface LoadRules {
-  /** Whether the app knows this version's major of `schemaVersion`. */
-  knows(version: Version): boolean;
-  /** What is shown now; only something newer is of use. */
-  readonly shown: Version | undefined;
-  /** Told what is damaged, and goes on. */
-  report(error: ReferenceDataError): void;
-}
 
 interface Head {
   readonly cacheFormat: number;
@@ -46,18 +25,22 @@ const CACHE_FORMAT = 1;
 // Android's AsyncStorage writes larger values and then fails to read them.
 const PIECE_UNITS = 1 << 18;
 
-/** A cache of which nothing is known yet. */
-export function newCache(): Cache {
-  return { held: new Map(), stored: new Set(), head: undefined, whole: undefined, mark: undefined };
-}
-
-/** The manifest and the table objects of a generation. */
-export function objectsOf({ version, manifest }: Generation): string[] {
-  return [version.manifest.hash, ...Object.values(manifest.tables).map((table) => table.hash)];
+/** The cache in a storage. */
+export function cacheIn(storage: Storage): CacheStorage {
+  const { lock, watch } = storage;
+  return {
+    getItem: (key) => storage.getItem(key),
+    setItem: (key, value) => storage.setItem(key, value),
+    removeItem: (key) => storage.removeItem(key),
+    ...(lock && { lock }),
+    ...(watch && { watch }),
+    load,
+    commit,
+  };
 }
 
 /** Reads the head and, where it is another than last time, the newest whole generation that is of use. */
-export function* load(cache: Cache, rules: LoadRules): Story<Generation | undefined> {
+function* load(cache: Cache, rules: LoadRules): Story<Generation | undefined> {
   const text = yield* read('head');
   if (text === cache.head) return undefined;
   cache.head = text;
@@ -78,13 +61,8 @@ export function* load(cache: Cache, rules: LoadRules): Story<Generation | undefi
   return undefined;
 }
 
-/** Raises the mark to this order, or leaves it where it is higher. */
-export function raiseMark(cache: Cache, order: Order): void {
-  if (!cache.mark || compareOrder(order, cache.mark) > 0) cache.mark = order;
-}
-
 /** Stores a generation whose objects are all held, and makes the head name it last. */
-export function* commit(cache: Cache, next: Generation): Story<void> {
+function* commit(cache: Cache, next: Generation): Story<void> {
   const head = yield* read('head');
   const known = parseHead(head);
   const ahead = known ? compareOrder(known.current, next.version) : -1;

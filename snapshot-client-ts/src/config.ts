@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
+import type { CacheStorage } from './held.js';
 import type { ReferenceDataProvider } from './provider.js';
 import type { Bundled } from './snapshot.js';
-import type { Storage } from './storage-api.js';
 import type { MaybePromise } from './story.js';
 import type { Transport } from './transport.js';
 
@@ -25,8 +25,8 @@ export interface RemoteConfig {
   baseUrl: string;
   /** What the app ships: shown until something newer is there. */
   bundled?: Bundled | (() => MaybePromise<Bundled>);
-  /** Where verified objects are kept; without it every start fetches. */
-  storage?: Storage;
+  /** Where verified objects are kept, of `tablecast-client/storage` or `/node`; without it every start fetches. */
+  storage?: CacheStorage;
   /** Keeps two sources apart in one storage; by default it is made of the base URL. */
   namespace?: string;
   /** `auto` refreshes at the start and by a timer, `manual` when it is asked to. Default `auto`. */

@@ -12,6 +12,7 @@ export {
   type TableEntry,
   type Version,
 } from './format.js';
+export type { CacheStorage } from './held.js';
 export type {
   Change,
   Events,
@@ -24,6 +25,6 @@ export type {
 } from './provider.js';
 export { createLocalProvider, createReferenceProvider, createRemoteProvider } from './reference.js';
 export type { AnyTables, Bundled, Snapshot, Source } from './snapshot.js';
-export { memoryStorage, type Storage } from './storage-api.js';
+export type { Storage } from './storage-api.js';
 export type { FetchResponse, MaybePromise } from './story.js';
 export { fetchTransport, type Transport } from './transport.js';

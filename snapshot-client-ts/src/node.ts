@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Storage } from './storage-api.js';
+import { cacheIn } from './cache.js';
+import type { CacheStorage } from './held.js';
 
 /**
  * Files in a folder, for servers, command lines and desktop apps.
@@ -8,14 +9,14 @@ import type { Storage } from './storage-api.js';
  * Each value is written aside, flushed and renamed, and the folder flushed: after a power cut a file has its
  * old content or its new one.
  */
-export function fileStorage(folder: string): Storage {
+export function fileStorage(folder: string): CacheStorage {
   let written = 0;
   const pathOf = (key: string): string => {
     if (key.split('/').some((part) => !/^[\w-][\w.-]*$/.test(part)))
       throw new Error(`"${key}" is no key of ours`);
     return join(folder, key);
   };
-  return {
+  return cacheIn({
     getItem: async (key) => {
       try {
         return await readFile(pathOf(key), 'utf8');
@@ -38,7 +39,7 @@ export function fileStorage(folder: string): Storage {
       await flushFolder(dirname(path));
     },
     removeItem: (key) => rm(pathOf(key), { force: true }),
-  };
+  });
 }
 
 async function writeDurably(path: string, value: string): Promise<void> {

@@ -2,13 +2,13 @@
 // is a flag that is off, and then it shows what is bundled and does nothing else.
 
 import { blake3 } from './blake3.js';
-import { commit, type Generation, load, newCache, objectsOf, raiseMark } from './cache.js';
 import { SYSTEM_CLOCK } from './clock.js';
 import { isOn, type LocalConfig, type ReferenceConfig, type RemoteConfig } from './config.js';
 import { createEffects } from './effects.js';
 import { createEmitter } from './emitter.js';
 import { asError, fail, ReferenceDataError } from './errors.js';
 import { compareOrder, majorOf, type Version } from './format.js';
+import { type Generation, newCache, objectsOf, raiseMark } from './held.js';
 import type {
   ReadOptions,
   ReadyState,
@@ -145,6 +145,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
 
   /** Shows what the cache has, where that is newer than what is shown. */
   function lookIntoCache(): MaybePromise<void> {
+    if (!storage) return;
     const began = life;
     const found = (generation: Generation | undefined): void => {
       if (!generation) return;
@@ -154,7 +155,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     };
     try {
       const looked = then(
-        perform(load(cache, { knows, shown: shown?.version, report }), effects.perform),
+        perform(storage.load(cache, { knows, shown: shown?.version, report }), effects.perform),
         found,
       );
       return isPromise(looked) ? looked.then(undefined, reportStorage) : looked;
@@ -165,7 +166,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
 
   async function store(generation: Generation): Promise<void> {
     if (!storage) return;
-    const work = async (): Promise<void> => perform(commit(cache, generation), effects.perform);
+    const work = async (): Promise<void> => perform(storage.commit(cache, generation), effects.perform);
     try {
       await (storage.lock ? storage.lock(`${prefix}head`, work) : work());
       storageFailed = false;

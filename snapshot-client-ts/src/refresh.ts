@@ -2,7 +2,6 @@
 // docs/client.md section 3 is this file in words.
 
 import { blake3 } from './blake3.js';
-import type { Cache, Generation } from './cache.js';
 import { asError, fail, type ReferenceDataError } from './errors.js';
 import {
   compareOrder,
@@ -19,6 +18,7 @@ import {
   VERSION_MAX_BYTES,
   type Version,
 } from './format.js';
+import type { Cache, Generation } from './held.js';
 import { type FetchRequest, type FetchResponse, type FetchResult, fetchAll, type Story } from './story.js';
 import { decode, encode } from './text.js';
 

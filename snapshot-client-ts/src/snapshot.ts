@@ -1,6 +1,6 @@
-import type { Generation } from './cache.js';
 import { fail } from './errors.js';
 import { type Bootstrap, type Manifest, tableObject, type Version } from './format.js';
+import type { Generation } from './held.js';
 
 /** The type of each table's rows, by table key; `publisher types` writes one. */
 // biome-ignore lint/suspicious/noExplicitAny: rows of tables that no type describes

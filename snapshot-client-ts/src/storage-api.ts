@@ -1,10 +1,7 @@
 import { asError, type ReferenceDataError } from './errors.js';
 import type { MaybePromise } from './story.js';
 
-/**
- * Where texts are kept by key. `localStorage` and React Native's AsyncStorage are such storages as they are;
- * `tablecast-client/storage` and `tablecast-client/node` have others.
- */
+/** Where texts are kept by key; `localStorage` and React Native's AsyncStorage are such storages as they are. */
 export interface Storage {
   /** The value, or null. */
   getItem(key: string): MaybePromise<string | null | undefined>;
@@ -16,15 +13,6 @@ export interface Storage {
   lock?<R>(name: string, work: () => Promise<R>): Promise<R>;
   /** Calls back when another process has written this key; returns the end of that. */
   watch?(key: string, changed: () => void): () => void;
-}
-
-/** A storage that lasts as long as the process. */
-export function memoryStorage(values: Map<string, string> = new Map()): Storage {
-  return {
-    getItem: (key) => values.get(key) ?? null,
-    setItem: (key, value) => void values.set(key, value),
-    removeItem: (key) => void values.delete(key),
-  };
 }
 
 /** What a storage threw, as one of our errors. */

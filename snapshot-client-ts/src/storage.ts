@@ -1,9 +1,22 @@
 // Storages of browsers and apps. What they cannot give (a private window, a full disk) they throw at each
 // call, which the client takes for what it is; nothing throws when it is made.
 
+import { cacheIn } from './cache.js';
+import type { CacheStorage } from './held.js';
 import type { Storage } from './storage-api.js';
 
-export { memoryStorage, type Storage } from './storage-api.js';
+export { cacheIn } from './cache.js';
+export type { CacheStorage } from './held.js';
+export type { Storage } from './storage-api.js';
+
+/** A storage that lasts as long as the process. */
+export function memoryStorage(values: Map<string, string> = new Map()): CacheStorage {
+  return cacheIn({
+    getItem: (key) => values.get(key) ?? null,
+    setItem: (key, value) => void values.set(key, value),
+    removeItem: (key) => void values.delete(key),
+  });
+}
 
 /** What React Native's AsyncStorage and its like have, in every release. */
 export interface AsyncStorageLike {
@@ -16,7 +29,7 @@ export interface AsyncStorageLike {
 }
 
 /** The browser's `localStorage`: about 5 MB, shared by all tabs, read before the first frame. */
-export function webStorage(storage: () => globalThis.Storage = () => globalThis.localStorage): Storage {
+export function webStorage(storage: () => globalThis.Storage = () => globalThis.localStorage): CacheStorage {
   return withLocks({
     // Asked each time: where cookies are blocked, even naming it throws.
     getItem: (key) => storage().getItem(key),
@@ -33,16 +46,12 @@ export function webStorage(storage: () => globalThis.Storage = () => globalThis.
 }
 
 /** React Native's AsyncStorage, or what has its three methods. */
-export function asyncStorage(storage: AsyncStorageLike): Storage {
-  return {
-    getItem: (key) => storage.getItem(key),
-    setItem: (key, value) => storage.setItem(key, value),
-    removeItem: (key) => storage.removeItem(key),
-  };
+export function asyncStorage(storage: AsyncStorageLike): CacheStorage {
+  return cacheIn(storage);
 }
 
 /** IndexedDB: room for large data sets, shared by all tabs. */
-export function indexedDbStorage(name = 'tablecast'): Storage {
+export function indexedDbStorage(name = 'tablecast'): CacheStorage {
   const store = 'values';
   let opening: Promise<IDBDatabase> | undefined;
   const open = (): Promise<IDBDatabase> => {
@@ -102,11 +111,11 @@ function openDatabase(name: string, store: string): Promise<IDBDatabase> {
   });
 }
 
-function withLocks(storage: Storage): Storage {
+function withLocks(storage: Storage): CacheStorage {
   const locks = (globalThis.navigator as { locks?: LockManager } | undefined)?.locks;
-  if (!locks) return storage;
-  return {
+  if (!locks) return cacheIn(storage);
+  return cacheIn({
     ...storage,
     lock: <R>(name: string, work: () => Promise<R>): Promise<R> => locks.request(name, work) as Promise<R>,
-  };
+  });
 }

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { readStore } from '../../tests/conformance/kit/store.mjs';
-import { compareOrder, createRemoteProvider, memoryStorage } from '../dist/index.js';
+import { compareOrder, createRemoteProvider } from '../dist/index.js';
+import { cacheIn, memoryStorage } from '../dist/storage.js';
 
 const store = readStore();
 // In their order. The schema of "major" is one that the client does not know.
@@ -152,7 +153,7 @@ async function play(steps, bundled) {
       baseUrl: 'http://store.example/',
       clock: world.clock,
       transport: world.transport,
-      storage,
+      storage: cacheIn(storage),
       ...(bundled && { bundled: { version: NAMES[0].version, bootstrap: NAMES[0].bootstrap } }),
     });
   };

@@ -11,7 +11,13 @@ import { build } from 'esbuild';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 // Minified and gzipped. A byte more is a decision, not an accident.
-const LIMITS = { 'index.js': 9_300, 'react.js': 600, 'lifecycle.js': 600, 'storage.js': 1_400 };
+const LIMITS = {
+  'index.js': 8_400,
+  'storage.js': 4_000,
+  'node.js': 4_000,
+  'react.js': 300,
+  'lifecycle.js': 400,
+};
 
 function run(program, ...args) {
   try {
@@ -29,7 +35,7 @@ test('no entry is larger than its limit', async (t) => {
       minify: true,
       format: 'esm',
       target: 'es2020',
-      external: ['react'],
+      external: ['react', 'node:*'],
       write: false,
     });
     const bytes = gzipSync(outputFiles[0].contents, { level: 9 }).length;

@@ -10,14 +10,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startServer } from '../../tests/conformance/kit/server.mjs';
 import { readStore } from '../../tests/conformance/kit/store.mjs';
-import {
-  createLocalProvider,
-  createReferenceProvider,
-  createRemoteProvider,
-  memoryStorage,
-} from '../dist/index.js';
+import { createLocalProvider, createReferenceProvider, createRemoteProvider } from '../dist/index.js';
 import { browserLifecycle, reactNativeLifecycle } from '../dist/lifecycle.js';
 import { fileStorage } from '../dist/node.js';
+import { memoryStorage } from '../dist/storage.js';
 
 const store = readStore();
 const bundledOf = (name) => {
@@ -140,6 +136,7 @@ test('a process killed while it writes leaves a whole cache', async (t) => {
   const program = `
     import { createRemoteProvider } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
     import { fileStorage } from ${JSON.stringify(new URL('../dist/node.js', import.meta.url).href)};
+    import { cacheIn } from ${JSON.stringify(new URL('../dist/storage.js', import.meta.url).href)};
     const inner = fileStorage(${JSON.stringify(folder)});
     let writes = Number(process.argv[1]);
     const storage = {
@@ -151,7 +148,7 @@ test('a process killed while it writes leaves a whole cache', async (t) => {
         return inner.setItem(key, value);
       },
     };
-    const provider = createRemoteProvider({ baseUrl: ${JSON.stringify(baseUrl)}, storage, namespace: 'k' });
+    const provider = createRemoteProvider({ baseUrl: ${JSON.stringify(baseUrl)}, storage: cacheIn(storage), namespace: 'k' });
     await provider.waitForReady();
   `;
   const start = (writes) => {

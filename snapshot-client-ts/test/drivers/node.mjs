@@ -5,8 +5,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fetchTransport, memoryStorage } from '../../dist/index.js';
+import { fetchTransport } from '../../dist/index.js';
 import { fileStorage } from '../../dist/node.js';
+import { memoryStorage } from '../../dist/storage.js';
 import { createSession } from './session.mjs';
 
 const kinds = { files: newFiles, memory: newMemory };

@@ -3,6 +3,7 @@
 // The platform gives the storage, the transport and `send`; clocks and timers are ours, so no scenario sleeps.
 
 import { createReferenceProvider, createRemoteProvider } from '../../dist/index.js';
+import { cacheIn } from '../../dist/storage.js';
 
 /**
  * A driver's session.
@@ -143,7 +144,7 @@ export function createSession(platform) {
       clock: clockOf(client),
       transport: transportOf(client),
       ...(bundled && { bundled }),
-      ...(where === 'device' && { storage: storageOf(client) }),
+      ...(where === 'device' && { storage: cacheIn(storageOf(client)) }),
     };
     if (flag === undefined) {
       client.provider = createRemoteProvider(settings);

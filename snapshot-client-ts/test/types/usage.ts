@@ -5,11 +5,10 @@ import {
   createReferenceProvider,
   createRemoteProvider,
   type ReferenceDataProvider,
-  type Storage,
 } from 'tablecast-client';
 import { reactNativeLifecycle } from 'tablecast-client/lifecycle';
 import { createReferenceHooks } from 'tablecast-client/react';
-import { asyncStorage, webStorage } from 'tablecast-client/storage';
+import { asyncStorage, cacheIn, type Storage, webStorage } from 'tablecast-client/storage';
 
 interface Tables {
   muscles: { id: string; label: string; category_id: string | null };
@@ -67,7 +66,7 @@ declare const AppState: {
 const plain: Storage = AsyncStorage;
 export const untyped: ReferenceDataProvider = createRemoteProvider({
   baseUrl: 'https://cdn.example.org/reference',
-  storage: asyncStorage(AsyncStorage) ?? plain,
+  storage: asyncStorage(AsyncStorage) ?? cacheIn(plain),
   lifecycle: reactNativeLifecycle(AppState),
 });
 const anything: unknown = untyped.getSnapshot()?.table('whatever')[0].any;
