@@ -1,8 +1,8 @@
 //! Removing what no kept version names: `publisher prune`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use pretty_assertions::assert_eq;
@@ -309,6 +309,66 @@ async fn a_prune_that_lost_its_lock_removes_nothing_more() {
     // The one that it was about to remove.
     assert_eq!(ledger.sequences(), [2, 3, 4]);
     ledger.resolves();
+}
+
+/// The folders in the order in which files went from them, or they were made durable.
+async fn steps_of_a_prune(ledger: &Ledger) -> Vec<(Step, String)> {
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let disk = Disk::with_hook({
+        let (steps, root) = (Arc::clone(&steps), ledger.root.clone());
+        move |step, path| {
+            let folder = match step {
+                Step::SyncFolder => path,
+                Step::Remove => path.parent().unwrap(),
+                _ => return Ok(()),
+            };
+            let folder = folder.strip_prefix(&root).unwrap().iter().next();
+            let folder = folder.map_or(String::new(), |name| name.to_string_lossy().into_owned());
+            steps.lock().unwrap().push((step, folder));
+            Ok(())
+        }
+    });
+    Act::Prune(1, 0).run(disk, &ledger.root).await.unwrap();
+    let steps = steps.lock().unwrap();
+    steps.clone()
+}
+
+#[tokio::test]
+async fn what_names_is_gone_for_good_before_what_is_named_goes() {
+    let ledger = published(4).await;
+    let steps = steps_of_a_prune(&ledger).await;
+    let first = |step, folder: &str| {
+        let found = steps
+            .iter()
+            .position(|(at, name)| (*at, &name[..]) == (step, folder));
+        found.unwrap_or_else(|| panic!("no {step:?} of {folder:?} in {steps:?}"))
+    };
+    let last = |step, folder: &str| {
+        let found = steps
+            .iter()
+            .rposition(|(at, name)| (*at, &name[..]) == (step, folder));
+        found.unwrap_or_else(|| panic!("no {step:?} of {folder:?} in {steps:?}"))
+    };
+    // A swap that had not been made durable would bring back what the first page names.
+    assert!(
+        first(Step::SyncFolder, "") < first(Step::Remove, "versions"),
+        "{steps:?}"
+    );
+    for (naming, named) in [
+        ("versions", "manifests"),
+        ("manifests", "tables"),
+        ("manifests", "bootstrap"),
+    ] {
+        let (gone, next) = (last(Step::Remove, naming), first(Step::Remove, named));
+        let durable = (gone..next).any(|at| steps[at] == (Step::SyncFolder, naming.to_owned()));
+        assert!(durable, "{naming} before {named}: {steps:?}");
+    }
+    for folder in ["tables", "bootstrap"] {
+        assert!(
+            last(Step::Remove, folder) < last(Step::SyncFolder, folder),
+            "{steps:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -6,13 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 use publisher::error::Error;
+use publisher::fetch::{Directory, Origin};
 use publisher::prune::{Keep, prune};
 use publisher::publish::{Rendered, RenderedObject, Terms, publish};
 use publisher::rollback::{resume, rollback};
 use publisher::spool::{Spool, Staging};
 use publisher::store::{DirectoryStore, Disk, Store, StoreError};
+use publisher::verify::verify;
 use serde_json::Value;
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, Digest, DigestWriter, Encoding, FORMAT_VERSION,
@@ -122,7 +125,7 @@ const GENERATED_AT: &str = "2026-02-24T13:12:04Z";
 /// with variants that is another in each state.
 fn render(seq: u64, staging: &Staging) -> io::Result<Rendered> {
     let of = |count: usize, prefix: String| {
-        (0..count).map(move |i| format!(r#"{{"id":"{prefix}{i}"}}"#))
+        (0..count).map(move |i| format!(r#"{{"id":"{prefix}{i:03}"}}"#))
     };
     let states: [(&str, Vec<String>); 2] = [
         ("grips", of(3, "GRIP".to_owned()).collect()),
@@ -233,6 +236,19 @@ impl Ledger {
     pub fn resolves(&self) -> Option<((u64, u64), String)> {
         let walk = walk(&self.root).unwrap_or_else(|missed| panic!("{missed}"));
         walk.current
+    }
+
+    /// `publisher verify --all` finds no fault; nor does [`walk`].
+    #[track_caller]
+    pub fn is_sound(&self, context: &str) {
+        self.resolves();
+        if !self.path("version.json").exists() {
+            return;
+        }
+        let origin = Origin::Directory(Directory::new(&self.root));
+        let report = verify(&origin, true, &ProgressBar::hidden()).unwrap();
+        let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults, [""; 0], "{context}");
     }
 
     /// Files that nothing public names, and what is left in the staging folder.

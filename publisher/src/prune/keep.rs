@@ -23,14 +23,21 @@ impl Keep {
     pub(super) fn chosen(&self, history: &History, now: Timestamp) -> BTreeSet<(u64, u64)> {
         let versions = &history.versions;
         let ends = ends(versions, now);
-        let mut chosen: BTreeSet<_> = versions
+        let needed = versions
             .iter()
             .zip(ends)
             .enumerate()
             .filter(|(index, (_, end))| *index < self.newest || self.is_recent(*end, now))
-            .map(|(_, (version, _))| version.order())
+            .map(|(_, (version, _))| version.order());
+        let oldest = needed
+            .chain(history.current.iter().map(Version::order))
+            .min();
+        // From there on all of them, so that the history has no gap.
+        let mut chosen: BTreeSet<_> = versions
+            .iter()
+            .map(Version::order)
+            .filter(|order| oldest.is_some_and(|oldest| *order >= oldest))
             .collect();
-        chosen.extend(history.current.iter().map(Version::order));
         keep_targets(versions, &mut chosen);
         chosen
     }
@@ -168,7 +175,7 @@ mod tests {
         check(&daily(3), 1, DAY, "2026-03-01T00:00:00Z", &[1, 2, 3]);
         let mut history = daily(3);
         history.versions[1].published_at = "yesterday".to_owned();
-        check(&history, 1, DAY, "2027-01-01T00:00:00Z", &[1, 3]);
+        check(&history, 1, DAY, "2027-01-01T00:00:00Z", &[1, 2, 3]);
     }
 
     #[test]
@@ -183,7 +190,7 @@ mod tests {
     fn the_current_version_is_kept_also_where_a_newer_page_was_never_swapped_to() {
         let mut history = daily(5);
         history.current = Some(history.versions[2].clone());
-        check(&history, 1, DAY, "2027-01-01T00:00:00Z", &[3, 5]);
+        check(&history, 1, DAY, "2027-01-01T00:00:00Z", &[3, 4, 5]);
         history.current = None;
         check(&history, 1, DAY, "2027-01-01T00:00:00Z", &[5]);
     }
