@@ -15,7 +15,7 @@ const LARGER_ROWS: u64 = 24_000;
 const MAX_GROWTH_MB: u64 = 8;
 
 #[test]
-fn the_memory_of_seed_and_publish_does_not_grow_with_a_table() {
+fn the_memory_of_a_command_does_not_grow_with_a_table() {
     let smaller = peaks_with(SMALLER_ROWS);
     let larger = peaks_with(LARGER_ROWS);
     for ((command, before), (_, after)) in smaller.iter().zip(&larger) {
@@ -102,11 +102,24 @@ fn peaks_with(rows: u64) -> Vec<(&'static str, u64)> {
     );
     let (publish, report) = peak_of(&project, &["publish"]);
     expect(&report, &json!({"rows": rows, "outcome": "changed"}));
+    let (verify, report) = peak_of(&project, &["verify", "--all"]);
+    expect(&report["checked"], &json!({"rows": rows, "variants": 6}));
+    // A row that is gone shifts all others, and one of them is another.
+    project.database.execute(
+        "DELETE FROM items WHERE id = 'ITEM_000000';
+         UPDATE items SET label = 'Another' WHERE id = 'ITEM_000009'",
+    );
+    project.run(&["publish", "--quiet"]).succeeded();
+    let (diff, report) = peak_of(&project, &["diff"]);
+    let counts = json!({"removed": 1, "changed": 1, "added": 0, "unchanged": rows - 2});
+    expect(&report["totals"]["rows"], &counts);
     vec![
         ("seed", seed),
         ("seed --recheck", recheck),
         ("seed, unchanged", gate),
         ("publish", publish),
+        ("verify", verify),
+        ("diff", diff),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Verifying a snapshot: what is sound passes, and no damage does.
 
 mod damage;
+mod forged;
 mod served;
 
 use std::path::Path;
