@@ -57,6 +57,45 @@ fn what_was_published_verifies_to_the_last_version() {
     assert_eq!(objects, files.count() as u64 - pages_and_pointer);
 }
 
+// What a kept rollback leads to stays, and what lay between goes.
+#[test]
+fn a_history_that_was_pruned_verifies_to_what_a_rollback_leads_to() {
+    let project = Project::new(&["CREATE TABLE t (id integer PRIMARY KEY);", &tracked(&["t"])]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    for id in 1..5 {
+        project
+            .database
+            .execute(&format!("INSERT INTO t VALUES ({id})"));
+        project.run(&["publish", "--quiet"]).succeeded();
+    }
+    project
+        .run(&["rollback", "--to", "2", "--quiet"])
+        .succeeded();
+    project
+        .run(&["prune", "--keep", "1", "--min-age", "0s", "--quiet"])
+        .succeeded();
+    let checked = project.json(&["verify", "--all"]);
+    assert_eq!(checked["checked"]["versions"], 2);
+    assert_eq!(checked["notes"], serde_json::json!([]));
+    let epoch = project.version()["epoch"].to_string();
+    let page = format!("snapshots/versions/{epoch}-2.json");
+    let target = std::fs::read_to_string(project.path(&page)).unwrap();
+    // The rollback says that its content is that of the page.
+    let hash = project.manifest_hash(2);
+    let other = format!("{}{}", &hash[1..], &hash[..1]);
+    project.file(&page, target.replace(&hash, &other));
+    assert_eq!(
+        faults_of(&project, &project.path("snapshots")),
+        [
+            format!("fault: manifests/{other}.json: is missing, though version {epoch}-2 names it"),
+            format!(
+                "fault: versions/{epoch}-5.json: is not the content of {epoch}-2, to which it rolls back: \
+                 expected {other}, found {hash}"
+            ),
+        ]
+    );
+}
+
 fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

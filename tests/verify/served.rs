@@ -11,7 +11,9 @@ use std::thread;
 
 use pretty_assertions::assert_eq;
 
-use crate::support::{Project, tracked};
+use snapshot_server::{Listen, Options, TlsFiles};
+
+use crate::support::{Finished, Project, repository, tracked};
 
 // Two tables, one of which is large enough for variants, in two versions.
 fn published() -> Project {
@@ -81,6 +83,41 @@ fn what_our_server_serves_verifies_and_can_be_read_like_a_folder() {
         assert_eq!(over_http.stdout, from_folder.stdout);
         assert!(!over_http.stdout.is_empty());
     }
+}
+
+#[test]
+fn over_tls_the_servers_certificate_is_checked() {
+    let project = published();
+    let certificates = repository().join("snapshot-server/tests/http/certificates");
+    let any_port: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let mut options = Options::new(project.path("snapshots"), any_port);
+    options.listen = vec![Listen::Https(any_port)];
+    options.tls = Some(TlsFiles {
+        certificate: certificates.join("first.pem"),
+        key: certificates.join("first-key.pem"),
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(snapshot_server::bind(options)).unwrap();
+    // The certificate is for a name, not for an address.
+    let url = format!("https://localhost:{}", server.local_addr().port());
+    runtime.spawn(server.run(std::future::pending()));
+    let verify = |trusted: &str| {
+        let mut command = project.command(&["verify", "--all", "--strict", "--quiet", &url]);
+        command.env("SSL_CERT_FILE", certificates.join(trusted));
+        Finished::of(command.output().unwrap())
+    };
+    let sound = verify("first.pem");
+    assert_eq!(
+        (sound.status, sound.stdout.as_str()),
+        (Some(0), ""),
+        "{}",
+        sound.stderr
+    );
+    verify("second.pem").failed_with(&format!(
+        "error: failed to fetch {url}/version.json\n  \
+         caused by: invalid peer certificate: BadSignature\n  \
+         hint: let the server show one that the system trusts, or name a file of trusted ones in SSL_CERT_FILE\n"
+    ));
 }
 
 // --- a server that does what a test says ---

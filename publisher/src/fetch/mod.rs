@@ -110,6 +110,9 @@ impl FetchError {
             Self::Failed { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
                 Some("is the server running, and is the port right?")
             }
+            Self::Failed { source, .. } if source.to_string().contains("certificate") => Some(
+                "let the server show one that the system trusts, or name a file of trusted ones in SSL_CERT_FILE",
+            ),
             Self::Certificates(_) => {
                 Some("install the system's certificates, or name a file of them in SSL_CERT_FILE")
             }
