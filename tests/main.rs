@@ -16,6 +16,7 @@ mod embedded_postgres;
 mod failing_seed;
 mod faults;
 mod fixtures;
+mod guards;
 mod history;
 mod killed;
 mod migrate;

@@ -251,7 +251,7 @@ fn an_active_row_that_points_at_an_inactive_one_is_refused_by_name() {
         "error: models: row \"bad\": column \"maker, made\": points at \"B\", \"2\" in makers, which is not active\n\
          error: models: row \"bad\": column \"next\": points at \"old\" in models, which is not active\n\
          error: parts: row \"2\": column \"model\": points at \"old\" in models, which is not active\n\
-         error: 3 problems in the database; nothing was published\n",
+         error: 3 problems in the database; nothing was published; if that is meant, allow it by --allow-broken-references models=2 --allow-broken-references parts=1\n",
     );
     assert!(!project.path("snapshots/version.json").exists());
 

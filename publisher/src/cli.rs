@@ -190,6 +190,7 @@ impl Common {
                 .unwrap_or_else(|| PathBuf::from(default))
         };
         let schema_version = out.schema_version.or(file.schema_version);
+        let limits = file.limits();
         Ok(Config {
             database_url: self.database_url.clone().filter(|url| !url.is_empty()),
             schema: self
@@ -207,6 +208,7 @@ impl Common {
             note_prefix: Some(file.note_prefix.unwrap_or_else(|| "_".to_owned()))
                 .filter(|prefix| !prefix.is_empty()),
             max_deactivation_percent: file.max_deactivation_percent.unwrap_or(50),
+            limits,
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
             tables: file.tables,

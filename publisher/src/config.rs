@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use snapshot_format::SchemaVersion;
 
+use crate::guard::{Allowances, Guards, Limits};
 use crate::schema::{Schema, Table};
 use crate::suggest::closest;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub note_prefix: Option<String>,
     /// How many per cent of a table's active seed rows one run may deactivate.
     pub max_deactivation_percent: u8,
+    /// What a publication may do to a table without settings of its own.
+    pub limits: Limits,
     /// How long to wait for a lock.
     pub lock_timeout: Duration,
     /// How long one statement may take.
@@ -67,6 +70,16 @@ pub struct TableConfig {
     pub bootstrap: Option<bool>,
     /// The same as at the top, for this table.
     pub max_deactivation_percent: Option<u8>,
+    /// The same as at the top, for this table.
+    pub min_rows: Option<u64>,
+    /// The same as at the top, for this table.
+    pub max_removed_percent: Option<u8>,
+    /// The same as at the top, for this table.
+    pub max_changed_percent: Option<u8>,
+    /// The same as at the top, for this table.
+    pub max_broken_references: Option<u64>,
+    /// Whether the table may be gone from one publication to the next.
+    pub may_vanish: bool,
 }
 
 /// `tablecast.toml` as it is written.
@@ -91,6 +104,14 @@ pub struct ConfigFile {
     pub note_prefix: Option<String>,
     /// See [`Config::max_deactivation_percent`].
     pub max_deactivation_percent: Option<u8>,
+    /// The fewest rows that a published table must have.
+    pub min_rows: Option<u64>,
+    /// How many per cent of a table's published rows one publication may remove.
+    pub max_removed_percent: Option<u8>,
+    /// How many per cent of them it may give other values.
+    pub max_changed_percent: Option<u8>,
+    /// How many of a table's active rows may point at inactive ones.
+    pub max_broken_references: Option<u64>,
     /// See [`Config::tables`].
     pub tables: BTreeMap<String, TableConfig>,
 }
@@ -115,8 +136,8 @@ pub enum ConfigError {
         source: Box<toml::de::Error>,
     },
     /// A percentage above 100.
-    #[error("tablecast.toml: max_deactivation_percent is {0}; it goes from 0 to 100")]
-    Percent(u8),
+    #[error("tablecast.toml: {0} is {1}; it goes from 0 to 100")]
+    Percent(&'static str, u8),
     /// Settings for a table or a column that is not there.
     #[error("tablecast.toml: {0}")]
     Unknown(String),
@@ -181,18 +202,12 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Unknown`], [`ConfigError::Percent`].
     pub fn check(&self, schema: &Schema) -> Result<(), ConfigError> {
-        let own = self
-            .tables
-            .values()
-            .filter_map(|table| table.max_deactivation_percent);
-        if let Some(percent) = own
-            .chain([self.max_deactivation_percent])
-            .find(|p| *p > 100)
-        {
-            return Err(ConfigError::Percent(percent));
-        }
+        self.check_percentages()?;
         for (key, settings) in &self.tables {
             let Some(table) = schema.table(key) else {
+                if settings.may_vanish {
+                    continue;
+                }
                 let known = closest(key, schema.tables.iter().map(|table| table.key.as_str()));
                 let message = format!("[tables.{key}]: no table has that key{}", instead(known));
                 return Err(ConfigError::Unknown(message));
@@ -214,6 +229,76 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+impl Config {
+    fn check_percentages(&self) -> Result<(), ConfigError> {
+        let own = self.tables.values().flat_map(|table| {
+            [
+                (DEACTIVATION, table.max_deactivation_percent),
+                (REMOVED, table.max_removed_percent),
+                (CHANGED, table.max_changed_percent),
+            ]
+        });
+        let all = own.filter_map(|(name, percent)| Some((name, percent?)));
+        let mut all = all.chain([
+            (DEACTIVATION, self.max_deactivation_percent),
+            (REMOVED, self.limits.max_removed_percent),
+            (CHANGED, self.limits.max_changed_percent),
+        ]);
+        match all.find(|(_, percent)| *percent > 100) {
+            Some((name, percent)) => Err(ConfigError::Percent(name, percent)),
+            None => Ok(()),
+        }
+    }
+
+    /// The guards of a publication.
+    pub fn guards(&self, allowed: Allowances) -> Guards {
+        let limits = |settings: &TableConfig| Limits {
+            min_rows: settings.min_rows.unwrap_or(self.limits.min_rows),
+            max_removed_percent: settings
+                .max_removed_percent
+                .unwrap_or(self.limits.max_removed_percent),
+            max_changed_percent: settings
+                .max_changed_percent
+                .unwrap_or(self.limits.max_changed_percent),
+            max_broken_references: settings
+                .max_broken_references
+                .unwrap_or(self.limits.max_broken_references),
+            may_vanish: settings.may_vanish,
+        };
+        let tables = self.tables.iter();
+        let own = tables.filter_map(|(key, table)| Some((key.parse().ok()?, limits(table))));
+        Guards {
+            default: self.limits,
+            limits: own.collect(),
+            allowed,
+        }
+    }
+}
+
+const DEACTIVATION: &str = "max_deactivation_percent";
+const REMOVED: &str = "max_removed_percent";
+const CHANGED: &str = "max_changed_percent";
+
+impl ConfigFile {
+    /// See [`Config::limits`].
+    pub fn limits(&self) -> Limits {
+        let usual = Limits::default();
+        Limits {
+            min_rows: self.min_rows.unwrap_or(usual.min_rows),
+            max_removed_percent: self
+                .max_removed_percent
+                .unwrap_or(usual.max_removed_percent),
+            max_changed_percent: self
+                .max_changed_percent
+                .unwrap_or(usual.max_changed_percent),
+            max_broken_references: self
+                .max_broken_references
+                .unwrap_or(usual.max_broken_references),
+            may_vanish: false,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a command ends with, when it does not end well: what was tried, why it failed,
 //! what may help.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -49,7 +50,7 @@ pub enum Error {
         /// Where they are: `json-source`, `the database`.
         what: String,
         /// What did not happen: `nothing was seeded`.
-        outcome: &'static str,
+        outcome: Cow<'static, str>,
     },
     /// The files could not be seeded.
     #[error(transparent)]
@@ -62,7 +63,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// The snapshot could not be made public.
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Publish(PublishError),
     /// The store could not be turned back.
     #[error(transparent)]
     Rollback(RollbackError),
@@ -139,7 +140,7 @@ impl Error {
             count: faults.len(),
             problems: faults.into_iter().map(problem).collect(),
             what,
-            outcome,
+            outcome: outcome.into(),
         }
     }
 
@@ -213,7 +214,7 @@ impl From<SeedError> for Error {
                 count: problems.len(),
                 problems,
                 what: "the source".to_owned(),
-                outcome: "nothing was seeded",
+                outcome: "nothing was seeded".into(),
             },
             other => Self::Seed(other),
         }
@@ -223,13 +224,41 @@ impl From<SeedError> for Error {
 impl From<SnapshotError> for Error {
     fn from(error: SnapshotError) -> Self {
         match error {
-            SnapshotError::Refused(problems) => Self::Problems {
+            SnapshotError::Refused { problems, flags } => Self::Problems {
                 count: problems.len(),
                 problems,
                 what: "the database".to_owned(),
-                outcome: "nothing was published",
+                outcome: format!(
+                    "nothing was published; if that is meant, allow it by {}",
+                    flags.join(" ")
+                )
+                .into(),
             },
             other => Self::Snapshot(other),
+        }
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Refused(problems) => Self::Problems {
+                count: problems.len(),
+                problems,
+                what: "the snapshot".to_owned(),
+                outcome: "nothing was published".into(),
+            },
+            PublishError::PublicDamaged(fault) => Self::damaged(
+                vec![fault],
+                "the store".to_owned(),
+                "nothing was published, because nothing tells what would change; restore that file, or begin a new store in an empty folder",
+            ),
+            PublishError::Damaged(faults) => Self::damaged(
+                faults,
+                "the store".to_owned(),
+                "nothing was published; remove those files and publish again",
+            ),
+            other => Self::Publish(other),
         }
     }
 }
@@ -238,7 +267,7 @@ impl From<RollbackError> for Error {
     fn from(error: RollbackError) -> Self {
         match error {
             RollbackError::Resolve(error) => Self::Resolve(error),
-            RollbackError::Publish(error) => Self::Publish(error),
+            RollbackError::Publish(error) => error.into(),
             RollbackError::Damaged { version, faults } => Self::damaged(
                 faults,
                 format!("version {}", name(version)),

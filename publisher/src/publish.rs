@@ -18,6 +18,7 @@
 //! completes that publication before it begins its own. So no page is ever overwritten,
 //! the sequence has neither gap nor repeat, and a lost `version.json` comes back.
 
+mod changes;
 mod error;
 mod last;
 mod missing;
@@ -28,6 +29,7 @@ mod variants;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,10 +39,12 @@ use snapshot_format::{
     Digest, DigestWriter, FORMAT_VERSION, Key, Manifest, ObjectHash, ObjectRef, TableKey, Version,
 };
 
+use self::changes::Changes;
 pub use self::error::PublishError;
 pub(crate) use self::last::{Last, complete};
 pub use self::outcome::{Event, Published, Timings};
 pub use self::read_back::Fault;
+use crate::guard::Guards;
 use crate::spool::Spool;
 use crate::store::Store;
 
@@ -93,19 +97,25 @@ impl RenderedObject {
 }
 
 /// How a state is to be published.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Becomes the version's `publishedAt`, and the store's epoch where this is its first
     /// publication.
     pub now: Timestamp,
     /// Whether to publish over a rollback that holds publishing back.
     pub force: bool,
+    /// What the publication may do to what is public; `None` for everything.
+    pub guards: Option<Guards>,
 }
 
 impl Terms {
-    /// The usual ones.
+    /// Without force, and without guards.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, force: false }
+        Self {
+            now,
+            force: false,
+            guards: None,
+        }
     }
 }
 
@@ -113,8 +123,9 @@ impl Terms {
 ///
 /// # Errors
 /// Where the store cannot take it or holds what this program did not write. Whatever
-/// was put so far stays and is not put again by the next run. [`PublishError::Held`],
-/// with nothing put, where the last publication is a rollback.
+/// was put so far stays and is not put again by the next run. With nothing put:
+/// [`PublishError::Held`] where the last publication is a rollback,
+/// [`PublishError::Refused`] where a guard stops this one.
 pub async fn publish(
     rendered: Rendered,
     store: &impl Store,
@@ -138,9 +149,13 @@ pub async fn publish(
             false => Published::Unchanged { version: last },
         }),
         last => {
-            check_hold(last.as_ref(), &version, terms)?;
+            check_hold(last.as_ref(), &version, &terms)?;
+            if let Some(guards) = &terms.guards {
+                check_guards(store, last.as_ref(), &manifest, &objects, guards).await?;
+            }
             let objects = put_objects(store, objects, Arc::new(progress)).await?;
             let start = Instant::now();
+            check_objects(store, &manifest).await?;
             put_manifest(store, &version, bytes).await?;
             announce(store, &version).await?;
             Ok(Published::Changed {
@@ -162,7 +177,7 @@ fn is_same_state(last: &Version, next: &Version) -> bool {
 }
 
 // A rollback is undone by a person, never by the next run.
-fn check_hold(last: Option<&Version>, next: &Version, terms: Terms) -> Result<(), PublishError> {
+fn check_hold(last: Option<&Version>, next: &Version, terms: &Terms) -> Result<(), PublishError> {
     match last.and_then(|last| last.rollback.map(|target| (last, target))) {
         Some((last, target)) if !terms.force => Err(PublishError::Held {
             version: last.order(),
@@ -171,6 +186,37 @@ fn check_hold(last: Option<&Version>, next: &Version, terms: Terms) -> Result<()
             refused: next.reference_version,
         }),
         _ => Ok(()),
+    }
+}
+
+async fn check_guards(
+    store: &impl Store,
+    last: Option<&Version>,
+    next: &Manifest,
+    objects: &[RenderedObject],
+    guards: &Guards,
+) -> Result<(), PublishError> {
+    let reasons = match last {
+        None => guards.judge(None, next, &BTreeMap::new()),
+        Some(last) => {
+            let changes = changes::changes(store, last, next, objects).await;
+            let Changes { public, rows } = changes.map_err(PublishError::PublicDamaged)?;
+            guards.judge(Some(&public), next, &rows)
+        }
+    };
+    match reasons.is_empty() {
+        true => Ok(()),
+        false => Err(PublishError::Refused(reasons)),
+    }
+}
+
+// What is about to be named is read as a reader would, also what lay there before: a disk
+// may have lost it since.
+async fn check_objects(store: &impl Store, manifest: &Manifest) -> Result<(), PublishError> {
+    let faults = read_back::read_back_objects(store, manifest).await;
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(PublishError::Damaged(faults)),
     }
 }
 

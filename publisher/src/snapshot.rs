@@ -13,6 +13,7 @@ use snapshot_format::{
 
 use crate::config::Config;
 use crate::database::{ReadError, SnapshotReader, TableVersion};
+use crate::guard::Guards;
 use crate::progress::Progress;
 use crate::publish::{Rendered, RenderedObject};
 use crate::schema::{Schema, Table};
@@ -28,7 +29,12 @@ pub enum SnapshotError {
     Read(#[from] ReadError),
     /// It would mislead its readers.
     #[error("the database holds what must not be published")]
-    Refused(Vec<Problem>),
+    Refused {
+        /// The active rows that point at inactive ones.
+        problems: Vec<Problem>,
+        /// The flags that allow exactly these.
+        flags: Vec<String>,
+    },
     /// Nothing tells which state it is.
     #[error("the database has no reference_metadata, from which the reference version is taken")]
     Untracked,
@@ -42,9 +48,7 @@ impl SnapshotError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read(error) => error.hint(),
-            Self::Refused(_) => {
-                Some("activate the rows that are pointed at, or deactivate those that point".to_owned())
-            }
+            Self::Refused { .. } => None,
             Self::Untracked => Some(
                 "write the missing migration by `publisher migrate --print-triggers`, then apply it"
                     .to_owned(),
@@ -64,6 +68,7 @@ pub async fn render_snapshot(
     reader: &SnapshotReader<'_>,
     config: &Config,
     schema: &Schema,
+    guards: &Guards,
     staging: &Staging,
     progress: Progress,
 ) -> Result<Rendered, SnapshotError> {
@@ -72,13 +77,7 @@ pub async fn render_snapshot(
     }
     let versions = reader.versions(config).await.map_err(ReadError::from)?;
     let header = header(config, &versions).ok_or(SnapshotError::Untracked)?;
-    let broken = reader
-        .broken_references(schema)
-        .await
-        .map_err(ReadError::from)?;
-    if !broken.is_empty() {
-        return Err(SnapshotError::Refused(broken));
-    }
+    check_references(reader, schema, guards).await?;
     let out = Spools {
         staging,
         bar: progress.step("render"),
@@ -120,6 +119,26 @@ struct Spools<'s> {
 impl Spools<'_> {
     fn spool(&self) -> Output {
         WriteBehind::new(DigestWriter::new(Spool::new(self.staging)))
+    }
+}
+
+async fn check_references(
+    reader: &SnapshotReader<'_>,
+    schema: &Schema,
+    guards: &Guards,
+) -> Result<(), SnapshotError> {
+    let broken = reader.broken_references(schema).await;
+    let (mut problems, mut flags) = (Vec::new(), Vec::new());
+    for (table, broken) in broken.map_err(ReadError::from)? {
+        let count = broken.len() as u64;
+        if !guards.may_break(&table, count) {
+            flags.push(format!("--allow-broken-references {table}={count}"));
+            problems.extend(broken);
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(SnapshotError::Refused { problems, flags }),
     }
 }
 

@@ -190,6 +190,7 @@ fn config(things: TableConfig) -> Config {
         ignore_files: Default::default(),
         note_prefix: Some("_".to_owned()),
         max_deactivation_percent: 50,
+        limits: Default::default(),
         lock_timeout: Duration::from_secs(30),
         statement_timeout: Duration::from_secs(60),
         tables: BTreeMap::from([("things".to_owned(), things)]),

@@ -99,7 +99,11 @@ impl Act {
             })?;
             let force = matches!(self, Self::PublishForced(_));
             let now = clock();
-            let published = publish(rendered, &store, Terms { now, force }, |_| {}).await?;
+            let terms = Terms {
+                force,
+                ..Terms::at(now)
+            };
+            let published = publish(rendered, &store, terms, |_| {}).await?;
             return Ok(published.version().order());
         }
         let store = DirectoryStore::open_existing_on(disk, root, PATIENCE, |_| {}).await?;

@@ -144,7 +144,7 @@ pub(super) fn refuse(problems: Problems, config: &Config, outcome: &'static str)
         problems: problems.into_sorted(),
         count,
         what,
-        outcome,
+        outcome: outcome.into(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod diff;
+pub mod guards;
 pub mod history;
 pub mod migrate;
 pub mod prune;

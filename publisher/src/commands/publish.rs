@@ -1,12 +1,15 @@
 //! `publisher publish`
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Instant;
 
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use snapshot_format::TableKey;
 
+use super::guards::GuardFlags;
 use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
@@ -25,6 +28,8 @@ pub struct PublishArgs {
     out: OutFlags,
     #[command(flatten)]
     force: ForceFlag,
+    #[command(flatten)]
+    guards: GuardFlags,
 }
 
 /// What a publication did.
@@ -50,9 +55,22 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
     let mut database = open_database(&config, &args.common, "publish").await?;
-    let report = publish_database(&mut database, &config, &args.common, &args.force).await?;
+    let terms = PublishTerms {
+        force: &args.force,
+        guards: &args.guards,
+        deactivation: BTreeMap::new(),
+    };
+    let report = publish_database(&mut database, &config, &args.common, terms).await?;
     args.common.print_json(&report)?;
     Ok(database.close().await?)
+}
+
+/// How to publish, by the flags of a command.
+pub(super) struct PublishTerms<'a> {
+    pub(super) force: &'a ForceFlag,
+    pub(super) guards: &'a GuardFlags,
+    /// What the seed of the same run was allowed.
+    pub(super) deactivation: BTreeMap<TableKey, u64>,
 }
 
 /// The step itself, which `run` takes too.
@@ -60,7 +78,7 @@ pub(super) async fn publish_database(
     database: &mut Database,
     config: &Config,
     common: &Common,
-    force: &ForceFlag,
+    terms: PublishTerms<'_>,
 ) -> Result<PublishReport, Error> {
     let start = Instant::now();
     // The store first: whoever holds it decides alone which state comes next.
@@ -71,15 +89,23 @@ pub(super) async fn publish_database(
     let schema = read_schema(database.client(), config).await?;
     config.check(&schema)?;
     warn_of_missing_triggers(common, &schema);
+    let allowed = terms.guards.allowances(&schema, terms.deactivation)?;
+    let guards = config.guards(allowed);
     let rendering = Instant::now();
     let rendered = {
         let reader = SnapshotReader::begin(database.client()).await?;
         let progress = common.progress();
-        render_snapshot(&reader, config, &schema, store.staging(), progress).await?
+        let staging = store.staging();
+        render_snapshot(&reader, config, &schema, &guards, staging, progress).await?
     };
     let render_ms = millis(rendering);
     let (tables, rows) = size_of(&rendered);
-    let published = put(rendered, &store, common, force).await?;
+    let terms = Terms {
+        now: Timestamp::now(),
+        force: terms.force.force,
+        guards: Some(guards),
+    };
+    let published = put(rendered, &store, common, terms).await?;
     let report = PublishReport {
         published,
         tables,
@@ -95,12 +121,8 @@ async fn put(
     rendered: Rendered,
     store: &impl Store,
     common: &Common,
-    force: &ForceFlag,
+    terms: Terms,
 ) -> Result<Published, Error> {
-    let terms = Terms {
-        now: Timestamp::now(),
-        force: force.force,
-    };
     let bar = common.progress().bytes("publish", 1);
     let shown = bar.clone();
     let published = publish(rendered, store, terms, move |step| match step {

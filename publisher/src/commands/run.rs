@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use clap::Args;
 use serde::Serialize;
 
+use super::guards::GuardFlags;
 use super::migrate::migrate_database;
 use super::open_database;
-use super::publish::{PublishReport, publish_database};
+use super::publish::{PublishReport, PublishTerms, publish_database};
 use super::seed::{SeedFlags, seed_database};
 use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
@@ -29,6 +30,8 @@ pub struct RunArgs {
     seed: SeedFlags,
     #[command(flatten)]
     force: ForceFlag,
+    #[command(flatten)]
+    guards: GuardFlags,
 
     /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
@@ -56,7 +59,12 @@ pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     args.common.say(&format!("database: {}\n", database.target));
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
     let seed = seed_database(&mut database, &config, &args.common, &args.seed, false).await?;
-    let publish = publish_database(&mut database, &config, &args.common, &args.force).await?;
+    let terms = PublishTerms {
+        force: &args.force,
+        guards: &args.guards,
+        deactivation: args.seed.allowed_deactivation(),
+    };
+    let publish = publish_database(&mut database, &config, &args.common, terms).await?;
     // Serving needs no database.
     database.close().await?;
     args.common.print_json(&RunReport {

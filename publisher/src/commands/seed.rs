@@ -1,5 +1,6 @@
 //! `publisher seed`
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use clap::Args;
@@ -43,6 +44,11 @@ pub struct SeedFlags {
 }
 
 impl SeedFlags {
+    /// How many rows of which tables may be deactivated.
+    pub(super) fn allowed_deactivation(&self) -> BTreeMap<TableKey, u64> {
+        self.allow_deactivation.iter().cloned().collect()
+    }
+
     // A misspelt table is a mistake of the command line, whatever the files hold.
     fn check(&self, schema: &Schema) -> Result<(), Error> {
         let keys = self.allow_deactivation.iter().map(|(key, _)| key);
@@ -101,7 +107,7 @@ pub(super) async fn seed_database(
     }
     let options = SeedOptions {
         dry_run,
-        allow_deactivation: flags.allow_deactivation.iter().cloned().collect(),
+        allow_deactivation: flags.allowed_deactivation(),
     };
     let client = database.client();
     let tables = &validated.tables;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use serde::Serialize;
+use snapshot_format::TableKey;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
@@ -87,23 +88,33 @@ impl<'c> SnapshotReader<'c> {
         reference_versions(&self.tx, &config.schema).await
     }
 
-    /// Active rows that point at inactive ones: an app would look up what it never gets.
+    /// Active rows that point at inactive ones, by the table that holds them: an app would
+    /// look up what it never gets. Of each foreign key, the first thousand.
     ///
     /// # Errors
     /// Where a query fails.
-    pub async fn broken_references(&self, schema: &Schema) -> Result<Vec<Problem>, DatabaseError> {
-        let mut problems = Vec::new();
+    pub async fn broken_references(
+        &self,
+        schema: &Schema,
+    ) -> Result<BTreeMap<TableKey, Vec<Problem>>, DatabaseError> {
+        let mut by_table: BTreeMap<TableKey, Vec<Problem>> = BTreeMap::new();
         for table in &schema.tables {
             for foreign_key in &table.foreign_keys {
                 let Some(target) = schema.table(foreign_key.target.as_str()) else {
                     continue;
                 };
                 if target.has_is_active() {
-                    problems.extend(self.broken_by(table, foreign_key, target).await?);
+                    let broken = self.broken_by(table, foreign_key, target).await?;
+                    if !broken.is_empty() {
+                        by_table
+                            .entry(table.key.clone())
+                            .or_default()
+                            .extend(broken);
+                    }
                 }
             }
         }
-        Ok(problems)
+        Ok(by_table)
     }
 
     async fn broken_by(

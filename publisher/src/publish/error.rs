@@ -2,7 +2,9 @@
 
 use snapshot_format::{ReferenceVersion, VersionError};
 
+use super::Fault;
 use crate::history::name;
+use crate::source::Problem;
 use crate::store::{StoreError, hint_for};
 
 /// Why a snapshot was not made public. The old version is then still in place, whole.
@@ -26,6 +28,15 @@ pub enum PublishError {
         /// The state that was not published.
         refused: ReferenceVersion,
     },
+    /// A guard stops it.
+    #[error("the guards refuse the publication")]
+    Refused(Vec<Problem>),
+    /// What is public cannot be read, so no guard can compare it.
+    #[error("what is public is damaged")]
+    PublicDamaged(Fault),
+    /// The store does not hold what it was given, now or earlier.
+    #[error("the store is damaged")]
+    Damaged(Vec<Fault>),
     /// A file that should hold a version does not.
     #[error("{location} is not a version that this program can read")]
     Version {
@@ -74,6 +85,7 @@ impl PublishError {
             Self::Held { .. } => Some(
                 "`publisher resume` lets publishing go on; `publisher publish --force` publishes at once",
             ),
+            Self::Refused(_) | Self::PublicDamaged(_) | Self::Damaged(_) => None,
             Self::Version {
                 source: VersionError::TooNew(_),
                 ..

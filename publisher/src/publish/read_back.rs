@@ -57,11 +57,26 @@ pub(crate) async fn read_manifest(
     }
 }
 
+/// Whatever is wrong with the objects that a manifest names, but not with their variants:
+/// one that is missing, or has another size or hash.
+///
+/// The variants of a large table take longer to unpack than the table to publish, so what
+/// they hold is for a rollback and for `publisher verify` to look at.
+pub(crate) async fn read_back_objects(store: &impl Store, manifest: &Manifest) -> Vec<Fault> {
+    let objects = objects_of(manifest).into_iter();
+    let faults = stream::iter(objects.map(|(key, expected)| (vec![key], expected)))
+        .map(|(keys, expected)| read_files(store, keys, expected))
+        .buffer_unordered(CONCURRENT_REQUESTS);
+    let mut faults: Vec<Fault> = faults.flat_map(stream::iter).collect().await;
+    faults.sort();
+    faults
+}
+
 /// Whatever is wrong with the objects that a manifest names, and with their variants:
 /// one that is missing, has another size or hash, or does not unpack to its object.
 pub(crate) async fn read_back(store: &impl Store, manifest: &Manifest) -> Vec<Fault> {
     let faults = stream::iter(objects_of(manifest))
-        .map(|(key, expected)| read_object(store, key, expected))
+        .map(|(key, expected)| read_files(store, files_of(&key, expected.size), expected))
         .buffer_unordered(CONCURRENT_REQUESTS);
     let mut faults: Vec<Fault> = faults.flat_map(stream::iter).collect().await;
     faults.sort();
@@ -90,9 +105,9 @@ pub(crate) fn files_of(object: &Key, size_bytes: u64) -> Vec<Key> {
     std::iter::once(object.clone()).chain(variants).collect()
 }
 
-async fn read_object(store: &impl Store, object: Key, expected: Digest) -> Vec<Fault> {
+async fn read_files(store: &impl Store, keys: Vec<Key>, expected: Digest) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for key in files_of(&object, expected.size) {
+    for key in keys {
         let message = match store.read(&key).await {
             Ok(Some(content)) => read_file(key.clone(), content, expected).await,
             Ok(None) => Some("is missing".to_owned()),
@@ -124,7 +139,7 @@ async fn read_file(key: Key, content: Box<dyn Read + Send>, expected: Digest) ->
     }
 }
 
-const READ_SIZE: usize = 256 * 1024;
+pub(super) const READ_SIZE: usize = 256 * 1024;
 
 fn check_object(content: Box<dyn Read + Send>, expected: Digest) -> Option<String> {
     let mut digest = DigestWriter::new(io::sink());

@@ -1,0 +1,96 @@
+//! What a publication would do to the rows that are public.
+
+use std::collections::BTreeMap;
+use std::io::BufReader;
+
+use snapshot_format::{Key, Manifest, SchemaVersion, TableEntry, TableKey, TableReader, Version};
+
+use super::read_back::{self, read_manifest, with_causes};
+use super::{Fault, RenderedObject};
+use crate::diff::{DiffError, RowCounts, RowShape, diff_rows};
+use crate::published::Rows;
+use crate::store::Store;
+
+/// What is public, and what would become of its rows.
+#[derive(Debug)]
+pub(super) struct Changes {
+    pub(super) public: Manifest,
+    /// For each table of both whose object differs.
+    pub(super) rows: BTreeMap<TableKey, RowCounts>,
+}
+
+/// Compares a state with the one that `last` made public. What is wrong with the latter
+/// is given as a fault.
+pub(super) async fn changes(
+    store: &impl Store,
+    last: &Version,
+    next: &Manifest,
+    objects: &[RenderedObject],
+) -> Result<Changes, Fault> {
+    let public = read_manifest(store, last).await?;
+    let mut rows = BTreeMap::new();
+    for (table, old) in &public.tables {
+        let Some(new) = next.tables.get(table) else {
+            continue;
+        };
+        if new.hash != old.hash {
+            let sides = Sides {
+                table,
+                old: (old, public.schema_version),
+                new: (new, next.schema_version),
+            };
+            rows.insert(table.clone(), sides.compare(store, objects).await?);
+        }
+    }
+    Ok(Changes { public, rows })
+}
+
+struct Sides<'m> {
+    table: &'m TableKey,
+    old: (&'m TableEntry, SchemaVersion),
+    new: (&'m TableEntry, SchemaVersion),
+}
+
+impl Sides<'_> {
+    async fn compare(
+        &self,
+        store: &impl Store,
+        objects: &[RenderedObject],
+    ) -> Result<RowCounts, Fault> {
+        let (old, new) = (self.old.0, self.new.0);
+        let Some(shape) = RowShape::of(old, new) else {
+            // Another primary key: no row is one of before.
+            return Ok(RowCounts {
+                removed: old.rows,
+                added: new.rows,
+                ..RowCounts::default()
+            });
+        };
+        let key = Key::Table(self.table.clone(), old.hash, None);
+        let fault = |message: String| Fault {
+            location: store.location(&key),
+            message,
+        };
+        let content = match store.read(&key).await {
+            Ok(Some(content)) => BufReader::with_capacity(read_back::READ_SIZE, content),
+            Ok(None) => return Err(fault("is missing".to_owned())),
+            Err(error) => return Err(fault(with_causes(&error))),
+        };
+        let public = TableReader::new(content, self.old.1, self.table);
+        let mut public = public.map_err(|error| fault(with_causes(&error)))?;
+        let mut next = self
+            .rendered(objects)
+            .map_err(|error| fault(with_causes(&error)))?;
+        let counted = diff_rows(&shape, &mut public, &mut *next, &mut |_| {});
+        counted.map_err(|error| fault(with_causes(&error)))
+    }
+
+    fn rendered<'o>(&self, objects: &'o [RenderedObject]) -> Result<Box<dyn Rows + 'o>, DiffError> {
+        let key = Key::Table(self.table.clone(), self.new.0.hash, None);
+        let object = objects.iter().find(|object| object.key == key);
+        let object = object.expect("the objects are the manifest's");
+        let content = BufReader::with_capacity(read_back::READ_SIZE, object.bytes().reader());
+        let reader = TableReader::new(content, self.new.1, self.table);
+        Ok(Box::new(reader.map_err(crate::published::RowsError::from)?))
+    }
+}
