@@ -2,6 +2,7 @@
 
 mod damage;
 mod forged;
+mod nginx;
 mod served;
 
 use std::path::Path;
