@@ -26,4 +26,5 @@ mod rollback;
 mod run;
 mod seed;
 mod support;
+mod types;
 mod verify;

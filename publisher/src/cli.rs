@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
 use crate::commands::{
-    check, diff, history, migrate, prune, publish, resume, rollback, run, seed, show, verify,
+    check, diff, history, migrate, prune, publish, resume, rollback, run, seed, show, types, verify,
 };
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
@@ -67,6 +67,8 @@ pub enum Command {
     Rollback(rollback::RollbackArgs),
     /// Let publishing go on after a rollback
     Resume(resume::ResumeArgs),
+    /// Print what an app's code may know of the tables: TypeScript, or JSON Schema by --json
+    Types(types::TypesArgs),
     /// Remove old versions from the store, and what only they name
     Prune(prune::PruneArgs),
 }

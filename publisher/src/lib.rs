@@ -31,5 +31,6 @@ pub mod source;
 pub mod spool;
 pub mod store;
 mod suggest;
+pub mod types;
 pub mod verify;
 mod write_behind;

@@ -191,12 +191,31 @@ impl Table {
             .filter(|column| column.name != SOURCE_TYPE)
     }
 
+    /// The columns as the manifest has them: the type of each, by name.
+    pub fn published_types(&self) -> BTreeMap<String, String> {
+        self.published()
+            .map(|column| (column.name.clone(), column.published_type()))
+            .collect()
+    }
+
     /// The names of the primary key's columns, in the key's order.
     pub fn primary_key_names(&self) -> Vec<String> {
         self.primary_key
             .iter()
             .map(|&index| self.columns[index].name.clone())
             .collect()
+    }
+}
+
+impl Column {
+    /// The type that is published, with a `?` where the column may be null.
+    pub fn published_type(&self) -> String {
+        let sql_type = match self.as_text {
+            true => "text",
+            false => &self.sql_type,
+        };
+        let nullable = if self.nullable { "?" } else { "" };
+        format!("{sql_type}{nullable}")
     }
 }
 

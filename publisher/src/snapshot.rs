@@ -200,18 +200,7 @@ fn table_entry(
     version_seq: u64,
     in_bootstrap: bool,
 ) -> TableEntry {
-    let columns: BTreeMap<String, String> = table
-        .published()
-        .map(|column| {
-            let sql_type = if column.as_text {
-                "text"
-            } else {
-                &column.sql_type
-            };
-            let nullable = if column.nullable { "?" } else { "" };
-            (column.name.clone(), format!("{sql_type}{nullable}"))
-        })
-        .collect();
+    let columns = table.published_types();
     let primary_key = table.primary_key_names();
     let digest = object.digest();
     TableEntry {

@@ -35,6 +35,8 @@ describe('published, served, read', { skip }, () => {
   const snapshots = join(folder, 'snapshots');
   // nginx's workers and the private PostgreSQL are other users.
   chmodSync(folder, 0o755);
+  // A PostgreSQL of its own, in this folder.
+  const { DATABASE_URL: _, ...env } = process.env;
   let baseUrl;
   let bundled;
 
@@ -60,9 +62,6 @@ describe('published, served, read', { skip }, () => {
       '--out',
       snapshots,
     ];
-    const env = { ...process.env };
-    // A PostgreSQL of its own, in this folder.
-    delete env.DATABASE_URL;
     execFileSync(join(BUILT, 'publisher'), arguments_, { cwd: folder, env, stdio: 'pipe' });
   }
 
@@ -122,13 +121,8 @@ describe('published, served, read', { skip }, () => {
   });
 
   test('the example service gives the same with the flag off and on', async () => {
-    const { outputFiles } = await build({
-      entryPoints: [join(ROOT, 'snapshot-client-ts/examples/exercise-config-service.ts')],
-      format: 'esm',
-      write: false,
-    });
-    const url = `data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`;
-    const { createExerciseConfigService } = await import(url);
+    const path = join(ROOT, 'snapshot-client-ts/examples/exercise-config-service.ts');
+    const { createExerciseConfigService } = await importTypeScript(path);
     const answers = async (enabled) => {
       const provider = createReferenceProvider({ baseUrl, bundled, enabled });
       await provider.waitForReady();
@@ -144,6 +138,25 @@ describe('published, served, read', { skip }, () => {
       off.getPrimaryMuscles.length > 0 && off.below.length > 0 && off.getEquipmentIcon.startsWith('<svg'),
     );
     assert.deepEqual(await answers(true), off);
+  });
+
+  test('the generated types are those of the published tables', async () => {
+    const arguments_ = ['types', '--sql', join(ROOT, 'sql/migrations')];
+    const printed = execFileSync(join(BUILT, 'publisher'), arguments_, {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+    });
+    const path = join(ROOT, 'snapshot-client-ts/examples/reference.ts');
+    if (process.env.TABLECAST_BLESS) writeFileSync(path, printed);
+    assert.equal(readFileSync(path, 'utf8'), printed);
+    const { SCHEMA_FINGERPRINTS } = await importTypeScript(path);
+    const provider = createRemoteProvider({ baseUrl, polling: 'manual' });
+    ends.push(() => provider.dispose());
+    await provider.refresh();
+    const snapshot = provider.getSnapshot();
+    const published = snapshot.tableKeys.map((key) => [key, snapshot.schemaFingerprint(key)]);
+    assert.deepEqual(SCHEMA_FINGERPRINTS, Object.fromEntries(published));
   });
 
   test('an idle poll is one request of at most 1 KiB; one edited row moves little', async (t) => {
@@ -188,6 +201,11 @@ describe('published, served, read', { skip }, () => {
     );
   });
 });
+
+async function importTypeScript(path) {
+  const { outputFiles } = await build({ entryPoints: [path], format: 'esm', write: false });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`);
+}
 
 /** A transport that counts bodies as they go over the wire, in whatever coding. */
 function measured(traffic) {

@@ -12,6 +12,7 @@ pub mod rollback;
 pub mod run;
 pub mod seed;
 pub mod show;
+pub mod types;
 pub mod verify;
 
 use crate::cli::{Cli, Command, Common};
@@ -32,6 +33,7 @@ pub async fn execute(cli: Cli) -> Result<(), Error> {
             Command::Run(args) => return run::run(args).await,
             Command::Migrate(args) => migrate::run(args).await?,
             Command::Check(args) => check::run(args).await?,
+            Command::Types(args) => types::run(args).await?,
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
             Command::Verify(args) => verify::run(args).await?,
