@@ -13,6 +13,7 @@ mod chinook;
 mod concurrent;
 mod diff;
 mod embedded_postgres;
+mod encrypted;
 mod failing_seed;
 mod faults;
 mod fixtures;
