@@ -1,23 +1,10 @@
 // What stories ask for, done: requests by the transport, values by the storage, each within its time.
 
-import { type Clock, within } from './clock.js';
+import { within } from './clock.js';
+import type { Settings } from './config.js';
 import { asError, fail, ReferenceDataError } from './errors.js';
 import { type Storage, storageError } from './storage-api.js';
 import { type Action, type FetchRequest, type FetchResult, isPromise, type MaybePromise } from './story.js';
-import type { Transport } from './transport.js';
-
-/** Where and how long. */
-export interface EffectsConfig {
-  /** Ends with a slash. */
-  readonly baseUrl: string;
-  /** Of every key. */
-  readonly prefix: string;
-  readonly storage: Storage | undefined;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly requestTimeoutMs: number;
-  readonly storageTimeoutMs: number;
-}
 
 /** The edge between stories and the world. */
 export interface Effects {
@@ -31,9 +18,9 @@ export interface Effects {
 const BYTES_PER_SECOND = 4096;
 
 /** Effects on this transport and storage. */
-export function createEffects(config: EffectsConfig): Effects {
+export function createEffects(config: Settings): Effects {
   const { baseUrl, prefix, transport, clock } = config;
-  let { storage } = config;
+  let storage: Storage | undefined = config.storage;
   const underWay = new Set<AbortController>();
 
   function access(action: Exclude<Action, { do: 'fetch' }>): MaybePromise<unknown> {

@@ -1,9 +1,7 @@
 // The provider: performs the stories, keeps the time, shows what came of it. One for all: what makes it local
 // is a flag that is off, and then it shows what is bundled and does nothing else.
 
-import { blake3 } from './blake3.js';
-import { SYSTEM_CLOCK } from './clock.js';
-import { isOn, type LocalConfig, type ReferenceConfig, type RemoteConfig } from './config.js';
+import { isOn, type LocalConfig, type ReferenceConfig, type RemoteConfig, settle } from './config.js';
 import { createEffects } from './effects.js';
 import { createEmitter } from './emitter.js';
 import { asError, fail, ReferenceDataError } from './errors.js';
@@ -18,7 +16,7 @@ import type {
   Status,
 } from './provider.js';
 import { refresh } from './refresh.js';
-import { checkInterval, nextDelayMs } from './schedule.js';
+import { nextDelayMs } from './schedule.js';
 import {
   type AnyTables,
   type Bundled,
@@ -30,8 +28,7 @@ import {
 } from './snapshot.js';
 import { storageError } from './storage-api.js';
 import { isPromise, type MaybePromise, perform, then } from './story.js';
-import { encode } from './text.js';
-import { fetchTransport } from './transport.js';
+import { createWaiting } from './waiting.js';
 
 const RESUME_MS = 1000;
 
@@ -51,20 +48,11 @@ export function createReferenceProvider<T = AnyTables>(config: ReferenceConfig):
 }
 
 function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled']): ReferenceDataProvider<T> {
-  const baseUrl = config.baseUrl.replace(/\/*$/, '/');
-  const { pollIntervalMs = 300_000, staleTimeMs = pollIntervalMs, initTimeoutMs = 5_000 } = config;
-  const { schemaMajors = [1], requiredTables = [], clock = SYSTEM_CLOCK, storage } = config;
-  checkInterval(pollIntervalMs);
-  const prefix = `tablecast/${config.namespace ?? blake3(encode(baseUrl)).slice(0, 16)}/`;
-  const effects = createEffects({
-    baseUrl,
-    prefix,
-    storage,
-    transport: config.transport ?? fetchTransport(),
-    clock,
-    requestTimeoutMs: config.requestTimeoutMs ?? 10_000,
-    storageTimeoutMs: config.storageTimeoutMs ?? 5_000,
-  });
+  const settings = settle(config);
+  const { baseUrl, prefix, clock, storage, pollIntervalMs, staleTimeMs, initTimeoutMs } = settings;
+  const { schemaMajors, requiredTables } = settings;
+  const effects = createEffects(settings);
+  const waiting = createWaiting(clock);
   const cache = newCache();
   const events = createEmitter();
   const { emit } = events;
@@ -92,7 +80,6 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
   let dueAt = clock.now();
   let timer: unknown;
   let status: Status | undefined;
-  const waiting = new Set<() => void>();
 
   // --- what is shown ---
 
@@ -186,7 +173,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
           cycle = undefined;
           schedule();
         }
-        wake();
+        waiting.wake();
         return result;
       });
       schedule();
@@ -305,40 +292,19 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
 
   // --- waiting ---
 
-  function wake(): void {
-    for (const resume of [...waiting]) resume();
-  }
-
-  /** Waits until something is so, or for so long. */
-  async function waitUntil(isSo: () => boolean, timeoutMs: number): Promise<void> {
-    if (isSo()) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clock.clearTimer(limit);
-        waiting.delete(check);
-        resolve();
-      };
-      const check = (): void => {
-        if (isSo()) end();
-      };
-      const limit = clock.setTimer(end, timeoutMs, false);
-      waiting.add(check);
-    });
-  }
-
   async function getBootstrap({
     allowStaleCache,
     timeoutMs = initTimeoutMs,
   }: ReadOptions = {}): Promise<Snapshot<T>> {
     if (disposed) fail('disposed', 'this provider was disposed');
     follow();
-    await waitUntil(() => !loading, timeoutMs);
+    await waiting.until(() => !loading, timeoutMs);
     if (shown && isFresh()) return shown;
     const before = cycles;
     // A planned retry is what a read waits for: readers must not hammer a server that is down.
     if (isRunning() && (failures === 0 || timer === undefined)) void refreshNow();
     if (allowStaleCache && shown) return shown;
-    await waitUntil(() => isFresh() || cycles > before || !isRunning(), timeoutMs);
+    await waiting.until(() => isFresh() || cycles > before || !isRunning(), timeoutMs);
     if (shown && (allowStaleCache || isFresh())) return shown;
     const why = lastError?.message ?? 'no answer yet';
     return shown
@@ -352,7 +318,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     timeoutMs?: number;
   } = {}): Promise<ReadyState> {
     follow();
-    await waitUntil(
+    await waiting.until(
       () => !loading && (isFresh() || cycles > 0 || (timer === undefined && !cycle)),
       timeoutMs,
     );
@@ -386,7 +352,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
         if (on) open();
       }
       schedule();
-      wake();
+      waiting.wake();
     }
     return on;
   }
@@ -422,7 +388,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       if (!begun) emit('ready', readyState());
       begun = true;
       schedule();
-      wake();
+      waiting.wake();
     });
   }
 
@@ -437,7 +403,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     started = false;
     cut();
     schedule();
-    wake();
+    waiting.wake();
   }
 
   const provider: ReferenceDataProvider<T> = {
@@ -464,7 +430,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       if (is === active) return;
       active = is;
       schedule(RESUME_MS);
-      wake();
+      waiting.wake();
     },
     setOnline: (is) => {
       if (is === online) return;
@@ -472,7 +438,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       // What failed for want of a network need not wait for its turn.
       if (failures > 0) dueAt = clock.now();
       schedule(RESUME_MS);
-      wake();
+      waiting.wake();
     },
     dispose: () => {
       for (const end of ends) end?.();
