@@ -43,7 +43,10 @@ impl Ways {
             shared
         };
         Self {
-            runtime: Builder::new_current_thread().build().expect("a runtime"),
+            runtime: Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .expect("a runtime"),
             direct: shared(true),
             by_hyper: shared(false),
         }
