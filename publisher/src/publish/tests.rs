@@ -563,55 +563,6 @@ async fn whenever_the_disk_goes_the_version_resolves_and_the_next_publish_succee
     .await;
 }
 
-const KILL_AT: &str = "TABLECAST_TEST_KILL_AT";
-const KILL_IN: &str = "TABLECAST_TEST_KILL_IN";
-
-#[tokio::test]
-async fn wherever_the_publisher_is_killed_the_version_resolves_and_the_next_publish_succeeds() {
-    use std::os::unix::process::ExitStatusExt;
-    let steps = steps_of(&[1], 2).await;
-    for_each_step(0..steps, async |at| {
-        let folder = Folder::published([1]).await;
-        let status = tokio::process::Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", &child_test(), "--ignored"])
-            .env(KILL_AT, at.to_string())
-            .env(KILL_IN, &folder.root)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .await
-            .expect("started");
-        assert_eq!(status.signal(), Some(9), "at step {at} of {steps}");
-        check_after_end(&folder, &[1], 2, &format!("killed at step {at} of {steps}")).await;
-    })
-    .await;
-}
-
-fn child_test() -> String {
-    let (_, module) = module_path!().split_once("::").expect("below the crate");
-    format!("{module}::child_that_is_killed")
-}
-
-#[tokio::test]
-#[ignore = "the child process of a test"]
-async fn child_that_is_killed() {
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
-    let (Ok(at), Ok(root)) = (std::env::var(KILL_AT), std::env::var(KILL_IN)) else {
-        return;
-    };
-    let at: usize = at.parse().expect("a number");
-    let (disk, _) = failing(move |step| {
-        if step == at {
-            kill(Pid::this(), Signal::SIGKILL).expect("killed");
-        }
-        false
-    });
-    publish_on(disk, Path::new(&root), &State::number(2))
-        .await
-        .expect("published");
-}
-
 // Stands for a disk that loses whatever was not made durable.
 #[derive(Default)]
 struct Durability {
