@@ -10,7 +10,6 @@
 //! name that readers know: under that name it is whole, or absent. Its name is durable
 //! with the folder it stands in, which is what [`Store::sync`] sees to.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -22,6 +21,7 @@ use std::time::Duration;
 use snapshot_format::Key;
 
 use super::lock::Lock;
+use super::names::{Names, ensure_folder};
 use super::{Disk, Holder, Store, StoreError, Stored, list};
 use crate::history;
 use crate::spool::{Spool, Staging};
@@ -41,14 +41,6 @@ struct Inner {
     staging: Staging,
     names: Mutex<Names>,
     lock: Lock,
-}
-
-// What is known of the folders' durability. A file's name is durable once its folder was
-// synced, and a folder's name once the folder above it was.
-#[derive(Debug, Default)]
-struct Names {
-    unsynced: BTreeSet<PathBuf>,
-    settled: BTreeSet<PathBuf>,
 }
 
 impl DirectoryStore {
@@ -312,7 +304,7 @@ impl Inner {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let folders: Vec<PathBuf> = self.names().unsynced.iter().cloned().collect();
+        let folders = self.names().unsynced();
         // At once: the file system then makes many durable by one write.
         let next = AtomicUsize::new(0);
         let sync_some = || {
@@ -396,54 +388,7 @@ impl Inner {
     }
 }
 
-impl Names {
-    fn touch(&mut self, root: &Path, file: &Path) {
-        let folders = file.ancestors().skip(1);
-        for folder in folders.take_while(|folder| folder.starts_with(root)) {
-            self.unsynced.insert(folder.to_owned());
-            if self.settled.contains(folder) {
-                break;
-            }
-        }
-    }
-
-    // Each of `folders` was synced with all above it that are not settled.
-    fn settle(&mut self, folders: Vec<PathBuf>) {
-        for folder in folders {
-            self.unsynced.remove(&folder);
-            self.settled.insert(folder);
-        }
-    }
-}
-
 const SYNC_THREADS: usize = 16;
-
-/// Makes a folder and what is missing above it.
-fn ensure_folder(disk: &Disk, folder: &Path, names: &mut Names) -> Result<(), StoreError> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().unwrap_or(Path::new("/"));
-    ensure_folder(disk, parent, names)?;
-    match disk.create_folder(folder) {
-        Ok(()) => {}
-        // Somebody else's, made in between.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        Err(error) => {
-            return Err(StoreError::failed("make the folder", folder.display())(
-                error,
-            ));
-        }
-    }
-    // The parent of `snapshots` is the empty path.
-    let parent = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    };
-    names.unsynced.insert(parent.to_owned());
-    Ok(())
-}
 
 fn empty(disk: &Disk, folder: &Path) -> Result<(), StoreError> {
     let listed = fs::read_dir(folder).map_err(StoreError::failed("list", folder.display()))?;
@@ -686,6 +631,7 @@ mod tests {
             ("lock.rs", include_str!("lock.rs")),
             ("list.rs", include_str!("list.rs")),
             ("mod.rs", include_str!("mod.rs")),
+            ("names.rs", include_str!("names.rs")),
             ("spool.rs", include_str!("../spool.rs")),
             ("history.rs", include_str!("../history.rs")),
             ("prune.rs", include_str!("../prune.rs")),

@@ -9,6 +9,7 @@ mod directory;
 mod disk;
 mod list;
 mod lock;
+mod names;
 
 use std::fmt;
 use std::future::Future;
