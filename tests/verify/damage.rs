@@ -89,7 +89,7 @@ fn no_damage_to_a_file_that_can_be_reached_passes() {
         .collect();
     assert_eq!(faults(), []);
     let mut runner = TestRunner::new(Config {
-        cases: 100,
+        cases: 64,
         failure_persistence: None,
         ..Config::default()
     });
