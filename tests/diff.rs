@@ -154,7 +154,14 @@ EPOCH-2 (seq:2) to EPOCH-3 (seq:3): 1 table changed, 1 added; 1 row changed, 1 a
          DROP TABLE places;",
     );
     project
-        .run(&["publish", "--quiet", "--schema-version", "3.0"])
+        .run(&[
+            "publish",
+            "--quiet",
+            "--schema-version",
+            "3.0",
+            "--allow-removal",
+            "roads=1",
+        ])
         .succeeded();
     let diff = project.json(&["diff", "--limit", "0"]);
     let tables = diff["tables"].as_array().unwrap();

@@ -18,10 +18,8 @@ use crate::fetch::{Origin, Versions};
 use crate::history::resolve;
 
 /// Flags of `publisher diff`.
-///
-/// A version is named by EPOCH-SEQUENCE, SEQUENCE, seq:N, or four or more digits of its
-/// manifest's hash.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct DiffArgs {
     /// The version to go from [default: the one before TO]
     #[arg(value_name = "FROM")]
@@ -41,6 +39,10 @@ pub struct DiffArgs {
     #[command(flatten)]
     reading: Reading,
 }
+
+const AFTER_HELP: &str = "\
+A version is named as EPOCH-SEQUENCE, SEQUENCE, seq:N (the database's state), or by four or more
+digits of its manifest's hash. The numbers are those of all rows, however few are shown.";
 
 /// Compares two versions.
 pub(super) async fn run(args: DiffArgs) -> Result<(), Error> {

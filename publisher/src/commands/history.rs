@@ -17,6 +17,7 @@ use crate::history::name;
 
 /// Flags of `publisher history`.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct HistoryArgs {
     #[command(flatten)]
     store: StoreFlag,
@@ -28,6 +29,10 @@ pub struct HistoryArgs {
     #[command(flatten)]
     reading: Reading,
 }
+
+const AFTER_HELP: &str = "\
+What a version brought is said by the manifests: tables that differ, and how many rows more or
+fewer there are. `publisher diff` goes into the rows.";
 
 /// One version of the history.
 #[derive(Debug, Serialize)]

@@ -11,11 +11,8 @@ use crate::error::Error;
 use crate::verify::{Finding, Report, verify};
 
 /// Flags of `publisher verify`.
-///
-/// Reads what a reader can reach from version.json: existence, sizes, hashes, canonical
-/// form, rows, their order and types, variants, the bootstrap against its tables; over
-/// HTTP also the header fields. Names every fault in one run, and changes nothing.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
     /// The folder, or the URL under which version.json stands [default: the setting `out`]
     #[arg(value_name = "DIR|URL", env = "TABLECAST_OUT")]
@@ -32,6 +29,11 @@ pub struct VerifyArgs {
     #[command(flatten)]
     reading: Reading,
 }
+
+const AFTER_HELP: &str = "\
+Reads what a reader can reach from version.json: existence, sizes, hashes, canonical form, rows,
+their order and types, variants, the bootstrap against its tables; over HTTP also the header
+fields. Names every fault in one run, and changes nothing.";
 
 /// Verifies a snapshot.
 pub(super) async fn run(args: VerifyArgs) -> Result<(), Error> {
