@@ -1,6 +1,7 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
 mod catalog;
+mod defaults;
 pub mod embedded;
 mod error;
 mod gate;
@@ -10,6 +11,7 @@ mod migrate;
 mod read;
 mod seed;
 mod sql;
+mod stage;
 mod tls;
 
 use std::time::Duration;

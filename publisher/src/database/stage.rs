@@ -1,0 +1,390 @@
+//! A file beside its table: its rows in a temporary table, and the statements that compare
+//! the two and write what differs.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use serde::Serialize;
+use tokio_postgres::Transaction;
+
+use super::defaults::{VaryingDefaults, staged_expression};
+use super::error::{DatabaseError, PgError};
+use super::seed::{SeedError, SeededTable, millis};
+use super::sql::{identifier, qualified, render};
+use crate::config::Config;
+use crate::progress::Progress;
+use crate::schema::{IS_ACTIVE, SOURCE_TYPE, Table};
+use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
+
+// What the templates are told of a table.
+#[derive(Serialize)]
+struct StageSql {
+    stage: String,
+    table: String,
+    primary_key: Vec<String>,
+    // The columns of the staging table.
+    columns: Vec<String>,
+    // What makes a row differ.
+    compared: Vec<StagedColumn>,
+    // What a new row is given.
+    written: Vec<StagedColumn>,
+    is_active: bool,
+    staged_is_active: String,
+    source_type: bool,
+}
+
+#[derive(Serialize, Clone)]
+struct StagedColumn {
+    name: String,
+    staged: String,
+}
+
+/// A table and its file.
+pub(super) struct Stage<'s> {
+    pub(super) table: &'s Table,
+    pub(super) source: &'s SourceTable,
+    pub(super) allow_percent: u8,
+    /// Not staged: the table is empty, and takes the file as it is.
+    pub(super) straight: bool,
+    sql: StageSql,
+}
+
+// Beyond so many rows it matters how PostgreSQL goes about them.
+const MANY_ROWS: u64 = 5_000;
+
+impl<'s> Stage<'s> {
+    pub(super) fn new(
+        index: usize,
+        table: &'s Table,
+        source: &'s SourceTable,
+        config: &Config,
+        varying: &VaryingDefaults,
+    ) -> Self {
+        let staged = |column: usize| StagedColumn {
+            name: identifier(&table.columns[column].name),
+            staged: staged_expression(table, source, column, varying),
+        };
+        let mut written: Vec<StagedColumn> = source.columns.iter().map(|&c| staged(c)).collect();
+        let is_active = table.column(IS_ACTIVE).filter(|_| table.has_is_active());
+        if let Some((index, _)) = is_active.filter(|(index, _)| !source.columns.contains(index)) {
+            written.push(staged(index));
+        }
+        let key: Vec<String> = table
+            .primary_key_names()
+            .iter()
+            .map(|name| identifier(name))
+            .collect();
+        let compared = written
+            .iter()
+            .filter(|c| !key.contains(&c.name))
+            .cloned()
+            .collect();
+        if table.has_source_type() {
+            let name = identifier(SOURCE_TYPE);
+            written.push(StagedColumn {
+                name,
+                staged: "'seed'".to_owned(),
+            });
+        }
+        let name_of = |&column: &usize| identifier(&table.columns[column].name);
+        let sql = StageSql {
+            stage: identifier(&format!("tablecast_stage_{index}")),
+            table: qualified(table),
+            primary_key: key,
+            columns: source.columns.iter().map(name_of).collect(),
+            compared,
+            written,
+            is_active: is_active.is_some(),
+            staged_is_active: is_active
+                .map(|(index, _)| staged(index).staged)
+                .unwrap_or_default(),
+            source_type: table.has_source_type(),
+        };
+        Self {
+            table,
+            source,
+            allow_percent: config.max_deactivation_percent(table),
+            straight: false,
+            sql,
+        }
+    }
+
+    /// Whether COPY gives the rows what staging would: a column that no row names its default,
+    /// and no column now a value and now the default.
+    pub(super) fn may_go_straight(&self) -> bool {
+        let is_active = self.table.column(IS_ACTIVE).filter(|_| self.sql.is_active);
+        let is_known = is_active.is_none_or(|(index, column)| {
+            self.source.columns.contains(&index) || column.default.is_some()
+        });
+        self.source.rows > MANY_ROWS && self.source.defaulted.is_empty() && is_known
+    }
+
+    pub(super) async fn is_empty_table(&self, tx: &Transaction<'_>) -> Result<bool, DatabaseError> {
+        let query = format!("SELECT NOT EXISTS (SELECT FROM {})", self.sql.table);
+        let row = tx.query_one(&query, &[]).await;
+        let empty = row.and_then(|row| row.try_get(0));
+        empty.map_err(|source| DatabaseError::query("look whether a table is empty", source))
+    }
+
+    pub(super) async fn fill(
+        &self,
+        tx: &Transaction<'_>,
+        config: &Config,
+        progress: Progress,
+    ) -> Result<(), SeedError> {
+        let what = format!("stage {}", self.source.file.name);
+        let created = tx.batch_execute(&render("stage.sql", &self.sql)).await;
+        created.map_err(|source| DatabaseError::query(&what, source))?;
+        let bar = progress.bytes(&what, self.source.size);
+        self.copy(tx, config, &self.sql.stage, &bar).await?;
+        bar.finish_and_clear();
+        // A temporary table is never analysed by itself, and the join needs to know its size.
+        if self.source.rows > MANY_ROWS {
+            let analyze = format!("ANALYZE {}", self.sql.stage);
+            let analyzed = tx.batch_execute(&analyze).await;
+            analyzed.map_err(|source| DatabaseError::query(&what, source))?;
+        }
+        Ok(())
+    }
+
+    async fn copy(
+        &self,
+        tx: &Transaction<'_>,
+        config: &Config,
+        to: &str,
+        bar: &indicatif::ProgressBar,
+    ) -> Result<(), SeedError> {
+        let refused = |source: tokio_postgres::Error| self.refused_row(source);
+        let mut columns = self.sql.columns.clone();
+        let mut last_value = None;
+        if self.straight && self.sql.source_type {
+            columns.push(identifier(SOURCE_TYPE));
+            last_value = Some("seed");
+        }
+        let statement = format!("COPY {to} ({}) FROM STDIN", columns.join(", "));
+        let sink = tx.copy_in::<_, Bytes>(&statement).await.map_err(refused)?;
+        let mut sink = std::pin::pin!(sink);
+        let (sender, mut lines) = tokio::sync::mpsc::channel::<Bytes>(4);
+        let (table, source) = (self.table.clone(), self.source.clone());
+        let (config, bar) = (config.clone(), bar.clone());
+        // Reading files and decoding rows is work for a thread, not for the runtime.
+        let reading = tokio::task::spawn_blocking(move || {
+            read_lines(&table, &source, &config, last_value, &bar, |chunk| {
+                sender.blocking_send(chunk).is_ok()
+            })
+        });
+        while let Some(chunk) = lines.recv().await {
+            sink.send(chunk).await.map_err(refused)?;
+        }
+        reading.await.expect("the reader does not panic")?;
+        sink.finish().await.map_err(refused)?;
+        Ok(())
+    }
+
+    // PostgreSQL names the row in the context: `COPY tablecast_stage_3, line 5, column x`.
+    fn refused_row(&self, source: tokio_postgres::Error) -> SeedError {
+        let source = PgError::from(source);
+        let context = source.context.as_deref().unwrap_or_default();
+        let row = context.split_once(", line ").and_then(|(_, rest)| {
+            rest.split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse()
+                .ok()
+        });
+        let column = context
+            .split_once(", column ")
+            .and_then(|(_, rest)| rest.split(':').next());
+        if row.is_none() && self.straight {
+            return self.refused_write(source);
+        }
+        if row.is_none() {
+            let what = format!("stage {}", self.source.file.name);
+            return DatabaseError::Query { what, source }.into();
+        }
+        let mut place = crate::source::Place::file(&self.source.file.name);
+        place.row = row;
+        place.column = column.map(str::to_owned);
+        SeedError::Refused(vec![Problem {
+            place: Some(place),
+            message: source.message.clone(),
+        }])
+    }
+
+    pub(super) async fn plan(&self, tx: &Transaction<'_>) -> Result<SeededTable, SeedError> {
+        let start = Instant::now();
+        if self.straight {
+            return self.plan_straight(tx).await;
+        }
+        let what = format!("compare {} with its table", self.source.file.name);
+        let failed = |source| DatabaseError::query(&what, source);
+        let row = tx
+            .query_one(&render("plan.sql", &self.sql), &[])
+            .await
+            .map_err(failed)?;
+        let count = |name: &str| -> Result<u64, DatabaseError> {
+            let count: i64 = row.try_get(name).map_err(failed)?;
+            Ok(count.unsigned_abs())
+        };
+        let leaving = count("leaving")?;
+        let (deactivated, not_in_file) = if self.sql.is_active {
+            (leaving, 0)
+        } else {
+            (0, leaving)
+        };
+        let admin_keys = match count("admin_keys")? {
+            0 => Vec::new(),
+            _ => self.admin_keys(tx).await?,
+        };
+        Ok(SeededTable {
+            table: self.table.key.to_string(),
+            inserted: count("inserted")?,
+            updated: count("updated")?,
+            unchanged: count("unchanged")?,
+            deactivated,
+            reactivated: count("reactivated")?,
+            admin_owned: count("admin_owned")?,
+            admin_keys,
+            not_in_file,
+            not_in_file_columns: self.not_in_file_columns(),
+            active_before: count("active")?,
+            skipped: false,
+            version_seq: 0,
+            elapsed_ms: millis(start),
+        })
+    }
+
+    // Nobody can write the table any more: what it holds now is what it will hold.
+    async fn plan_straight(&self, tx: &Transaction<'_>) -> Result<SeededTable, SeedError> {
+        if !self.is_empty_table(tx).await? {
+            return Err(SeedError::Overtaken);
+        }
+        Ok(SeededTable {
+            table: self.table.key.to_string(),
+            inserted: self.source.rows,
+            not_in_file_columns: self.not_in_file_columns(),
+            ..SeededTable::default()
+        })
+    }
+
+    async fn admin_keys(&self, tx: &Transaction<'_>) -> Result<Vec<String>, DatabaseError> {
+        let key = &self.sql.primary_key;
+        let text: Vec<String> = key.iter().map(|c| format!("t.{c}::text")).collect();
+        let join: Vec<String> = key.iter().map(|c| format!("t.{c} = s.{c}")).collect();
+        let query = format!(
+            "SELECT concat_ws(', ', {text}) FROM {} AS s JOIN {} AS t ON {}
+             WHERE t.source_type = 'admin' ORDER BY concat_ws(', ', {text}) COLLATE \"C\" LIMIT 100",
+            self.sql.stage,
+            self.sql.table,
+            join.join(" AND "),
+            text = text.join(", "),
+        );
+        let rows = tx.query(&query, &[]).await;
+        let keys = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
+        keys.map_err(|source| DatabaseError::query("list an administrator's rows", source))
+    }
+
+    fn not_in_file_columns(&self) -> Vec<String> {
+        let unnamed = self.table.published().filter(|column| {
+            let (index, _) = self
+                .table
+                .column(&column.name)
+                .expect("is one of its columns");
+            column.name != IS_ACTIVE && !self.source.columns.contains(&index)
+        });
+        unnamed.map(|column| column.name.clone()).collect()
+    }
+
+    pub(super) async fn write(
+        &self,
+        tx: &Transaction<'_>,
+        config: &Config,
+        plan: &SeededTable,
+        progress: Progress,
+    ) -> Result<(), SeedError> {
+        let what = format!("write {}", self.table.key);
+        if self.straight {
+            let bar = progress.bytes(&what, self.source.size);
+            self.copy(tx, config, &self.sql.table, &bar).await?;
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        let bar = progress.step(&what);
+        let refused = |source| self.refused_write(PgError::from(source));
+        if plan.writes() {
+            let written = tx.batch_execute(&render("write.sql", &self.sql)).await;
+            written.map_err(refused)?;
+        }
+        if plan.deactivated > 0 {
+            let deactivated = tx.batch_execute(&render("deactivate.sql", &self.sql)).await;
+            deactivated.map_err(refused)?;
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    // A constraint that only the database knows: CHECK, UNIQUE, a trigger of the user's.
+    fn refused_write(&self, source: PgError) -> SeedError {
+        match &source.constraint {
+            Some(_) => {
+                let place = crate::source::Place::file(&self.source.file.name);
+                let message = source.message.clone();
+                SeedError::Refused(vec![Problem {
+                    place: Some(place),
+                    message,
+                }])
+            }
+            None => {
+                let what = format!("write table {}", self.table.name);
+                DatabaseError::Query { what, source }.into()
+            }
+        }
+    }
+}
+
+// The second reading of a file. What it gives has passed the first.
+fn read_lines(
+    table: &Table,
+    source: &SourceTable,
+    config: &Config,
+    // The value of a further column, the same in every row.
+    last_value: Option<&str>,
+    bar: &indicatif::ProgressBar,
+    mut send: impl FnMut(Bytes) -> bool,
+) -> Result<(), SeedError> {
+    const CHUNK_SIZE: usize = 128 * 1024;
+    let file = source.file.name.clone();
+    let failed = |error| SeedError::Read {
+        file: source.file.name.clone(),
+        source: error,
+    };
+    let input = source.file.open().map_err(failed)?;
+    let changed = || SeedError::Changed { file: file.clone() };
+    let reader = RowReader::new(bar.wrap_read(input)).map_err(|_| changed())?;
+    let mut reader = reader.without_notes(config.note_prefix.as_deref());
+    let mut decoder = RowDecoder::new(table, config);
+    let mut problems = Problems::default();
+    let mut lines = Vec::with_capacity(CHUNK_SIZE * 2);
+    while let Some(row) = reader.next_row().map_err(|_| changed())? {
+        if !decoder.decode(&file, &row, &mut problems) {
+            return Err(changed());
+        }
+        decoder.copy_line(&source.columns, &mut lines);
+        if let Some(value) = last_value {
+            lines.pop();
+            lines.extend_from_slice(format!("\t{value}\n").as_bytes());
+        }
+        if lines.len() >= CHUNK_SIZE {
+            let full = std::mem::replace(&mut lines, Vec::with_capacity(CHUNK_SIZE * 2));
+            if !send(full.into()) {
+                // The copy has failed, and says why.
+                return Ok(());
+            }
+        }
+    }
+    if reader.finish().map_err(failed)? != source.hash {
+        return Err(changed());
+    }
+    send(lines.into());
+    Ok(())
+}
