@@ -21,6 +21,7 @@ mod guards;
 mod history;
 mod killed;
 mod migrate;
+mod plan;
 mod prune;
 mod publish;
 mod rollback;

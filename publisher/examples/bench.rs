@@ -76,8 +76,8 @@ async fn as_publisher(peak_file: &Path) -> ExitCode {
     let result = publisher::commands::execute(publisher::cli::Cli::parse()).await;
     let written = peak_kb().map(|peak| std::fs::write(peak_file, peak.to_string()));
     match result {
-        Ok(()) if matches!(written, Some(Ok(()))) => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::FAILURE,
+        Ok(status) if matches!(written, Some(Ok(()))) => status,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprint!("{}", error.report());
             ExitCode::from(error.exit_status())

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
 use crate::commands::{
-    check, diff, history, migrate, prune, publish, resume, rollback, run, seed, show, types, verify,
+    check, diff, history, migrate, plan, prune, publish, resume, rollback, run, seed, show, types,
+    verify,
 };
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
@@ -51,6 +52,8 @@ pub enum Command {
     Migrate(migrate::MigrateArgs),
     /// Check the JSON files against the database's tables; change nothing
     Check(check::CheckArgs),
+    /// Show what a seed of the JSON files would change, row by row; change nothing
+    Plan(plan::PlanArgs),
     /// Write the JSON files into the database, in one transaction
     Seed(seed::SeedArgs),
     /// Write the database's tables into the store, as a snapshot
@@ -286,22 +289,31 @@ impl Reading {
     /// # Errors
     /// Where standard output is closed.
     pub fn answer(&self, result: &impl serde::Serialize, text: &str) -> Result<(), Error> {
-        use std::io::Write;
-        let mut out = anstream::stdout();
-        let written = match self.json {
-            true => {
-                let json = serde_json::to_string(result).expect("a report is JSON");
-                writeln!(out, "{json}")
-            }
-            false => out.write_all(text.as_bytes()),
-        };
-        // A reader that has seen enough (`| head`) is no failure.
-        match written.and_then(|()| out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(
-                format!("failed to write to standard output: {error}"),
-            )),
-            _ => Ok(()),
+        answer(self.json, result, text)
+    }
+}
+
+/// Prints a command's answer on standard output: as JSON, or the text, which may have
+/// colours that are left out where nobody sees them.
+///
+/// # Errors
+/// Where standard output is closed.
+pub(crate) fn answer(json: bool, result: &impl serde::Serialize, text: &str) -> Result<(), Error> {
+    use std::io::Write;
+    let mut out = anstream::stdout();
+    let written = match json {
+        true => {
+            let json = serde_json::to_string(result).expect("a report is JSON");
+            writeln!(out, "{json}")
         }
+        false => out.write_all(text.as_bytes()),
+    };
+    // A reader that has seen enough (`| head`) is no failure.
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(format!(
+            "failed to write to standard output: {error}"
+        ))),
+        _ => Ok(()),
     }
 }
 

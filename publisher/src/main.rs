@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     // A compressor that an interrupt left at work is not waited for.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprint!("{}", error.report());
             ExitCode::from(error.exit_status())

@@ -84,10 +84,10 @@ fn chosen<'v>(
     Ok((from, to))
 }
 
-const NEW: Style = AnsiColor::Green.on_default();
-const GONE: Style = AnsiColor::Red.on_default();
-const OTHER: Style = AnsiColor::Yellow.on_default();
-const HEAD: Style = Style::new().bold();
+pub(super) const NEW: Style = AnsiColor::Green.on_default();
+pub(super) const GONE: Style = AnsiColor::Red.on_default();
+pub(super) const OTHER: Style = AnsiColor::Yellow.on_default();
+pub(super) const HEAD: Style = Style::new().bold();
 
 fn describe(diff: &SnapshotDiff) -> String {
     let mut text = String::new();
@@ -122,8 +122,8 @@ fn in_rows(rows: &RowCounts) -> String {
     counted("row", rows)
 }
 
-// `2 rows changed, 1 added`
-fn counted(noun: &str, counts: [(u64, &str); 3]) -> String {
+/// `2 rows changed, 1 added`
+pub(super) fn counted<const N: usize>(noun: &str, counts: [(u64, &str); N]) -> String {
     let mut words: Vec<String> = Vec::new();
     for (count, verb) in counts.into_iter().filter(|(count, _)| *count > 0) {
         words.push(match (words.is_empty(), count) {
@@ -190,7 +190,8 @@ fn describe_row(row: &RowDiff) -> String {
     }
 }
 
-fn describe_column(change: &ColumnChange) -> String {
+/// A column's old and new value; within JSON, only what differs.
+pub(super) fn describe_column(change: &ColumnChange) -> String {
     let name = &change.column;
     if change.within.is_empty() {
         let (from, to) = (shortened(change.from.get()), shortened(change.to.get()));
@@ -207,8 +208,8 @@ fn describe_column(change: &ColumnChange) -> String {
     within.collect()
 }
 
-// A line of a terminal.
-fn shortened(text: &str) -> String {
+/// A line of a terminal.
+pub(super) fn shortened(text: &str) -> String {
     const MOST: usize = 100;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod guards;
 pub mod history;
 pub mod migrate;
+pub mod plan;
 pub mod prune;
 pub mod publish;
 pub mod resume;
@@ -15,6 +16,8 @@ pub mod show;
 pub mod types;
 pub mod verify;
 
+use std::process::ExitCode;
+
 use crate::cli::{Cli, Command, Common};
 use crate::config::Config;
 use crate::database::Database;
@@ -23,17 +26,19 @@ use crate::schema::{Schema, Table};
 use crate::store::{DirectoryStore, StoreError};
 
 /// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
-/// the database or the disk, each of which is whole or undone.
+/// the database or the disk, each of which is whole or undone. Gives the exit status.
 ///
 /// # Errors
 /// Where the command fails.
-pub async fn execute(cli: Cli) -> Result<(), Error> {
+pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
+    let mut status = ExitCode::SUCCESS;
     let command = async {
         match cli.command {
             Command::Run(args) => return run::run(args).await,
             Command::Migrate(args) => migrate::run(args).await?,
             Command::Check(args) => check::run(args).await?,
             Command::Types(args) => types::run(args).await?,
+            Command::Plan(args) => status = plan::run(args).await?,
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
             Command::Verify(args) => verify::run(args).await?,
@@ -51,8 +56,8 @@ pub async fn execute(cli: Cli) -> Result<(), Error> {
         () = interrupt() => return Err(Error::Interrupted),
     };
     match serving {
-        Some(serving) => serving.serve().await,
-        None => Ok(()),
+        Some(serving) => serving.serve().await.map(|()| status),
+        None => Ok(status),
     }
 }
 

@@ -10,10 +10,12 @@ use super::check::{list_files, parse_allowance, refuse, validate_files, without}
 use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
-use crate::database::{self, Database, SeedOptions, SeedReport, SeededTable, read_schema};
+use crate::database::{
+    self, Database, SeedOptions, SeedReport, SeededTable, Unchanged, read_schema,
+};
 use crate::error::Error;
 use crate::schema::Schema;
-use crate::source::Problems;
+use crate::source::{Problems, SourceTable};
 
 /// Flags of `publisher seed`.
 #[derive(Debug, Args)]
@@ -90,6 +92,44 @@ pub(super) async fn seed_database(
     flags: &SeedFlags,
     dry_run: bool,
 ) -> Result<SeedReport, Error> {
+    let source = read_source(database, config, common, flags, "nothing was seeded").await?;
+    let options = SeedOptions {
+        dry_run,
+        allow_deactivation: flags.allowed_deactivation(),
+    };
+    let report = database::seed(
+        database.client(),
+        config,
+        &source.schema,
+        &source.tables,
+        &source.unchanged,
+        &options,
+        common.progress(),
+    )
+    .await?;
+    warn_of_missing_triggers(common, &source.schema);
+    common.say(&describe(&report));
+    Ok(report)
+}
+
+/// Files that are validated, and the tables that they belong to.
+pub(super) struct Source {
+    /// The database's tables.
+    pub(super) schema: Schema,
+    /// The files that have to be compared with their tables.
+    pub(super) tables: Vec<SourceTable>,
+    /// The tables that need not be read.
+    pub(super) unchanged: Vec<Unchanged>,
+}
+
+/// Validates the files, which must have no problem. `plan` takes this step too.
+pub(super) async fn read_source(
+    database: &mut Database,
+    config: &Config,
+    common: &Common,
+    flags: &SeedFlags,
+    outcome: &'static str,
+) -> Result<Source, Error> {
     let schema = read_schema(database.client(), config).await?;
     flags.check(&schema)?;
     let mut problems = Problems::default();
@@ -102,22 +142,14 @@ pub(super) async fn seed_database(
     let progress = common.progress();
     let validated =
         validate_files(database, config, &schema, &files, progress, &mut problems).await?;
-    if !problems.is_empty() {
-        return Err(refuse(problems, config, "nothing was seeded"));
+    match problems.is_empty() {
+        true => Ok(Source {
+            schema,
+            tables: validated.tables,
+            unchanged,
+        }),
+        false => Err(refuse(problems, config, outcome)),
     }
-    let options = SeedOptions {
-        dry_run,
-        allow_deactivation: flags.allowed_deactivation(),
-    };
-    let client = database.client();
-    let tables = &validated.tables;
-    let report = database::seed(
-        client, config, &schema, tables, &unchanged, &options, progress,
-    )
-    .await?;
-    warn_of_missing_triggers(common, &schema);
-    common.say(&describe(&report));
-    Ok(report)
 }
 
 fn describe(report: &SeedReport) -> String {

@@ -10,8 +10,29 @@ use crate::config::Config;
 use crate::schema::Table;
 use crate::source::SourceTable;
 
-/// Tables and columns, by their SQL names.
-pub(super) type VaryingDefaults = BTreeSet<(String, String)>;
+/// The columns whose default is another value each time it is asked.
+pub(super) struct VaryingDefaults {
+    // Tables and columns, by their SQL names.
+    columns: BTreeSet<(String, String)>,
+    asked: bool,
+}
+
+impl VaryingDefaults {
+    /// Nobody asks them: a plan takes no number from a sequence. Null stands for the value
+    /// that a new row will have.
+    pub(super) fn left_open(self) -> Self {
+        Self {
+            asked: false,
+            ..self
+        }
+    }
+
+    /// Whether a column has such a default.
+    pub(super) fn has(&self, table: &Table, column: &str) -> bool {
+        let name = (table.name.clone(), column.to_owned());
+        self.columns.contains(&name)
+    }
+}
 
 /// The columns whose default gives another value each time it is asked: a number from a
 /// sequence, a random uuid, the time. `adbin` spells the expression's nodes out.
@@ -37,7 +58,11 @@ pub(super) async fn varying_defaults(
     let rows = client.query(query, &[&config.schema]).await;
     let read = |row: tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
     let columns = rows.and_then(|rows| rows.into_iter().map(read).collect());
-    columns.map_err(|source| DatabaseError::query("read the catalog", source))
+    let columns = columns.map_err(|source| DatabaseError::query("read the catalog", source))?;
+    Ok(VaryingDefaults {
+        columns,
+        asked: true,
+    })
 }
 
 /// The value of a column in a staged row, also where the file leaves it out.
@@ -63,7 +88,10 @@ pub(super) fn staged_expression(
         default()
     } else if source.defaulted.contains(&index) {
         // Asked again, it would be another value in every seed: what the row has stays.
-        let stored = match varying.contains(&(table.name.clone(), column.name.clone())) {
+        let stored = match varying.has(table, &column.name) {
+            true if !varying.asked => {
+                return format!("coalesce({staged}, t.{})", identifier(&column.name));
+            }
             true => format!("t.{}, ", identifier(&column.name)),
             false => String::new(),
         };

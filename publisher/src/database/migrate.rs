@@ -206,6 +206,22 @@ pub async fn migrate(
     Ok(applied)
 }
 
+/// The files that have not been applied, in order; looks, and changes nothing.
+///
+/// # Errors
+/// Where the history cannot be read, or disagrees with the folder.
+pub async fn pending_migrations(
+    client: &Client,
+    migrations: &[Migration],
+) -> Result<Vec<String>, MigrationError> {
+    let history = match has_history(client).await? {
+        true => read_history(client).await?,
+        false => Vec::new(),
+    };
+    let pending = pending(&history, migrations)?.into_iter();
+    Ok(pending.map(|migration| migration.file).collect())
+}
+
 async fn migrate_locked(
     client: &mut Client,
     config: &Config,
@@ -275,9 +291,7 @@ fn pending(history: &[Applied], available: &[Migration]) -> Result<Vec<Migration
 // configured one holds nothing but the user's tables.
 async fn create_bookkeeping(client: &Client) -> Result<(), DatabaseError> {
     // Without rights to create, what exists is enough.
-    let exists = client.query_one("SELECT to_regclass('tablecast.migration') IS NOT NULL", &[]);
-    let exists: Result<bool, _> = exists.await.and_then(|row| row.try_get(0));
-    if exists.map_err(|source| DatabaseError::query("look for the migration history", source))? {
+    if has_history(client).await? {
         return Ok(());
     }
     let create = format!(
@@ -293,6 +307,14 @@ async fn create_bookkeeping(client: &Client) -> Result<(), DatabaseError> {
     );
     let created = client.batch_execute(&create).await;
     created.map_err(|source| DatabaseError::query("create the migration history", source))
+}
+
+async fn has_history(client: &Client) -> Result<bool, DatabaseError> {
+    let row = client
+        .query_one("SELECT to_regclass('tablecast.migration') IS NOT NULL", &[])
+        .await;
+    let exists = row.and_then(|row| row.try_get(0));
+    exists.map_err(|source| DatabaseError::query("look for the migration history", source))
 }
 
 async fn read_history(client: &Client) -> Result<Vec<Applied>, DatabaseError> {

@@ -8,6 +8,7 @@ mod gate;
 mod lock;
 mod metadata;
 mod migrate;
+mod plan;
 mod read;
 mod seed;
 mod sql;
@@ -26,7 +27,10 @@ pub use error::{DatabaseError, PgError};
 pub use gate::{Unchanged, unchanged};
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
-pub use migrate::{AppliedMigrations, Migration, MigrationError, load_migrations, migrate};
+pub use migrate::{
+    AppliedMigrations, Migration, MigrationError, load_migrations, migrate, pending_migrations,
+};
+pub use plan::{Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable, plan};
 pub use read::{ReadError, SnapshotReader, TableRows};
 pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, seed, still_dangling};
 pub use sql::missing_triggers_sql;

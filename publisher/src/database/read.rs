@@ -10,10 +10,10 @@ use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::error::DatabaseError;
 use super::metadata::{TableVersion, reference_versions};
-use super::sql::{identifier, qualified, render};
+use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
 use crate::render::{RenderError, RowRenderer};
-use crate::schema::{Column, ForeignKey, Kind, SORT_ORDER, Schema, Table};
+use crate::schema::{ForeignKey, SORT_ORDER, Schema, Table};
 use crate::source::Problem;
 
 /// Why a snapshot cannot be read.
@@ -235,26 +235,10 @@ fn rows_sql(table: &Table) -> String {
         &RowsSql {
             table: qualified(table),
             columns: published.collect(),
-            order: order.map(in_byte_order).collect(),
+            order: order.map(|c| in_byte_order(c, &column(&c.name))).collect(),
             is_active: table.has_is_active(),
         },
     )
-}
-
-// By bytes, not by locale: two machines must agree on the order.
-fn in_byte_order(column: &Column) -> String {
-    let name = format!("t.{}", identifier(&column.name));
-    match &column.kind {
-        // As it is published: whoever knows the manifest alone sees strings.
-        _ if column.as_text => format!("{name}::text COLLATE \"C\""),
-        Kind::Text(_) if column.sql_type == "citext" => format!("{name}::text COLLATE \"C\""),
-        Kind::Text(_) => format!("{name} COLLATE \"C\""),
-        Kind::Enum(_) => format!("{name}::text COLLATE \"C\""),
-        Kind::Array(element) if matches!(**element, Kind::Text(_)) => {
-            format!("{name} COLLATE \"C\"")
-        }
-        _ => name,
-    }
 }
 
 fn raw_values(row: &Row) -> impl Iterator<Item = Option<&[u8]>> {

@@ -70,6 +70,9 @@ pub struct SeededTable {
     pub admin_owned: u64,
     /// Keys that the file holds and an administrator's row has; the row was left alone.
     pub admin_keys: Vec<String>,
+    /// How many such keys there are; those beyond the first 100 are not listed.
+    #[serde(skip)]
+    pub(super) kept: u64,
     /// Rows that the file does not hold, in a table that cannot deactivate them.
     pub not_in_file: u64,
     /// Columns that only the database decides.
@@ -170,6 +173,7 @@ pub async fn seed(
         let mut stage = Stage::new(index, table, source, config, &varying);
         stage.straight = stage.may_go_straight() && stage.is_empty_table(&tx).await?;
         if !stage.straight {
+            stage.create(&tx).await?;
             stage.fill(&tx, config, progress).await?;
         }
         staged.push(stage);
@@ -183,7 +187,10 @@ pub async fn seed(
     for stage in &staged {
         reports.push(stage.plan(&tx).await?);
     }
-    judge(&staged, &reports, options)?;
+    let refused = refusals(&staged, &reports, &options.allow_deactivation);
+    if !refused.is_empty() {
+        return Err(SeedError::Refused(refused));
+    }
     write(&tx, config, &staged, &reports, &before, progress).await?;
 
     let after = reference_versions(&tx, &config.schema).await?;
@@ -208,6 +215,11 @@ pub async fn seed(
 
 async fn prepare(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError> {
     lock::take_transaction_lock(tx, config.lock_timeout).await?;
+    set_limits(tx, config).await
+}
+
+/// Gives a transaction that stages files its memory, and its patience with locks.
+pub(super) async fn set_limits(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError> {
     // The staging tables are this session's own: they want its memory, not the server's.
     let settings = format!(
         "SET LOCAL lock_timeout = {}; SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'",
@@ -221,17 +233,17 @@ fn staged_sources<'s>(staged: &[Stage<'s>]) -> Vec<&'s SourceTable> {
     staged.iter().map(|stage| stage.source).collect()
 }
 
-// The guard against a broken file that would take half a table away.
-fn judge(
+/// The guard against a broken file that would take half a table away.
+pub(super) fn refusals(
     staged: &[Stage<'_>],
     plans: &[SeededTable],
-    options: &SeedOptions,
-) -> Result<(), SeedError> {
+    allow_deactivation: &BTreeMap<TableKey, u64>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (stage, plan) in staged.iter().zip(plans) {
         let active = plan.active_before;
         let too_many = plan.deactivated * 100 > active * u64::from(stage.allow_percent);
-        let allowed = options.allow_deactivation.get(&stage.table.key);
+        let allowed = allow_deactivation.get(&stage.table.key);
         let message = match allowed {
             Some(allowed) if *allowed == plan.deactivated => continue,
             Some(allowed) if plan.deactivated > 0 => format!(
@@ -248,11 +260,7 @@ fn judge(
         let place = Some(crate::source::Place::file(&stage.source.file.name));
         problems.push(Problem { place, message });
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(SeedError::Refused(problems))
-    }
+    problems
 }
 
 async fn write(

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use crate::schema::Table;
+use crate::schema::{Column, Kind, Table};
 
 /// A name as SQL writes it.
 pub(super) fn identifier(name: &str) -> String {
@@ -27,15 +27,33 @@ pub(super) fn qualified(table: &Table) -> String {
     )
 }
 
+/// A column's value as it orders rows: by bytes, not by locale, for two machines must agree
+/// on the order.
+pub(super) fn in_byte_order(column: &Column, value: &str) -> String {
+    match &column.kind {
+        // As it is published: whoever knows the manifest alone sees strings.
+        _ if column.as_text => format!("{value}::text COLLATE \"C\""),
+        Kind::Text(_) if column.sql_type == "citext" => format!("{value}::text COLLATE \"C\""),
+        Kind::Text(_) => format!("{value} COLLATE \"C\""),
+        Kind::Enum(_) => format!("{value}::text COLLATE \"C\""),
+        Kind::Array(element) if matches!(**element, Kind::Text(_)) => {
+            format!("{value} COLLATE \"C\"")
+        }
+        _ => value.to_owned(),
+    }
+}
+
 macro_rules! templates {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_str!(concat!("../../templates/", $name)))),*]
     };
 }
 
-const TEMPLATES: [(&str, &str); 6] = templates![
+const TEMPLATES: [(&str, &str); 8] = templates![
     "stage.sql",
+    "sides.sql",
     "plan.sql",
+    "planned_rows.sql",
     "write.sql",
     "deactivate.sql",
     "rows.sql",

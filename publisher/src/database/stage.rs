@@ -19,25 +19,28 @@ use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
 
 // What the templates are told of a table.
 #[derive(Serialize)]
-struct StageSql {
-    stage: String,
-    table: String,
-    primary_key: Vec<String>,
+pub(super) struct StageSql {
+    pub(super) stage: String,
+    pub(super) table: String,
+    pub(super) primary_key: Vec<String>,
     // The columns of the staging table.
     columns: Vec<String>,
-    // What makes a row differ.
-    compared: Vec<StagedColumn>,
-    // What a new row is given.
-    written: Vec<StagedColumn>,
-    is_active: bool,
+    /// What makes a row differ.
+    pub(super) compared: Vec<StagedColumn>,
+    /// What a new row is given.
+    pub(super) written: Vec<StagedColumn>,
+    pub(super) is_active: bool,
     staged_is_active: String,
     source_type: bool,
 }
 
+/// A column that the file decides.
 #[derive(Serialize, Clone)]
-struct StagedColumn {
-    name: String,
-    staged: String,
+pub(super) struct StagedColumn {
+    /// Its name, as SQL writes it.
+    pub(super) name: String,
+    /// Its value in a staged row, as an expression.
+    pub(super) staged: String,
 }
 
 /// A table and its file.
@@ -47,7 +50,7 @@ pub(super) struct Stage<'s> {
     pub(super) allow_percent: u8,
     /// Not staged: the table is empty, and takes the file as it is.
     pub(super) straight: bool,
-    sql: StageSql,
+    pub(super) sql: StageSql,
 }
 
 // Beyond so many rows it matters how PostgreSQL goes about them.
@@ -127,6 +130,12 @@ impl<'s> Stage<'s> {
         empty.map_err(|source| DatabaseError::query("look whether a table is empty", source))
     }
 
+    pub(super) async fn create(&self, tx: &Transaction<'_>) -> Result<(), DatabaseError> {
+        let created = tx.batch_execute(&render("stage.sql", &self.sql)).await;
+        let what = || format!("stage {}", self.source.file.name);
+        created.map_err(|source| DatabaseError::query(what(), source))
+    }
+
     pub(super) async fn fill(
         &self,
         tx: &Transaction<'_>,
@@ -134,8 +143,6 @@ impl<'s> Stage<'s> {
         progress: Progress,
     ) -> Result<(), SeedError> {
         let what = format!("stage {}", self.source.file.name);
-        let created = tx.batch_execute(&render("stage.sql", &self.sql)).await;
-        created.map_err(|source| DatabaseError::query(&what, source))?;
         let bar = progress.bytes(&what, self.source.size);
         self.copy(tx, config, &self.sql.stage, &bar).await?;
         bar.finish_and_clear();
@@ -232,7 +239,8 @@ impl<'s> Stage<'s> {
         } else {
             (0, leaving)
         };
-        let admin_keys = match count("admin_keys")? {
+        let kept = count("admin_keys")?;
+        let admin_keys = match kept {
             0 => Vec::new(),
             _ => self.admin_keys(tx).await?,
         };
@@ -245,6 +253,7 @@ impl<'s> Stage<'s> {
             reactivated: count("reactivated")?,
             admin_owned: count("admin_owned")?,
             admin_keys,
+            kept,
             not_in_file,
             not_in_file_columns: self.not_in_file_columns(),
             active_before: count("active")?,

@@ -53,19 +53,27 @@ pub fn changed_columns(from: &str, to: &str) -> Result<Vec<ColumnChange>, DiffEr
 }
 
 fn change(old: &Member<'_>, new: &Member<'_>) -> Result<ColumnChange, DiffError> {
-    let mut within = Vec::new();
-    let value = |raw: &str| serde_json::from_str::<Value>(raw).ok();
-    if let (Some(from), Some(to)) = (value(old.raw), value(new.raw)) {
-        compare(&from, &to, "", &mut within);
+    let (from, to) = (raw_value(old.raw)?, raw_value(new.raw)?);
+    Ok(ColumnChange::of(new.key.to_string(), from, to))
+}
+
+impl ColumnChange {
+    /// From one value to another.
+    pub fn of(column: String, from: Box<RawValue>, to: Box<RawValue>) -> Self {
+        let mut within = Vec::new();
+        let value = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
+        if let (Some(from), Some(to)) = (value(&from), value(&to)) {
+            compare(&from, &to, "", &mut within);
+        }
+        // The value as a whole says it better.
+        within.retain(|change| !change.pointer.is_empty());
+        Self {
+            column,
+            from,
+            to,
+            within,
+        }
     }
-    // The value as a whole says it better.
-    within.retain(|change| !change.pointer.is_empty());
-    Ok(ColumnChange {
-        column: new.key.to_string(),
-        from: raw_value(old.raw)?,
-        to: raw_value(new.raw)?,
-        within,
-    })
 }
 
 /// A value as it is written.
