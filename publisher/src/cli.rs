@@ -14,6 +14,7 @@ use crate::config::{Config, ConfigFile};
 use crate::error::Error;
 use crate::fetch::{Directory, Origin};
 use crate::progress::Progress;
+use crate::store::DirectoryStore;
 
 /// Publishes PostgreSQL reference tables as immutable JSON that any CDN can serve.
 ///
@@ -133,6 +134,31 @@ pub struct Reading {
     pub quiet: bool,
 }
 
+/// Flags of the commands that keep a store in order: they need neither files nor a
+/// database.
+#[derive(Debug, Clone, Args)]
+pub struct Upkeep {
+    /// The store's folder [default: snapshots]
+    #[arg(long, value_name = "DIR", env = "TABLECAST_OUT")]
+    pub out: Option<PathBuf>,
+
+    /// The settings file [default: tablecast.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// How long to wait for a publisher that has the store
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub lock_timeout: Duration,
+
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print nothing but problems
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
 /// Which store is read.
 #[derive(Debug, Clone, Args)]
 pub struct StoreFlag {
@@ -246,18 +272,58 @@ impl Common {
     /// # Errors
     /// Where standard output is closed.
     pub fn print_json(&self, result: &impl serde::Serialize) -> Result<(), Error> {
-        use std::io::Write;
-        if !self.json {
-            return Ok(());
+        match self.json {
+            true => print_json(result),
+            false => Ok(()),
         }
-        let text = serde_json::to_string(result).expect("a report is JSON");
-        // A reader that has seen enough (`| head`) is no failure.
-        match writeln!(std::io::stdout(), "{text}") {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(
-                format!("failed to write to standard output: {error}"),
-            )),
-            _ => Ok(()),
+    }
+}
+
+impl Upkeep {
+    /// Opens the store that is named, or that of the settings, and says for whom it waits.
+    ///
+    /// # Errors
+    /// Where the settings file cannot be used; where there is no store, or somebody has it.
+    pub async fn open(&self) -> Result<DirectoryStore, Error> {
+        let out = match &self.out {
+            Some(out) => Some(out.clone()),
+            None => ConfigFile::load(self.config.as_deref())?.out,
+        };
+        let out = out.unwrap_or_else(|| PathBuf::from("snapshots"));
+        let store = DirectoryStore::open_existing(out, self.lock_timeout, |holder| {
+            self.say(&format!("waiting for another publisher: {holder}\n"));
+        });
+        Ok(store.await?)
+    }
+
+    /// Tells a person what happened.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            eprint!("{text}");
         }
+    }
+
+    /// Prints the result for a machine, where one asked.
+    ///
+    /// # Errors
+    /// Where standard output is closed.
+    pub fn print_json(&self, result: &impl serde::Serialize) -> Result<(), Error> {
+        match self.json {
+            true => print_json(result),
+            false => Ok(()),
+        }
+    }
+}
+
+fn print_json(result: &impl serde::Serialize) -> Result<(), Error> {
+    use std::io::Write;
+    let text = serde_json::to_string(result).expect("a report is JSON");
+    // A reader that has seen enough (`| head`) is no failure.
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(format!(
+            "failed to write to standard output: {error}"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -23,7 +23,6 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
 use crate::schema::{Schema, Table};
-use crate::store::{DirectoryStore, StoreError};
 
 /// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
 /// the database or the disk, each of which is whole or undone. Gives the exit status.
@@ -91,14 +90,6 @@ async fn open_database(config: &Config, common: &Common, purpose: &str) -> Resul
         common.say(&format!("{note}\n"));
     }
     Ok(database)
-}
-
-/// Opens a store that is there, and says for whom it waits.
-async fn open_store(config: &Config, common: &Common) -> Result<DirectoryStore, StoreError> {
-    DirectoryStore::open_existing(&config.out, config.lock_timeout, |holder| {
-        common.say(&format!("waiting for another publisher: {holder}\n"));
-    })
-    .await
 }
 
 /// Says which published tables can change without a trace.

@@ -10,8 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use snapshot_format::{Key, Version};
 
-use super::open_store;
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag, duration};
+use crate::cli::{Upkeep, duration};
 use crate::error::Error;
 use crate::history::name;
 use crate::prune::{Keep, Pruned, prune};
@@ -20,9 +19,7 @@ use crate::prune::{Keep, Pruned, prune};
 #[derive(Debug, Args)]
 pub struct PruneArgs {
     #[command(flatten)]
-    common: Common,
-    #[command(flatten)]
-    out: OutFlags,
+    upkeep: Upkeep,
 
     /// How many of the newest versions are kept
     #[arg(long, value_name = "N", default_value = "30")]
@@ -48,21 +45,17 @@ struct PruneReport<'a> {
 
 /// Removes what no kept version names.
 pub(super) async fn run(args: PruneArgs) -> Result<(), Error> {
-    let config = args
-        .common
-        .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
-    let store = open_store(&config, &args.common).await?;
+    let store = args.upkeep.open().await?;
     let keep = Keep {
         newest: args.keep.get(),
         min_age: args.min_age,
     };
     let pruned = prune(&store, keep, Timestamp::now(), args.dry_run).await?;
     for path in &pruned.foreign {
-        args.common
-            .warn(&format!("{path} is not of a store; it was left alone"));
+        eprintln!("warning: {path} is not of a store; it was left alone");
     }
-    args.common.say(&describe(&pruned, args.dry_run));
-    args.common.print_json(&PruneReport {
+    args.upkeep.say(&describe(&pruned, args.dry_run));
+    args.upkeep.print_json(&PruneReport {
         dry_run: args.dry_run,
         size_bytes: pruned.size_bytes(),
         pruned: &pruned,

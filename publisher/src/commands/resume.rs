@@ -3,8 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 
-use super::open_store;
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::cli::Upkeep;
 use crate::error::Error;
 use crate::history::name;
 use crate::rollback::{Turned, resume};
@@ -13,20 +12,15 @@ use crate::rollback::{Turned, resume};
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
     #[command(flatten)]
-    common: Common,
-    #[command(flatten)]
-    out: OutFlags,
+    upkeep: Upkeep,
 }
 
 /// Lets publishing go on after a rollback.
 pub(super) async fn run(args: ResumeArgs) -> Result<(), Error> {
-    let config = args
-        .common
-        .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
-    let store = open_store(&config, &args.common).await?;
+    let store = args.upkeep.open().await?;
     let turned = resume(&store, Timestamp::now()).await?;
-    args.common.say(&describe(&turned));
-    args.common.print_json(&turned)
+    args.upkeep.say(&describe(&turned));
+    args.upkeep.print_json(&turned)
 }
 
 fn describe(turned: &Turned) -> String {

@@ -3,8 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 
-use super::open_store;
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::cli::Upkeep;
 use crate::error::Error;
 use crate::history::name;
 use crate::rollback::{Turned, rollback};
@@ -13,9 +12,7 @@ use crate::rollback::{Turned, rollback};
 #[derive(Debug, Args)]
 pub struct RollbackArgs {
     #[command(flatten)]
-    common: Common,
-    #[command(flatten)]
-    out: OutFlags,
+    upkeep: Upkeep,
 
     /// The version to go back to: EPOCH-SEQUENCE, SEQUENCE, seq:N, or four or more digits
     /// of its manifest's hash
@@ -25,13 +22,10 @@ pub struct RollbackArgs {
 
 /// Publishes an earlier version's content again.
 pub(super) async fn run(args: RollbackArgs) -> Result<(), Error> {
-    let config = args
-        .common
-        .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
-    let store = open_store(&config, &args.common).await?;
+    let store = args.upkeep.open().await?;
     let turned = rollback(&store, &args.to, Timestamp::now()).await?;
-    args.common.say(&describe(&turned));
-    args.common.print_json(&turned)
+    args.upkeep.say(&describe(&turned));
+    args.upkeep.print_json(&turned)
 }
 
 fn describe(turned: &Turned) -> String {
