@@ -67,10 +67,18 @@ impl fmt::Display for Finding {
 /// Gathers what several threads find.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    found: Mutex<Vec<(Severity, Finding)>>,
+    found: Mutex<Vec<(usize, Severity, Finding)>>,
 }
 
-impl Findings {
+/// Takes in what one part of the work finds. Parts are numbered, so that the report is
+/// the same whichever thread was faster.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finder<'f> {
+    all: &'f Findings,
+    part: usize,
+}
+
+impl Finder<'_> {
     /// Something that is wrong in itself.
     pub(super) fn fault(&self, key: impl fmt::Display, what: impl Into<String>) {
         self.add(Severity::Fault, key, what, None, None);
@@ -109,21 +117,29 @@ impl Findings {
             found,
             also: 0,
         };
-        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push((severity, finding));
+        let found = self.all.found.lock();
+        let mut found = found.unwrap_or_else(PoisonError::into_inner);
+        found.push((self.part, severity, finding));
+    }
+}
+
+impl Findings {
+    /// What takes in the findings of one part of the work.
+    pub(super) fn part(&self, part: usize) -> Finder<'_> {
+        Finder { all: self, part }
     }
 
     /// Faults, warnings and notes, each in order of key and each said once.
     pub(super) fn into_sorted(self) -> [Vec<Finding>; 3] {
         let all = self.found.into_inner();
         let mut all = all.unwrap_or_else(PoisonError::into_inner);
-        // What is found of one key stays in the order in which it was found.
-        all.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
+        // What one part finds of a key stays in the order in which it was found.
+        all.sort_by(|(first, _, a), (second, _, b)| (&a.key, first).cmp(&(&b.key, second)));
         let mut said = HashSet::new();
-        all.retain(|finding| said.insert(finding.clone()));
+        all.retain(|(_, severity, finding)| said.insert((*severity, finding.clone())));
         let of = |severity: Severity| {
-            let same = all.iter().filter(move |(other, _)| *other == severity);
-            same.map(|(_, finding)| finding.clone())
+            let same = all.iter().filter(move |(_, other, _)| *other == severity);
+            same.map(|(_, _, finding)| finding.clone())
         };
         [
             of(Severity::Fault).collect(),

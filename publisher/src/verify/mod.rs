@@ -39,7 +39,7 @@ use snapshot_format::{
     TableKey, Version,
 };
 
-use self::finding::Findings;
+use self::finding::{Finder, Findings};
 pub use self::finding::{Finding, Severity};
 use self::object::RowsDigest;
 use crate::fetch::{FetchError, Origin};
@@ -87,10 +87,12 @@ pub struct Counts {
 /// Where the place cannot be read at all. What is wrong with what can be read is in the
 /// report.
 pub fn verify(origin: &Origin, all: bool, bar: &ProgressBar) -> Result<Report, FetchError> {
+    let (findings, counts) = (Findings::default(), Mutex::default());
     let judge = Judge {
         origin,
-        findings: Findings::default(),
-        counts: Mutex::default(),
+        findings: findings.part(0),
+        all_findings: &findings,
+        counts: &counts,
         bar,
     };
     let current = judge.current()?;
@@ -107,8 +109,8 @@ pub fn verify(origin: &Origin, all: bool, bar: &ProgressBar) -> Result<Report, F
     if let (true, Origin::Directory(directory)) = (all, origin) {
         judge.strays(directory, &versions, &manifests)?;
     }
-    let checked = *judge.counts.lock().unwrap_or_else(PoisonError::into_inner);
-    let [faults, warnings, notes] = judge.findings.into_sorted();
+    let checked = *counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let [faults, warnings, notes] = findings.into_sorted();
     Ok(Report {
         origin: origin.to_string(),
         version: current,
@@ -122,8 +124,9 @@ pub fn verify(origin: &Origin, all: bool, bar: &ProgressBar) -> Result<Report, F
 // One look at one origin. The files of this module each have a part of what it can judge.
 struct Judge<'o> {
     origin: &'o Origin,
-    findings: Findings,
-    counts: Mutex<Counts>,
+    findings: Finder<'o>,
+    all_findings: &'o Findings,
+    counts: &'o Mutex<Counts>,
     bar: &'o ProgressBar,
 }
 
@@ -151,30 +154,37 @@ impl Judge<'_> {
         let sizes = jobs.iter().map(Job::size_bytes);
         self.bar.set_length(sizes.sum::<u64>().max(1));
         let tables: Mutex<TableRows> = Mutex::default();
-        let bootstraps: Mutex<Vec<(ObjectHash, bootstrap::Tables)>> = Mutex::default();
-        let lock_failed = PoisonError::into_inner;
-        self.in_parallel(&jobs, |job| match job {
+        let bootstraps: Mutex<BTreeMap<ObjectHash, bootstrap::Tables>> = Mutex::default();
+        self.in_parallel(&jobs, |judge, job| match job {
             Job::Table(table, entry, schema) => {
-                if let Some(rows) = self.table(table, entry, *schema) {
-                    let mut tables = tables.lock().unwrap_or_else(lock_failed);
+                if let Some(rows) = judge.table(table, entry, *schema) {
+                    let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
                     tables.insert(((*table).clone(), entry.hash), rows);
                 }
             }
             Job::Bootstrap(manifest) => {
-                if let Some(tables) = self.bootstrap(manifest) {
+                if let Some(tables) = judge.bootstrap(manifest) {
                     let mut bootstraps = bootstraps.lock().unwrap_or_else(PoisonError::into_inner);
-                    bootstraps.push((ObjectHash::of(&manifest.to_bytes()), tables));
+                    bootstraps.insert(ObjectHash::of(&manifest.to_bytes()), tables);
                 }
             }
-            Job::Variant(key, encoding, digest) => self.variant(key, *encoding, digest),
-            Job::Negotiated(key, digest) => self.negotiated(key, digest),
+            Job::Variant(key, encoding, digest) => judge.variant(key, *encoding, digest),
+            Job::Negotiated(key, digest) => judge.negotiated(key, digest),
         });
         let tables = tables.into_inner().unwrap_or_else(PoisonError::into_inner);
         let bootstraps = bootstraps.into_inner();
+        let last = self.for_part(jobs.len() + 1);
         for (hash, found) in bootstraps.unwrap_or_else(PoisonError::into_inner) {
             if let Some(manifest) = manifests.get(&hash) {
-                self.same_rows(manifest, &found, &tables);
+                last.same_rows(manifest, &found, &tables);
             }
+        }
+    }
+
+    fn for_part(&self, part: usize) -> Self {
+        Self {
+            findings: self.all_findings.part(part),
+            ..*self
         }
     }
 
@@ -244,11 +254,13 @@ impl Judge<'_> {
         jobs
     }
 
-    fn in_parallel(&self, jobs: &[Job<'_>], work: impl Fn(&Job<'_>) + Sync) {
+    fn in_parallel(&self, jobs: &[Job<'_>], work: impl Fn(&Self, &Job<'_>) + Sync) {
         let next = AtomicUsize::new(0);
         let worker = || {
-            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                work(job);
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = jobs.get(index) else { break };
+                work(&self.for_part(index + 1), job);
             }
         };
         thread::scope(|scope| {
