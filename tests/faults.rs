@@ -384,8 +384,9 @@ async fn who_lost_the_lock_behind_its_page_does_not_swap_and_the_next_one_does()
         let page = format!("{}-3.json", ledger.resolves().unwrap().0.0);
         let page = ledger.path("versions").join(page);
         move |step, _| {
-            if step == Step::SyncFolder && page.exists() && lock.exists() {
-                std::fs::remove_file(&lock)?;
+            // Folders are made durable on several threads: one of them removes it.
+            if step == Step::SyncFolder && page.exists() {
+                let _ = std::fs::remove_file(&lock);
             }
             Ok(())
         }
