@@ -93,7 +93,10 @@ export function createSession(platform) {
           case 'hold':
             // Others go on meanwhile.
             if (order.client && order.client !== client.name) break;
-            return new Promise((resolve) => held.push(resolve)).then(() => access(verb, key, run));
+            return new Promise((resolve) => {
+              held.push(resolve);
+              for (const look of idle.splice(0)) look();
+            }).then(() => access(verb, key, run));
         }
       }
       const result = run();
@@ -307,8 +310,9 @@ export function createSession(platform) {
       do {
         fire();
         await platform.turn();
-        if (busy > 0) await new Promise((resolve) => idle.push(resolve));
-      } while (busy > 0 || timers.some(({ at }) => at <= now));
+        // Who waits for a lock that a held client has waits for the kit, not for us.
+        if (busy > 0 && held.length === 0) await new Promise((resolve) => idle.push(resolve));
+      } while ((busy > 0 && held.length === 0) || timers.some(({ at }) => at <= now));
       return { ...counts };
     },
     look: async ({ stored }) => ({

@@ -4,6 +4,9 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
+// No command waits for anything that takes so long; a driver that does hangs.
+const SILENT_MS = 30_000;
+
 /** Starts a driver; `command` is a program and its arguments. */
 export function startDriver(command) {
   const child = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -20,7 +23,17 @@ export function startDriver(command) {
       if (ended) return Promise.reject(ended);
       const id = nextId++;
       child.stdin.write(`${JSON.stringify({ id, ...command })}\n`);
-      return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          calls.delete(id);
+          reject(new Error(`the driver does not reply to "${command.do}"`));
+        }, SILENT_MS);
+        const settled = (settle) => (value) => {
+          clearTimeout(timer);
+          settle(value);
+        };
+        calls.set(id, { resolve: settled(resolve), reject: settled(reject) });
+      });
     },
     /** Resolves at the next line that is not a reply. */
     changed: (moment) =>
