@@ -7,8 +7,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
+use crate::listing::Listing;
 use crate::load::{Folder, LoadError, Promise, lock, plain, put_at, read_small};
 use crate::state::{Object, Resource};
 
@@ -19,14 +21,45 @@ const KEPT: usize = 128;
 pub(crate) struct Archive {
     pub(crate) folder: Folder,
     kept: Mutex<VecDeque<(Key, Arc<Resource>)>>,
+    listing: ArcSwap<Listing>,
+    /// Held by whoever reads the names, so that all who wait read them once.
+    listing_anew: tokio::sync::Mutex<()>,
 }
 
 impl Archive {
     pub(crate) fn new(folder: Folder) -> Self {
+        let listing = ArcSwap::from_pointee(Listing::read(&folder.root));
         Self {
             folder,
             kept: Mutex::default(),
+            listing,
+            listing_anew: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Whether the folder has such a file, as of a tenth of a second ago.
+    pub(crate) async fn may_have(&self, key: &Key) -> bool {
+        if let Some(answer) = self.remembers(key) {
+            return answer;
+        }
+        let _alone = self.listing_anew.lock().await;
+        if let Some(answer) = self.remembers(key) {
+            return answer;
+        }
+        let root = self.folder.root.clone();
+        let Ok(listing) = tokio::task::spawn_blocking(move || Listing::read(&root)).await else {
+            return true;
+        };
+        let answer = listing.may_have(key);
+        self.listing.store(Arc::new(listing));
+        answer
+    }
+
+    /// `None` where only the folder can tell.
+    fn remembers(&self, key: &Key) -> Option<bool> {
+        let listing = self.listing.load();
+        // What was there is opened, and then it shows whether it still is.
+        (listing.may_have(key) || !listing.is_stale()).then(|| listing.may_have(key))
     }
 
     /// What was found before.

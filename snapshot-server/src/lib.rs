@@ -37,6 +37,7 @@ pub mod fuzzing;
 mod headers;
 mod hot;
 mod listen;
+mod listing;
 mod load;
 mod metrics;
 mod negotiate;

@@ -196,6 +196,9 @@ async fn stored(key: Key, shared: &Arc<Shared>) -> Result<Arc<Resource>, Problem
     if let Some(resource) = shared.archive.kept(&key) {
         return Ok(resource);
     }
+    if !shared.archive.may_have(&key).await {
+        return Err(no_such_file());
+    }
     let permit = shared
         .lookups
         .acquire()
@@ -210,16 +213,20 @@ async fn stored(key: Key, shared: &Arc<Shared>) -> Result<Arc<Resource>, Problem
             if !error.is_absence() {
                 shared.observe(&crate::Event::ObjectRefused(error));
             }
-            Err(Problem::new(
-                StatusCode::NOT_FOUND,
-                "the store has no intact file of this name",
-            ))
+            Err(no_such_file())
         }
         Err(_) => Err(Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the lookup failed",
         )),
     }
+}
+
+fn no_such_file() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "the store has no intact file of this name",
+    )
 }
 
 fn not_yet() -> Problem {

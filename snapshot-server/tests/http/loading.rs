@@ -51,6 +51,29 @@ fn an_old_object_is_served_like_a_new_one() {
     }
 }
 
+/// Objects arrive before the version that names them, and readers of another
+/// server may ask for them at once.
+#[test]
+fn an_object_that_arrives_is_found_soon() {
+    let (mut store, _) = Store::published();
+    let served = store.serve();
+    served.next_event();
+    let coming = store.render(&[("grips", rows(7))]);
+    let path = coming.table_path("grips");
+    let mut client = served.client();
+    client.request("GET", &path, &[]).is_problem(404);
+    store.put(&path, coming.bytes(&path));
+    let begun = std::time::Instant::now();
+    let reply = loop {
+        let reply = client.request("GET", &path, &[]);
+        if reply.status == 200 {
+            break reply;
+        }
+        assert!(begun.elapsed() < crate::support::PATIENCE);
+    };
+    assert_eq!(reply.body, coming.bytes(&path));
+}
+
 #[test]
 fn the_first_version_is_picked_up_when_it_appears() {
     let mut store = Store::empty();

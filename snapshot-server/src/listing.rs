@@ -1,0 +1,132 @@
+//! Which names the folder has, as of a moment ago.
+//!
+//! A path that might be an object and is none would cost a look into the folder
+//! on another thread, and whoever makes such paths up makes a million of them.
+//! So the names are read at most ten times a second, all at once, and a name
+//! that was not among them is answered from memory.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use snapshot_format::Key;
+
+/// How long a listing holds, at least.
+const FRESH_FOR: Duration = Duration::from_millis(100);
+/// And at least so many times as long as it took, so that reading the names of a
+/// large or slow store stays a small part of the time.
+const SHARE_OF_TIME: u32 = 20;
+
+pub(crate) struct Listing {
+    /// Of each name a number: two names may share one, and then one look too
+    /// many is made.
+    names: HashSet<u64>,
+    numbers: RandomState,
+    /// A folder whose names cannot be read may have anything.
+    is_readable: bool,
+    began: Instant,
+    took: Duration,
+}
+
+impl Listing {
+    /// Reads the names below the root. Blocks.
+    pub(crate) fn read(root: &Path) -> Self {
+        let began = Instant::now();
+        let mut listing = Self {
+            names: HashSet::new(),
+            numbers: RandomState::new(),
+            is_readable: true,
+            began,
+            took: Duration::ZERO,
+        };
+        let read = ["bootstrap", "manifests", "tables", "versions"]
+            .iter()
+            .try_for_each(|folder| listing.add(&root.join(folder), folder));
+        listing.is_readable = read.is_ok();
+        listing.took = began.elapsed();
+        listing
+    }
+
+    /// Adds the names of a folder and of those in it.
+    fn add(&mut self, folder: &Path, path: &str) -> io::Result<()> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            // Nothing of this kind was published yet, or it is a file's name.
+            Err(error) if is_absence(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            // A key is ASCII; no other name is one.
+            let Some(name) = entry
+                .file_name()
+                .to_str()
+                .map(|name| format!("{path}/{name}"))
+            else {
+                continue;
+            };
+            if path == "tables" {
+                self.add(&entry.path(), &name)?;
+            } else {
+                self.names.insert(self.numbers.hash_one(&name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what was not there may be there by now.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.began.elapsed() > FRESH_FOR.max(self.took * SHARE_OF_TIME)
+    }
+
+    pub(crate) fn may_have(&self, key: &Key) -> bool {
+        !self.is_readable || self.names.contains(&self.numbers.hash_one(key.path()))
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use snapshot_format::{Encoding, ObjectHash};
+
+    use super::*;
+
+    #[test]
+    fn names_are_found_where_keys_lie() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let table = |encoding| {
+            let hash = ObjectHash::of(b"a");
+            Key::Table("grips".parse().expect("a key"), hash, encoding)
+        };
+        let keys = [
+            table(None),
+            table(Some(Encoding::Gzip)),
+            Key::Bootstrap(ObjectHash::of(b"b"), None),
+            Key::Manifest(ObjectHash::of(b"c")),
+            Key::History {
+                epoch: 1,
+                sequence: 2,
+            },
+        ];
+        let empty = Listing::read(folder.path());
+        assert!(keys.iter().all(|key| !empty.may_have(key)));
+        for key in &keys {
+            let path = folder.path().join(key.path());
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(path, "").expect("a file");
+        }
+        std::fs::write(folder.path().join("tables/README"), "").expect("a file");
+        let full = Listing::read(folder.path());
+        assert!(keys.iter().all(|key| full.may_have(key)));
+        assert!(!full.may_have(&table(Some(Encoding::Zstd))));
+        assert!(!full.may_have(&Key::Manifest(ObjectHash::of(b"d"))));
+    }
+}
