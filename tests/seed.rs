@@ -205,6 +205,16 @@ fn a_setting_that_reads_the_file_otherwise_opens_the_gate() {
 }
 
 #[test]
+fn tables_whose_changes_nobody_records_can_be_planned_and_seeded() {
+    let project = Project::new(&[MAKERS]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    project.source("makers", FOUR);
+    assert_eq!(project.json(&["plan"])["totals"]["added"], 4);
+    assert_eq!(counts(&project, &[]), [4, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&project, &[]), [0, 0, 4, 0, 0, 0]);
+}
+
+#[test]
 fn what_equals_looks_over_is_a_difference() {
     let project = Project::new(&[
         "CREATE TABLE t (id text PRIMARY KEY, n numeric, f float8, j jsonb, c json);",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::GenericClient;
 
-use super::error::{DatabaseError, is_one_of};
+use super::error::DatabaseError;
 use super::sql::identifier;
 
 /// A table's row of `reference_metadata`.
@@ -24,17 +24,18 @@ pub async fn reference_versions(
     client: &impl GenericClient,
     schema: &str,
 ) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {
+    // Before the first migration there is no such table or schema.
+    if !is_there(client, schema).await? {
+        return Ok(BTreeMap::new());
+    }
     let query = format!(
         "SELECT table_name, version_seq::bigint,
                 to_char(last_updated AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
          FROM {}.reference_metadata",
         identifier(schema)
     );
-    let rows = match client.query(&query, &[]).await {
-        // Before the first migration there is no such table or schema.
-        Err(error) if is_one_of(&error, &["42P01", "3F000"]) => return Ok(BTreeMap::new()),
-        other => other.map_err(|source| DatabaseError::query("read reference_metadata", source))?,
-    };
+    let failed = |source| DatabaseError::query("read reference_metadata", source);
+    let rows = client.query(&query, &[]).await.map_err(failed)?;
     let read = |row: &tokio_postgres::Row| {
         let version_seq: i64 = row.try_get(1)?;
         let last_updated = row.try_get(2)?;
@@ -45,7 +46,17 @@ pub async fn reference_versions(
         Ok((row.try_get(0)?, version))
     };
     let versions: Result<_, tokio_postgres::Error> = rows.iter().map(read).collect();
-    versions.map_err(|source| DatabaseError::query("read reference_metadata", source))
+    versions.map_err(failed)
+}
+
+// Asked beforehand, for a query that fails takes its transaction with it.
+async fn is_there(client: &impl GenericClient, schema: &str) -> Result<bool, DatabaseError> {
+    let name = format!("{}.reference_metadata", identifier(schema));
+    let row = client
+        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&name])
+        .await;
+    let exists = row.and_then(|row| row.try_get(0));
+    exists.map_err(|source| DatabaseError::query("look for reference_metadata", source))
 }
 
 /// The highest `version_seq` of all: the database's reference version.
