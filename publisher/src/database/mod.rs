@@ -9,6 +9,7 @@ mod lock;
 mod metadata;
 mod migrate;
 mod plan;
+mod planned_rows;
 mod read;
 mod seed;
 mod sql;
@@ -30,7 +31,8 @@ pub use metadata::{TableVersion, reference_versions};
 pub use migrate::{
     AppliedMigrations, Migration, MigrationError, load_migrations, migrate, pending_migrations,
 };
-pub use plan::{Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable, plan};
+pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
+pub use planned_rows::{PlannedChange, PlannedRow};
 pub use read::{ReadError, SnapshotReader, TableRows};
 pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, seed, still_dangling};
 pub use sql::missing_triggers_sql;
