@@ -23,6 +23,8 @@ export function createSession(platform) {
   // Of one scenario: what an earlier one left behind counts for that.
   let counts = { sent: 0, inFlight: 0 };
   let busy = 0;
+  // Of those, who wait for a lock; of one scenario, too.
+  let waiting = { count: 0 };
   const idle = [];
   let held = [];
   let order = newOrder();
@@ -31,9 +33,14 @@ export function createSession(platform) {
   Date.now = () => realNow() + wallAhead;
 
   const work = () => send({ event: 'work' });
+  // Who waits for a lock that a held client has waits for the kit, not for us.
+  const working = () => busy - (held.length > 0 ? waiting.count : 0);
+  const rest = () => {
+    if (working() === 0) for (const resolve of idle.splice(0)) resolve();
+  };
   const done = () => {
     busy--;
-    if (busy === 0) for (const resolve of idle.splice(0)) resolve();
+    rest();
     work();
   };
 
@@ -95,7 +102,7 @@ export function createSession(platform) {
             if (order.client && order.client !== client.name) break;
             return new Promise((resolve) => {
               held.push(resolve);
-              for (const look of idle.splice(0)) look();
+              rest();
             }).then(() => access(verb, key, run));
         }
       }
@@ -123,11 +130,23 @@ export function createSession(platform) {
       // A process that dies lets go of its locks. Waiting for one is work; holding it is what is done with it.
       wrapped.lock = (name, run) => {
         busy++;
-        const held = storage.lock(name, () => {
+        const queue = waiting;
+        let waits = true;
+        queue.count++;
+        rest();
+        const granted = () => {
+          if (waits) queue.count--;
+          waits = false;
+        };
+        const locked = storage.lock(name, () => {
+          granted();
           done();
           return Promise.race([run(), client.death]).finally(() => busy++);
         });
-        return held.finally(done).catch((error) => (client.dead ? never() : Promise.reject(error)));
+        return locked.finally(() => {
+          granted();
+          done();
+        }).catch((error) => (client.dead ? never() : Promise.reject(error)));
       };
     }
     return wrapped;
@@ -232,6 +251,7 @@ export function createSession(platform) {
       random = 0.5;
       counts = { sent: 0, inFlight: 0 };
       busy = 0;
+      waiting = { count: 0 };
       await device?.close?.();
       device = await platform.newStorage(run);
       storage = device.storage;
@@ -310,9 +330,8 @@ export function createSession(platform) {
       do {
         fire();
         await platform.turn();
-        // Who waits for a lock that a held client has waits for the kit, not for us.
-        if (busy > 0 && held.length === 0) await new Promise((resolve) => idle.push(resolve));
-      } while ((busy > 0 && held.length === 0) || timers.some(({ at }) => at <= now));
+        if (working() > 0) await new Promise((resolve) => idle.push(resolve));
+      } while (working() > 0 || timers.some(({ at }) => at <= now));
       return { ...counts };
     },
     look: async ({ stored }) => ({

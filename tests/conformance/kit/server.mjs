@@ -3,7 +3,8 @@
 import { createServer } from 'node:http';
 
 const PORTAL = '<!doctype html><title>Free Wi-Fi</title><p>Log in to go on.';
-const FLOOD_BYTES = 8 << 20;
+// More than a busy browser takes in before it learns that its page has had enough.
+const FLOOD_BYTES = 64 << 20;
 
 /**
  * Starts the server. It serves the store below any first folder of a path, so that each run has addresses
