@@ -143,10 +143,12 @@ export function createSession(platform) {
           done();
           return Promise.race([run(), client.death]).finally(() => busy++);
         });
-        return locked.finally(() => {
-          granted();
-          done();
-        }).catch((error) => (client.dead ? never() : Promise.reject(error)));
+        return locked
+          .finally(() => {
+            granted();
+            done();
+          })
+          .catch((error) => (client.dead ? never() : Promise.reject(error)));
       };
     }
     return wrapped;
