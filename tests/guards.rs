@@ -174,6 +174,20 @@ fn a_column_is_removed_or_retyped_by_a_major_step_alone() {
     project
         .run(&["publish", "--quiet", "--schema-version", "2.0"])
         .succeeded();
+
+    // A table that nobody's app has yet may go on changing.
+    project
+        .database
+        .execute("ALTER TABLE grips DROP COLUMN label");
+    let refused = project.run(&["publish", "--quiet", "--schema-version", "2.0"]);
+    assert!(refused.stderr.contains("column \"label\" would be gone"));
+    project.file(
+        "tablecast.toml",
+        "[tables.grips]\nmay_change_shape = true\n",
+    );
+    project
+        .run(&["publish", "--quiet", "--schema-version", "2.0"])
+        .succeeded();
 }
 
 #[test]

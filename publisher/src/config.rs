@@ -80,6 +80,8 @@ pub struct TableConfig {
     pub max_broken_references: Option<u64>,
     /// Whether the table may be gone from one publication to the next.
     pub may_vanish: bool,
+    /// Whether it may lose or retype columns without a raised major schema version.
+    pub may_change_shape: bool,
 }
 
 /// `tablecast.toml` as it is written.
@@ -267,6 +269,7 @@ impl Config {
                 .max_broken_references
                 .unwrap_or(self.limits.max_broken_references),
             may_vanish: settings.may_vanish,
+            may_change_shape: settings.may_change_shape,
         };
         let tables = self.tables.iter();
         let own = tables.filter_map(|(key, table)| Some((key.parse().ok()?, limits(table))));
@@ -298,6 +301,7 @@ impl ConfigFile {
                 .max_broken_references
                 .unwrap_or(usual.max_broken_references),
             may_vanish: false,
+            may_change_shape: false,
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Limits {
     pub max_broken_references: u64,
     /// Whether it may be gone.
     pub may_vanish: bool,
+    /// Whether it may lose or retype columns without a raised major version.
+    pub may_change_shape: bool,
 }
 
 impl Default for Limits {
@@ -39,6 +41,7 @@ impl Default for Limits {
             max_changed_percent: 100,
             max_broken_references: 0,
             may_vanish: false,
+            may_change_shape: false,
         }
     }
 }
@@ -213,7 +216,8 @@ impl Guards {
         reasons: &mut Reasons,
     ) {
         let broken = broken_promises(old, new);
-        if broken.is_empty() || self.allowed.shape.contains(table) {
+        let allowed = self.of(table).may_change_shape || self.allowed.shape.contains(table);
+        if broken.is_empty() || allowed {
             return;
         }
         reasons.add(
