@@ -42,7 +42,8 @@ installed binaries, in .tablecast/postgres; it opens no TCP port and ends with t
 
 A flag goes over the environment, and that over tablecast.toml in the working directory.
 
-Exit status: 0 done, or nothing to do; 1 the data or the world is wrong; 2 the command line is.";
+Exit status: 0 done, or nothing to do; 1 the data or the world is wrong; 2 the command line is;
+3 `plan --exit-code` has found changes.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::render::{RenderError, RowRenderer};
 use crate::schema::{ForeignKey, SORT_ORDER, Schema, Table};
 use crate::source::Problem;
+use crate::store::hint_for;
 
 /// Why a snapshot cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ impl ReadError {
         match self {
             Self::Database(error) => error.hint(),
             Self::Render(error) => error.hint(),
-            Self::Write { .. } => None,
+            Self::Write { source, .. } => hint_for(source).map(str::to_owned),
         }
     }
 }
