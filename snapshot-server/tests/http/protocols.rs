@@ -99,7 +99,10 @@ fn many_streams_share_one_connection() {
     let (store, published) = Store::published();
     let served = store.serve();
     let path = published.bootstrap_path();
-    over_http2(&served, |client| async move {
+    over_http2(&served, |mut client| async move {
+        // Until the server's settings are here, a client may open more streams than it is allowed,
+        // and those are refused (RFC 9113 §5.1.2). The settings come before the first response.
+        request(&mut client, Method::GET, &path, &[]).await;
         let all = (0..500).map(|_| {
             let (mut client, path) = (client.clone(), path.clone());
             tokio::spawn(async move { request(&mut client, Method::GET, &path, &[]).await })
