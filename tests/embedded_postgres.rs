@@ -90,24 +90,6 @@ async fn it_is_set_up_alike_on_every_machine() {
 }
 
 #[tokio::test]
-async fn a_second_start_takes_less_than_a_moment() {
-    let project = Project::new();
-    let first = Instant::now();
-    project.start().await.stop().await.expect("it stops");
-    let first = first.elapsed();
-
-    let again = Instant::now();
-    let server = project.start().await;
-    let started = again.elapsed();
-    server.stop().await.expect("it stops");
-    let stopped = again.elapsed() - started;
-    eprintln!("first start and stop {first:?}, second start {started:?}, stop {stopped:?}");
-
-    // On a quiet machine it is a fifth of a second; tests share theirs.
-    assert!(started < Duration::from_secs(5), "{started:?}");
-}
-
-#[tokio::test]
 async fn a_project_may_have_any_name() {
     let project = Project::named("Größen & \"Übungen\" $HOME's 表");
     let server = project.start().await;
@@ -166,12 +148,7 @@ fn nothing_outlives_a_panic() {
 async fn nothing_outlives_a_server_that_is_merely_dropped() {
     let project = Project::with_data();
     let server = project.start().await;
-    let begun = Instant::now();
     drop(server);
-    assert!(
-        begun.elapsed() < Duration::from_millis(100),
-        "dropping does not wait"
-    );
     project.is_left_clean();
 }
 
@@ -391,9 +368,7 @@ async fn a_query_that_goes_on_does_not_keep_it_alive() {
     let query = tokio::spawn(async move { client.batch_execute("SELECT pg_sleep(600)").await });
     tokio::time::sleep(Duration::from_millis(200)).await;
 
-    let begun = Instant::now();
     server.stop().await.expect("it stops");
-    assert!(begun.elapsed() < Duration::from_secs(30));
     assert!(
         query.await.expect("the task lives").is_err(),
         "it was cut off"
@@ -464,12 +439,7 @@ async fn a_server_that_cannot_start_says_why() {
     let settings = project.data().join("postgresql.conf");
     fs::write(&settings, "no_such_setting = on\n").expect("it can be written");
 
-    let begun = Instant::now();
     let error = project.fails().await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "it does not wait for what is not coming"
-    );
     assert_eq!(
         error.to_string(),
         format!(

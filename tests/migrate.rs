@@ -456,6 +456,46 @@ fn printed_triggers_end_the_warnings(schema: &str) {
     assert_eq!(again.stdout, "");
 }
 
+/// One is applied to our own tables, the other is printed for everybody else's.
+#[test]
+fn printed_triggers_are_those_of_our_own_migrations() {
+    const TABLE: &str = "CREATE TABLE countries (id text PRIMARY KEY);";
+    let ours = Project::exercise_app();
+    ours.run(&["migrate", "--quiet"]).succeeded();
+    let printed = Project::new(&[TABLE]);
+    printed.run(&["migrate", "--quiet"]).succeeded();
+    let migration = printed
+        .run(&["migrate", "--print-triggers", "--quiet"])
+        .stdout;
+    printed.file("sql/migrations/V0002__triggers.sql", migration);
+    printed.run(&["migrate", "--quiet"]).succeeded();
+
+    // What PostgreSQL made of them; of the text, all but comments, quotes and white space.
+    let function = r#"SELECT regexp_replace(regexp_replace(pg_get_functiondef(oid), '--[^\n]*|"', '', 'g'), '\s+', ' ', 'g'), proacl
+                     FROM pg_proc WHERE proname = 'record_table_change'"#;
+    let [function_of_ours, function_printed] =
+        [&ours, &printed].map(|project| project.database.query(function));
+    assert_eq!(function_of_ours.len(), 1);
+    assert_eq!(function_of_ours, function_printed);
+
+    let triggers = "SELECT replace(pg_get_triggerdef(trigger.oid), relname, '...'), tgenabled
+                    FROM pg_trigger AS trigger JOIN pg_class AS class ON class.oid = tgrelid
+                    WHERE NOT tgisinternal AND relname IN ('countries', 'muscles') ORDER BY 1";
+    let [triggers_of_ours, triggers_printed] =
+        [&ours, &printed].map(|project| project.database.query(triggers));
+    assert_eq!(triggers_of_ours.len(), 4);
+    assert_eq!(triggers_of_ours, triggers_printed);
+}
+
+#[test]
+fn a_table_that_is_excluded_and_does_not_exist_is_an_error() {
+    let project = Project::new(&["CREATE TABLE secrets (id text PRIMARY KEY);"]);
+    project.file("tablecast.toml", "exclude = [\"secret\"]\n");
+    project
+        .run(&["migrate", "--quiet"])
+        .failed_with("error: tablecast.toml excludes secret, which schema public does not have\n");
+}
+
 #[test]
 fn printed_triggers_end_the_warnings_in_the_usual_schema() {
     printed_triggers_end_the_warnings("public");

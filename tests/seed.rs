@@ -185,6 +185,43 @@ fn a_hand_edit_opens_the_gate_again() {
     assert_eq!(counts(&project, &[]), [0, 0, 4, 0, 0, 1]);
 }
 
+/// The gate is asked before the tables are locked: what changes in between counts.
+#[test]
+fn a_table_that_was_passed_over_and_changes_before_the_locks_ends_the_seed() {
+    let colors = MAKERS.replace("makers", "colors");
+    let project = Project::new(&[MAKERS, &colors, &tracked(&["makers", "colors"])]);
+    project.source("makers", FOUR).source("colors", FOUR);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    project.run(&["seed", "--quiet"]).succeeded();
+    project.source("makers", TWO);
+
+    let database = &project.database;
+    let editor = database.connect();
+    let hold = "BEGIN; LOCK TABLE makers IN ROW EXCLUSIVE MODE";
+    database.block_on(editor.batch_execute(hold)).unwrap();
+    let mut seed = project.command(&["seed", "--quiet", "--lock-timeout", "10m"]);
+    seed.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut seed = seed.spawn().unwrap();
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+                 AND pid <> pg_backend_pid() AND query ~ 'lock_tables|NOWAIT'";
+    while database.query(waits).is_empty() {
+        assert_eq!(seed.try_wait().unwrap(), None, "it waits for the editor");
+    }
+    database.execute("UPDATE colors SET label = 'x' WHERE id = 'A'");
+    let before = database.query("SELECT * FROM makers ORDER BY id");
+    database.block_on(editor.batch_execute("ROLLBACK")).unwrap();
+
+    Finished::of(seed.wait_with_output().unwrap()).failed_with(
+        "error: a table was changed by somebody else while the files were read\n  \
+         hint: run the command again\n",
+    );
+    assert_eq!(database.query("SELECT * FROM makers ORDER BY id"), before);
+    project.run(&["seed", "--quiet"]).succeeded();
+    let seeded =
+        "SELECT count(*) FILTER (WHERE makers.is_active), min(colors.label) FROM makers, colors";
+    assert_eq!(database.query(seeded), ["8|a"]);
+}
+
 #[test]
 fn a_setting_that_reads_the_file_otherwise_opens_the_gate() {
     let project = four_makers();

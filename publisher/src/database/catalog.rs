@@ -38,6 +38,7 @@ pub async fn read_schema(
         .await
         .map_err(failed)?;
 
+    check_excluded(client, config).await?;
     let mut tables: HashMap<u32, Draft> = HashMap::new();
     for row in keys {
         let draft = Draft::read(&row).map_err(failed)?;
@@ -139,6 +140,32 @@ const EVENTS: [(i32, &str); 4] = [
 ];
 
 // A table while its parts come in.
+// A misspelt name would publish the very table that was to stay private.
+async fn check_excluded(client: &impl GenericClient, config: &Config) -> Result<(), DatabaseError> {
+    let excluded: Vec<&String> = config.exclude.iter().collect();
+    let row = client
+        .query_one(UNKNOWN_TABLES, &[&excluded, &config.schema])
+        .await;
+    let unknown: Option<String> = row
+        .and_then(|row| row.try_get(0))
+        .map_err(|source| DatabaseError::query("look for the excluded tables", source))?;
+    match unknown {
+        None => Ok(()),
+        Some(names) => Err(DatabaseError::Catalog(format!(
+            "tablecast.toml excludes {names}, which schema {} does not have",
+            config.schema
+        ))),
+    }
+}
+
+const UNKNOWN_TABLES: &str = r#"
+    SELECT string_agg(name, ', ' ORDER BY name COLLATE "C")
+    FROM unnest($1::text[]) AS name
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_class AS class
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        WHERE namespace.nspname = $2 AND class.relname = name)"#;
+
 struct Draft {
     oid: u32,
     name: String,
