@@ -4,6 +4,7 @@
 //! passed. So a file of any size needs the memory of its largest row, plus some bytes for
 //! each primary key.
 
+mod convert;
 mod decode;
 mod files;
 mod keys;
