@@ -5,7 +5,8 @@
 
 Serves 500 tables of 100 kB and the bootstrap of them all (100 MB, and their variants) with a small and with the
 default budget; then opens 10,000 connections that ask once and wait, and measures
-a client that goes on asking with and without them, in alternating rounds.
+a client that goes on asking with and without them, in alternating rounds; then
+2,000 listeners of /events.
 """
 
 import resource
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 IDLE = 10_000
+LISTENERS = 2_000
 REQUEST = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -37,6 +39,8 @@ def main():
         subprocess.run([sample, folder, "23", "40000"], check=True, stderr=subprocess.DEVNULL)
         with serving(binary, folder) as server:
             idle(server)
+        with serving(binary, folder) as server:
+            listen(server)
 
 
 def idle(server):
@@ -54,6 +58,21 @@ def idle(server):
     quiet, crowded = statistics.median(quiet), statistics.median(crowded)
     print(f"{IDLE} idle connections: {before:.0f} -> {held:.0f} MB; a client that goes on asking, p50: "
           f"{quiet:.1f} us without them, {crowded:.1f} us with them ({crowded / quiet:.2f})")
+
+
+def listen(server):
+    before = server.memory()
+    request = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    connections = []
+    for _ in range(LISTENERS):
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        connection.sendall(request)
+        heard = b""
+        while b"data: " not in heard:
+            heard += connection.recv(4096)
+        connections.append(connection)
+    each = (server.memory() - before) * 1e6 / LISTENERS / 1e3
+    print(f"{LISTENERS} listeners: {before:.0f} -> {server.memory():.0f} MB, {each:.1f} kB each")
 
 
 def median_us(connection, requests=5000):

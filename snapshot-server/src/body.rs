@@ -1,4 +1,5 @@
-//! Response bodies: nothing, bytes in memory, or pieces of an open file.
+//! Response bodies: nothing, bytes in memory, pieces of an open file, or events
+//! without end.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -13,6 +14,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::content::{Content, read_at};
+use crate::events::Listener;
 use crate::exchange::Exchange;
 
 /// What one read of a large file takes, and so what a slow client can occupy
@@ -32,7 +34,7 @@ impl ChunkPool {
     }
 }
 
-/// The body of a response. Its length is always known.
+/// The body of a response. Its length is known, except that of events.
 pub(crate) struct Body {
     state: State,
     left_bytes: u64,
@@ -45,6 +47,7 @@ enum State {
     // Nearly every response: no queue, no allocation.
     Bytes(Bytes),
     Pieces(Pieces),
+    Events(Listener),
 }
 
 struct Pieces {
@@ -117,7 +120,16 @@ impl Body {
         }
     }
 
-    /// Number of bytes still to come.
+    /// What a listener is told, until it leaves or the server stops.
+    pub(crate) fn events(listener: Listener) -> Self {
+        Self {
+            state: State::Events(listener),
+            left_bytes: 0,
+            exchange: None,
+        }
+    }
+
+    /// Number of bytes still to come, as far as that is known.
     pub(crate) fn left_bytes(&self) -> u64 {
         self.left_bytes
     }
@@ -222,15 +234,17 @@ impl hyper::body::Body for Body {
             State::Done => None,
             State::Bytes(bytes) => Some(Ok(std::mem::take(bytes))),
             State::Pieces(pieces) => ready!(pieces.poll_next(cx)),
+            State::Events(listener) => ready!(listener.poll_next(cx)).map(Ok),
         };
+        let is_endless = matches!(self.state, State::Events(_));
         if let Some(Ok(bytes)) = &next {
             let count = bytes.len() as u64;
-            self.left_bytes -= count;
+            self.left_bytes = self.left_bytes.saturating_sub(count);
             if let Some(exchange) = &mut self.exchange {
                 exchange.sent(count);
             }
         }
-        if self.left_bytes == 0 || !matches!(next, Some(Ok(_))) {
+        if (self.left_bytes == 0 && !is_endless) || !matches!(next, Some(Ok(_))) {
             self.state = State::Done;
         }
         Poll::Ready(next.map(|chunk| chunk.map(Frame::data)))
@@ -241,6 +255,9 @@ impl hyper::body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left_bytes)
+        match self.state {
+            State::Events(_) => SizeHint::default(),
+            _ => SizeHint::with_exact(self.left_bytes),
+        }
     }
 }

@@ -30,6 +30,8 @@ pub struct Timeouts {
     pub head: Duration,
     /// For a client that does not read its response.
     pub stall: Duration,
+    /// Between two signs of life to those who listen at `/events`.
+    pub heartbeat: Duration,
     /// From the signal to stop until what still runs is cut off.
     pub stop: Duration,
 }
@@ -40,6 +42,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(120),
             head: Duration::from_secs(10),
             stall: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(15),
             stop: Duration::from_secs(10),
         }
     }
@@ -157,6 +160,7 @@ impl Connections {
             client: OnceLock::new(),
             clock: self.clock.clone(),
             in_flight: AtomicUsize::new(0),
+            at_rest: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             head_since_ms: AtomicU64::new(NEVER),
             progress_ms: AtomicU64::new(self.clock.now_ms()),
@@ -349,6 +353,8 @@ pub(crate) struct Connection {
     clock: Arc<Clock>,
     /// Requests whose response is not handed over yet.
     in_flight: AtomicUsize,
+    /// How many of these only listen.
+    at_rest: AtomicUsize,
     /// Whether the last write found the client's window full.
     blocked: AtomicBool,
     /// When the first byte of an unfinished head came.
@@ -374,6 +380,12 @@ impl Connection {
         InFlight(self.clone())
     }
 
+    /// Counts one of the requests in flight as a listener until the value is dropped.
+    pub(crate) fn rest(self: &Arc<Self>) -> AtRest {
+        self.at_rest.fetch_add(1, Ordering::Relaxed);
+        AtRest(self.clone())
+    }
+
     fn progress(&self) {
         self.progress_ms
             .store(self.clock.now_ms(), Ordering::Relaxed);
@@ -381,6 +393,11 @@ impl Connection {
 
     fn is_waiting(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
+    }
+
+    fn only_listens(&self) -> bool {
+        let at_rest = self.at_rest.load(Ordering::Relaxed);
+        at_rest > 0 && at_rest == self.in_flight.load(Ordering::Relaxed)
     }
 
     /// RFC 9113 §6.8: the end of HTTP/2 is a conversation, and nobody is made to answer.
@@ -395,7 +412,11 @@ impl Connection {
 
     fn is_overdue(&self, now_ms: u64, timeouts: &Timeouts) -> bool {
         let head_since = self.head_since_ms.load(Ordering::Relaxed);
-        let (since, limit) = if !self.is_waiting() {
+        let (since, limit) = if self.only_listens() {
+            // Each heartbeat that is taken is progress, in a stream as in a socket.
+            let limit = timeouts.heartbeat.saturating_add(timeouts.stall);
+            (self.progress_ms.load(Ordering::Relaxed), limit)
+        } else if !self.is_waiting() {
             (self.progress_ms.load(Ordering::Relaxed), timeouts.stall)
         } else if head_since != NEVER {
             (head_since, timeouts.head)
@@ -501,6 +522,15 @@ impl Connection {
 pub(crate) trait Protocol: Future {
     /// Answers what has begun, then ends.
     fn finish(self: Pin<&mut Self>);
+}
+
+/// A request that is answered by events only.
+pub(crate) struct AtRest(Arc<Connection>);
+
+impl Drop for AtRest {
+    fn drop(&mut self) {
+        self.0.at_rest.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A request that is being answered.

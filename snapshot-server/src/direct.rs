@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::access_log::Entry;
 use crate::connection::Connection;
+use crate::events;
 use crate::exchange::Exchange;
 use crate::headers;
 use crate::metrics::Kind;
@@ -39,9 +40,17 @@ pub(crate) enum Next {
     /// Nothing: the connection is over.
     End,
     /// hyper reads on, from the first byte that is not answered.
-    Http1,
+    Http1 { first: First },
     /// The same, and the client speaks HTTP/2.
     Http2,
+}
+
+/// The request that hyper begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    /// For events: one who listens and closes its side has left.
+    Events,
+    Any,
 }
 
 /// More than any head that is answered here.
@@ -87,10 +96,13 @@ pub(crate) async fn serve<S: Stream>(
                 Box::pin(refuse(stream, *problem, &waiting, shared, connection)).await?;
                 return Ok(Next::End);
             }
-            Examined::Other => match is_http2(&waiting) {
+            Examined::Other(first) => match is_http2(&waiting) {
                 Some(is_http2) => {
                     stream.put_back(waiting);
-                    return Ok(if is_http2 { Next::Http2 } else { Next::Http1 });
+                    return Ok(match is_http2 {
+                        true => Next::Http2,
+                        false => Next::Http1 { first },
+                    });
                 }
                 None if !read_more(stream, &mut waiting).await? => return Ok(Next::End),
                 None => {}
@@ -109,7 +121,7 @@ enum Examined {
     /// No request, for this reason.
     Refused(Box<Problem>),
     /// For hyper: another request, another protocol.
-    Other,
+    Other(First),
     /// There will be none.
     End,
 }
@@ -213,7 +225,15 @@ fn may_end_a_head(bytes: &[u8], waiting: &[u8]) -> bool {
 fn for_hyper(request: &httparse::Request<'_, '_>) -> Examined {
     match refuse::refusal(request) {
         Some(problem) => Examined::Refused(Box::new(problem)),
-        None => Examined::Other,
+        None => Examined::Other(first_of(request.path)),
+    }
+}
+
+fn first_of(target: Option<&str>) -> First {
+    let path = target.and_then(|target| target.split('?').next());
+    match path == Some(events::PATH) {
+        true => First::Events,
+        false => First::Any,
     }
 }
 
@@ -221,7 +241,7 @@ fn for_hyper(request: &httparse::Request<'_, '_>) -> Examined {
 fn refused_by_parser(bytes: &[u8], error: httparse::Error) -> Examined {
     // What may still become the preface of HTTP/2 is no request of HTTP/1.
     if is_http2(bytes) != Some(false) {
-        return Examined::Other;
+        return Examined::Other(First::Any);
     }
     if error == httparse::Error::TooManyHeaders {
         // hyper takes more of them than a plain request has.

@@ -112,7 +112,7 @@ pub(crate) fn options() -> HeaderMap {
     // The request fields that mean something here; the others are safelisted
     // by the Fetch standard or need not be sent.
     let allowed = "Cache-Control, If-Match, If-Modified-Since, If-None-Match, If-Range, \
-                   If-Unmodified-Since, Range";
+                   If-Unmodified-Since, Last-Event-ID, Range";
     fields.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(allowed),

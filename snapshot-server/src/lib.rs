@@ -29,6 +29,7 @@ mod connection;
 mod content;
 mod cors;
 mod direct;
+mod events;
 mod exchange;
 mod forwarded;
 #[cfg(any(test, fuzzing))]
@@ -108,6 +109,8 @@ pub struct Options {
     /// How many of them one client's address may have; 0 is no limit. Proxies
     /// that are trusted have none.
     pub max_connections_per_client: usize,
+    /// How many may listen at `/events`, at most half of the connections.
+    pub max_listeners: usize,
     /// Who is believed when they say who the client is.
     pub trusted_proxies: TrustedProxies,
     /// How long a connection may make no progress.
@@ -143,6 +146,7 @@ impl Options {
             threads: 0,
             max_connections: 16 * 1024,
             max_connections_per_client: 12 * 1024,
+            max_listeners: 4 * 1024,
             trusted_proxies: TrustedProxies::default(),
             timeouts: Timeouts::default(),
             pointer_cache_control: Cache::Briefly.control().to_owned(),
@@ -403,6 +407,7 @@ impl Server {
         // Aborted when the set is dropped, after the last connection.
         let mut background = JoinSet::new();
         background.spawn(watch::watch(shared.clone()));
+        background.spawn(events::beat(shared.clone()));
         if let Some(tls) = tls {
             background.spawn(tls::watch(tls, shared.clone()));
         }
@@ -435,6 +440,7 @@ impl Server {
         }
         shutdown.await;
         stop.send_replace(true);
+        shared.feed.end();
         accepting.join_all().await;
         tokio::join!(connections.stop(), operators.stop());
         Ok(())

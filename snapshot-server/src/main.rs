@@ -49,6 +49,7 @@ Paths:
   /manifests/HASH.json              the objects of a version
   /versions/EPOCH-SEQUENCE.json     the history
   /api/v1/reference/version, /bootstrap, /KEY     the same for clients without hashes
+  /events                           server-sent events: tells each new version.json
   /health, /ready                   the process lives; a valid snapshot is held, and which
 
 Examples:

@@ -22,18 +22,21 @@ pub(crate) enum Kind {
     History,
     /// `/health` and `/ready`.
     Probe,
+    /// Streams of `/events`.
+    Events,
     /// What names nothing of ours, or is refused before it is looked up.
     Other,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Version,
         Self::Bootstrap,
         Self::Table,
         Self::Manifest,
         Self::History,
         Self::Probe,
+        Self::Events,
         Self::Other,
     ];
 
@@ -45,6 +48,7 @@ impl Kind {
             Self::Manifest => "manifest",
             Self::History => "history",
             Self::Probe => "probe",
+            Self::Events => "events",
             Self::Other => "other",
         }
     }
@@ -83,6 +87,7 @@ pub(crate) struct Gauges<'a> {
     pub(crate) snapshot: Option<&'a Snapshot>,
     pub(crate) is_refusing: bool,
     pub(crate) open_connections: usize,
+    pub(crate) listeners: usize,
     pub(crate) held_bytes: u64,
 }
 
@@ -93,6 +98,10 @@ impl Metrics {
         let of_status = of_status.unwrap_or(STATUSES.len() - 1);
         add(&self.requests[kind as usize][of_status], 1);
         add(&self.sent_bytes, sent_bytes);
+        // How long somebody listened says nothing of how long an answer takes.
+        if kind == Kind::Events {
+            return;
+        }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BUCKETS_US.iter().position(|bound| micros <= *bound);
         add(&self.durations[bucket.unwrap_or(BUCKETS_US.len())], 1);
@@ -158,6 +167,12 @@ impl Metrics {
             "gauge",
             "Connections that are open.",
             open,
+        );
+        page.one(
+            "listeners",
+            "gauge",
+            "Streams of /events that are open.",
+            gauges.listeners,
         );
         let name = "connections_refused_total";
         page.head(name, "counter", "Connections that were closed unheard.");
@@ -299,17 +314,20 @@ mod tests {
             1234,
             Duration::from_secs(100),
         );
+        metrics.record(Kind::Events, StatusCode::OK, 0, Duration::from_secs(9));
         metrics.record(Kind::Other, StatusCode::IM_A_TEAPOT, 0, Duration::ZERO);
         let gauges = Gauges {
             snapshot: None,
             is_refusing: true,
             open_connections: 7,
+            listeners: 3,
             held_bytes: 9,
         };
         let page = metrics.render(&gauges, UNIX_EPOCH);
         for line in [
             r#"tablecast_http_requests_total{kind="version",status="304"} 2"#,
             r#"tablecast_http_requests_total{kind="bootstrap",status="200"} 1"#,
+            r#"tablecast_http_requests_total{kind="events",status="200"} 1"#,
             r#"tablecast_http_requests_total{kind="other",status="0"} 1"#,
             "tablecast_http_sent_bytes_total 1234",
             r#"tablecast_http_request_duration_seconds_bucket{le="0.00005"} 2"#,
@@ -319,6 +337,7 @@ mod tests {
             "tablecast_http_request_duration_seconds_sum 100.00011",
             "tablecast_http_request_duration_seconds_count 4",
             "tablecast_connections_open 7",
+            "tablecast_listeners 3",
             "tablecast_snapshot_refused 1",
             "tablecast_snapshot_held 0",
         ] {

@@ -19,6 +19,7 @@ use crate::body::{Body, Piece};
 use crate::conditional::{self, Decision};
 use crate::connection::Connection;
 use crate::content::Content;
+use crate::events;
 use crate::exchange::{self, Exchange};
 use crate::headers;
 use crate::metrics::Kind;
@@ -53,7 +54,7 @@ pub(crate) async fn respond(
     let must_end = discarded.is_err() || request::ends_connection(&parts);
 
     let (kind, mut response) = match discarded {
-        Ok(()) => answer(&parts, surface, &shared).await,
+        Ok(()) => answer(&parts, surface, &shared, &connection).await,
         Err(problem) => (Kind::Other, problem.into_response()),
     };
     shared
@@ -102,7 +103,12 @@ async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
         })
 }
 
-async fn answer(request: &Parts, surface: Surface, shared: &Arc<Shared>) -> (Kind, Response<Body>) {
+async fn answer(
+    request: &Parts,
+    surface: Surface,
+    shared: &Arc<Shared>,
+    connection: &Arc<Connection>,
+) -> (Kind, Response<Body>) {
     let path = request.uri.path();
     let (kind, response) = match request::check(request) {
         Err(problem) => (Kind::Other, problem.into_response()),
@@ -118,6 +124,11 @@ async fn answer(request: &Parts, surface: Surface, shared: &Arc<Shared>) -> (Kin
                     represent(request, wanted, &resource, shared),
                 ),
                 Ok(Found::Document(kind, response)) => (kind, *response),
+                Ok(Found::Events) => {
+                    let response = events::respond(&request.headers, shared, connection);
+                    let response = response.unwrap_or_else(Problem::into_response);
+                    (Kind::Events, response)
+                }
                 Err(problem) => (Kind::Other, problem.into_response()),
             }
         }
@@ -137,6 +148,7 @@ fn for_method(response: Response<Body>, method: &hyper::Method) -> Response<Body
 enum Found {
     Resource(Arc<Resource>),
     Document(Kind, Box<Response<Body>>),
+    Events,
 }
 
 async fn find(path: &str, shared: &Arc<Shared>) -> Result<Found, Problem> {
@@ -157,6 +169,7 @@ async fn find(path: &str, shared: &Arc<Shared>) -> Result<Found, Problem> {
     }
     match route(&path) {
         Route::Health => Ok(probe(health())),
+        Route::Events => Ok(Found::Events),
         Route::Ready => ready(snapshot.map(Arc::as_ref), shared).map(probe),
         Route::Api(name) => Err(unknown_table(name, snapshot.map(Arc::as_ref))),
         Route::Stored(Key::Version) => Err(not_yet()),

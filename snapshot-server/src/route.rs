@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use snapshot_format::Key;
 
+use crate::events;
+
 /// Where the plan's endpoints begin.
 pub(crate) const API: &str = "/api/v1/reference/";
 
@@ -14,6 +16,8 @@ pub(crate) enum Route<'a> {
     Health,
     /// `/ready`: a valid snapshot is held.
     Ready,
+    /// `/events`: another version is there.
+    Events,
     /// `/api/v1/reference/…`, by the name that follows.
     Api(&'a str),
     /// A key of the store, perhaps of an older version.
@@ -27,6 +31,7 @@ pub(crate) fn route(path: &str) -> Route<'_> {
     match path {
         "/health" => return Route::Health,
         "/ready" => return Route::Ready,
+        events::PATH => return Route::Events,
         _ => {}
     }
     if let Some(name) = path.strip_prefix(API) {
@@ -83,6 +88,7 @@ mod tests {
         let hash = ObjectHash::of(b"");
         assert_eq!(route("/health"), Route::Health);
         assert_eq!(route("/ready"), Route::Ready);
+        assert_eq!(route("/events"), Route::Events);
         assert_eq!(route("/api/v1/reference/grips"), Route::Api("grips"));
         assert_eq!(route("/version.json"), Route::Stored(Key::Version));
         let bootstrap = format!("/bootstrap/{hash}.json");

@@ -16,6 +16,8 @@ pub(crate) struct Rules {
     pub(crate) pointer_cache_control: HeaderValue,
     pub(crate) proxies: TrustedProxies,
     pub(crate) poll_interval: Duration,
+    /// At `/events`; at most half of the connections, so that others find room.
+    pub(crate) max_listeners: usize,
 }
 
 impl Rules {
@@ -32,6 +34,7 @@ impl Rules {
             pointer_cache_control,
             proxies: options.trusted_proxies.clone(),
             poll_interval: options.poll_interval,
+            max_listeners: options.max_listeners.min(options.max_connections / 2),
         })
     }
 }
@@ -74,10 +77,12 @@ pub(crate) fn take_over(held: &mut Options, new: &Options) -> Changes {
         "client-field": trusted_proxies.field,
         "cors": cors,
         "head-timeout": timeouts.head,
+        "heartbeat": timeouts.heartbeat,
         "idle-timeout": timeouts.idle,
         "in-flight": in_flight_bytes,
         "max-connections": max_connections,
         "max-connections-per-client": max_connections_per_client,
+        "max-listeners": max_listeners,
         "pointer-cache-control": pointer_cache_control,
         "poll-interval": poll_interval,
         "stall-timeout": timeouts.stall,

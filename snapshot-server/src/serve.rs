@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::connection::{Admitted, Connection, Connections, Protocol};
-use crate::direct::{self, Next};
+use crate::direct::{self, First, Next};
 use crate::listen::{Accepted, Attached, Listener};
 use crate::proxied::take_header;
 use crate::request::MAX_HEAD_BYTES;
@@ -210,7 +210,9 @@ async fn speak<S: Stream>(stream: S, begin: &Begin<'_>) {
     };
     match next {
         // Boxed, so that a connection that never comes here does not keep room for it.
-        Some(Ok(Next::Http1)) => Box::pin(http1(stream, surface, shared, connection)).await,
+        Some(Ok(Next::Http1 { first })) => {
+            Box::pin(http1(stream, first, surface, shared, connection)).await;
+        }
         Some(Ok(Next::Http2)) => Box::pin(http2(stream, surface, shared, connection)).await,
         Some(Ok(Next::End) | Err(_)) | None => {}
     }
@@ -230,12 +232,16 @@ pub(crate) async fn speak_to<S: Stream>(stream: S, shared: &Arc<Shared>) {
 
 async fn http1<S>(
     stream: Watched<S>,
+    first: First,
     surface: Surface,
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
 ) where
     S: Stream,
 {
+    if first == First::Events {
+        stream.keep_short(shared.connections.limits().timeouts.stall);
+    }
     let service = service_fn(|request| {
         let response = respond(request, surface, shared.clone(), connection.clone());
         async { Ok::<_, io::Error>(response.await) }
@@ -244,8 +250,9 @@ async fn http1<S>(
         // The sweep over all connections keeps the time instead.
         .header_read_timeout(None)
         .max_headers(MAX_PARSED_FIELDS)
-        // A client that has said all may close its side before it is answered.
-        .half_close(true)
+        // A client that has said all may close its side before it is answered;
+        // one that listens to no end has left.
+        .half_close(first != First::Events)
         .max_header_size(PARSER_LIMIT_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     connection.drive(pin!(http)).await;

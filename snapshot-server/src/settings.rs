@@ -115,6 +115,19 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_CONNECTIONS_PER_CLIENT")]
     max_connections_per_client: Option<usize>,
 
+    /// Who may listen at /events, at most half of the connections [default: 4096]
+    ///
+    /// Whoever comes later is answered 503, and polls.
+    #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_LISTENERS")]
+    max_listeners: Option<usize>,
+
+    /// Between two signs of life on /events [default: 15s]
+    ///
+    /// Shorter than what a proxy in front waits for the next byte.
+    #[arg(long, value_name = "DURATION", env = "SNAPSHOT_HEARTBEAT")]
+    #[serde(deserialize_with = "text")]
+    heartbeat: Option<Time>,
+
     /// How long a connection may wait between requests [default: 120s]
     ///
     /// Must be longer than the keep-alive of a CDN or proxy in front.
@@ -189,6 +202,8 @@ impl Settings {
             max_connections_per_client: self
                 .max_connections_per_client
                 .or(other.max_connections_per_client),
+            max_listeners: self.max_listeners.or(other.max_listeners),
+            heartbeat: self.heartbeat.or(other.heartbeat),
             idle_timeout: self.idle_timeout.or(other.idle_timeout),
             head_timeout: self.head_timeout.or(other.head_timeout),
             stall_timeout: self.stall_timeout.or(other.stall_timeout),
@@ -239,7 +254,9 @@ impl Settings {
             &mut options.max_connections_per_client,
             self.max_connections_per_client,
         );
+        set(&mut options.max_listeners, self.max_listeners);
         let timeouts = &mut options.timeouts;
+        set(&mut timeouts.heartbeat, self.heartbeat.map(|time| time.0));
         set(&mut timeouts.idle, self.idle_timeout.map(|time| time.0));
         set(&mut timeouts.head, self.head_timeout.map(|time| time.0));
         set(&mut timeouts.stall, self.stall_timeout.map(|time| time.0));
@@ -484,6 +501,7 @@ mod tests {
             in_flight_bytes,
             max_connections,
             max_connections_per_client,
+            max_listeners,
             timeouts,
             ..
         } = Options::default();
@@ -493,6 +511,8 @@ mod tests {
             format!("{}MiB", in_flight_bytes >> 20),
             max_connections.to_string(),
             max_connections_per_client.to_string(),
+            max_listeners.to_string(),
+            format!("{}s", timeouts.heartbeat.as_secs()),
             format!("{}s", timeouts.idle.as_secs()),
             format!("{}s", timeouts.head.as_secs()),
             format!("{}s", timeouts.stall.as_secs()),

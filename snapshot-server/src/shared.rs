@@ -12,6 +12,7 @@ use crate::archive::Archive;
 use crate::body::ChunkPool;
 use crate::connection::{Connections, Limits};
 use crate::content::Budget;
+use crate::events::Feed;
 use crate::hot::Hot;
 use crate::load::{Folder, lock};
 use crate::metrics::{Gauges, Metrics};
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     /// Whether plain requests are answered without hyper.
     is_direct: AtomicBool,
     pub(crate) hot: Hot,
+    /// For those who listen at `/events`.
+    pub(crate) feed: Feed,
     pub(crate) metrics: Metrics,
     pub(crate) log: Logger,
     pub(crate) connections: Arc<Connections>,
@@ -75,6 +78,7 @@ impl Shared {
             rules: ArcSwap::from_pointee(Rules::of(&options)?),
             is_direct: AtomicBool::new(rules::is_direct(&options)),
             hot: Hot::default(),
+            feed: Feed::default(),
             metrics: Metrics::default(),
             log: Logger::new(options.access_log),
             connections: Arc::new(Connections::new(limits)),
@@ -129,6 +133,7 @@ impl Shared {
             snapshot,
             is_refusing: self.refusal().is_some(),
             open_connections: self.connections.count(),
+            listeners: self.feed.listeners(),
             held_bytes: self.folder.budget.held_bytes() + self.archive.folder.budget.held_bytes(),
         };
         self.metrics.render(&gauges, now)

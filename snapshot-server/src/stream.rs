@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use tokio::io::Interest;
@@ -28,7 +29,16 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     ) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
+
+    /// Makes the system hold little for a client that does not read, and give a
+    /// client up that vanished, after this time. For a stream of small messages
+    /// that goes on and on; a response shows by itself that it stands still.
+    fn keep_short(&self, _patience: Duration) {}
 }
+
+/// What the system may hold of a stream of messages: a dozen of them at least.
+#[cfg(unix)]
+const SHORT_BUFFER_BYTES: usize = 16 * 1024;
 
 impl Stream for TcpStream {
     const SENDS_FILES: bool = cfg!(target_os = "linux");
@@ -58,11 +68,37 @@ impl Stream for TcpStream {
             }
         }
     }
+
+    #[cfg(unix)]
+    fn keep_short(&self, patience: Duration) {
+        use nix::sys::socket::{setsockopt, sockopt};
+
+        // Where the system refuses, more is held for longer, and that is all.
+        let _ = setsockopt(self, sockopt::SndBuf, &SHORT_BUFFER_BYTES);
+        #[cfg(target_os = "linux")]
+        let _ = setsockopt(
+            self,
+            sockopt::TcpUserTimeout,
+            &u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
+        );
+        #[cfg(not(target_os = "linux"))]
+        let _ = patience;
+    }
 }
 
-impl<S: Stream> Stream for tokio_rustls::server::TlsStream<S> {}
+impl<S: Stream> Stream for tokio_rustls::server::TlsStream<S> {
+    fn keep_short(&self, patience: Duration) {
+        self.get_ref().0.keep_short(patience);
+    }
+}
+
 #[cfg(unix)]
-impl Stream for tokio::net::UnixStream {}
+impl Stream for tokio::net::UnixStream {
+    fn keep_short(&self, _patience: Duration) {
+        use nix::sys::socket::{setsockopt, sockopt};
+        let _ = setsockopt(self, sockopt::SndBuf, &SHORT_BUFFER_BYTES);
+    }
+}
 
 /// A stream that can be given back what was read of it, to be read again.
 pub(crate) struct Rewound<S> {
@@ -87,6 +123,10 @@ impl<S: Stream> Stream for Rewound<S> {
         count: usize,
     ) -> Poll<io::Result<usize>> {
         self.stream.poll_send_file(cx, file, position, count)
+    }
+
+    fn keep_short(&self, patience: Duration) {
+        self.stream.keep_short(patience);
     }
 }
 
@@ -172,6 +212,14 @@ impl<S> Watched<S> {
             Poll::Ready(Ok(()))
         })
         .await
+    }
+
+    /// See [`Stream::keep_short`].
+    pub(crate) fn keep_short(&self, patience: Duration)
+    where
+        S: Stream,
+    {
+        self.stream.keep_short(patience);
     }
 
     /// Gives back what was read, to be read again.

@@ -18,6 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Looks at the folder, for ever.
 pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut asked = shared.look.subscribe();
+    // Whoever asked before this ran is heard too.
+    asked.mark_changed();
     let mut pause = shared.rules.load().poll_interval;
     loop {
         // A refused snapshot may still be arriving, so it is tried again, less
@@ -72,7 +74,9 @@ pub(crate) fn look(shared: &Shared) -> Outcome {
                 tables: snapshot.tables.len(),
                 took: begun.elapsed(),
             };
-            shared.snapshot.store(Some(Arc::new(snapshot)));
+            let snapshot = Arc::new(snapshot);
+            shared.snapshot.store(Some(snapshot.clone()));
+            shared.feed.tell(&snapshot.version, &snapshot.version_bytes);
             shared.set_refusal(None);
             shared.metrics.swaps.fetch_add(1, Ordering::Relaxed);
             shared.observe(&event);

@@ -6,6 +6,7 @@ mod conditions;
 mod connections;
 mod differential;
 mod endpoints;
+mod events;
 mod floods;
 mod listening;
 mod loading;

@@ -1,6 +1,6 @@
 //! A store written by hand, a server on a free port, a client that hides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -238,6 +238,7 @@ pub(crate) struct Served {
     pub(crate) places: Vec<Listen>,
     pub(crate) metrics: Option<SocketAddr>,
     reload: Reload,
+    options: Options,
     events: mpsc::Receiver<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -250,6 +251,7 @@ impl Served {
             let _ = event.send(happened.to_string());
         });
         let (bound, address) = mpsc::channel();
+        let own = options.clone();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -279,6 +281,7 @@ impl Served {
             places,
             metrics,
             reload,
+            options: own,
             events,
             stop: Some(stop),
             thread: Some(thread),
@@ -293,6 +296,13 @@ impl Served {
     /// What SIGHUP does.
     pub(crate) fn reload(&self) {
         self.reload.now();
+    }
+
+    /// What SIGHUP does after the settings were changed.
+    pub(crate) fn configure(&self, change: impl FnOnce(&mut Options)) {
+        let mut options = self.options.clone();
+        change(&mut options);
+        self.reload.configure(&options).expect("options of ours");
     }
 
     /// Begins to stop; [`Served::wait`] or drop waits for the end.
@@ -344,6 +354,8 @@ impl Drop for Served {
 /// A connection that sends and reads exactly what it is told.
 pub(crate) struct Client {
     stream: BufReader<TcpStream>,
+    /// Lines of a chunk that are not read yet.
+    chunk: VecDeque<String>,
 }
 
 impl Client {
@@ -353,11 +365,16 @@ impl Client {
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self {
             stream: BufReader::new(stream),
+            chunk: VecDeque::new(),
         }
     }
 
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
         self.stream.get_mut()
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.stream.get_ref()
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -429,19 +446,7 @@ impl Client {
 
     /// Reads one response. Its body must end where Content-Length says.
     pub(crate) fn reply(&mut self, method: &str) -> Reply {
-        let status_line = self.line().expect("a response");
-        let mut words = status_line.splitn(3, ' ');
-        // hyper answers HTTP/1.0 in its own version.
-        assert!(
-            matches!(words.next(), Some("HTTP/1.1" | "HTTP/1.0")),
-            "{status_line}"
-        );
-        let status: u16 = words.next().and_then(|s| s.parse().ok()).expect("a status");
-        let mut fields = Vec::new();
-        while let Some(line) = self.line().filter(|line| !line.is_empty()) {
-            let (name, value) = line.split_once(':').expect("a field");
-            fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
+        let (status, fields) = self.head().expect("a response");
         let mut reply = Reply {
             status,
             fields,
@@ -465,6 +470,58 @@ impl Client {
                 .expect("the whole body");
         }
         reply
+    }
+
+    /// Status and fields of one response, names in lower case.
+    pub(crate) fn head(&mut self) -> Option<(u16, Vec<(String, String)>)> {
+        let status_line = self.line()?;
+        let mut words = status_line.splitn(3, ' ');
+        // hyper answers HTTP/1.0 in its own version.
+        assert!(
+            matches!(words.next(), Some("HTTP/1.1" | "HTTP/1.0")),
+            "{status_line}"
+        );
+        let status = words.next().and_then(|s| s.parse().ok()).expect("a status");
+        let mut fields = Vec::new();
+        while let Some(line) = self.line().filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':').expect("a field");
+            fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        Some((status, fields))
+    }
+
+    /// What follows this at the beginning of a line, in a body without chunks.
+    pub(crate) fn find_line(&mut self, beginning: &str) -> Option<String> {
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).expect("a readable line");
+            if let Some(found) = line.strip_prefix(beginning) {
+                return Some(found.trim_end().to_owned());
+            }
+            if line.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// A line of a chunked body, without its end; `None` after the last chunk.
+    /// Lines must not go over the end of a chunk (RFC 9112 §7.1 would let them).
+    pub(crate) fn chunked_line(&mut self) -> Option<String> {
+        while self.chunk.is_empty() {
+            let size = self.line().expect("a chunk's size");
+            let size = usize::from_str_radix(&size, 16).expect("hexadecimal digits");
+            let mut chunk = vec![0; size + 2];
+            self.stream.read_exact(&mut chunk).expect("a whole chunk");
+            assert!(chunk.ends_with(b"\r\n"));
+            chunk.truncate(size);
+            if size == 0 {
+                return None;
+            }
+            let chunk = String::from_utf8(chunk).expect("UTF-8");
+            assert!(chunk.ends_with('\n'), "a chunk of whole lines: {chunk:?}");
+            self.chunk.extend(chunk.lines().map(str::to_owned));
+        }
+        self.chunk.pop_front()
     }
 
     /// Everything until the server closes.

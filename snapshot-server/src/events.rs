@@ -1,0 +1,274 @@
+//! `GET /events`: tells that there is another version, as server-sent events
+//! (WHATWG HTML §9.2). Only its pointer is told; what it names is fetched as ever.
+//!
+//! ```text
+//! retry: 1617
+//!
+//! id: 1771938724-57
+//! event: version
+//! data: {"formatVersion":1,"epoch":1771938724,"sequence":57, … }
+//!
+//! :
+//! ```
+//!
+//! One channel holds what is true now and wakes all who listen; none has a timer
+//! or a queue of its own. Who was busy meanwhile hears the latest and no other,
+//! so what waits for a slow one is bounded, and the sweep over all connections
+//! closes it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Response, StatusCode};
+use snapshot_format::Version;
+use tokio::sync::watch;
+
+use crate::body::Body;
+use crate::connection::{AtRest, Connection};
+use crate::headers;
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+/// Where they are.
+pub(crate) const PATH: &str = "/events";
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// nginx would hold messages back until a buffer is full.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// A line that says nothing: proxies and clients see that the connection lives.
+const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
+
+/// What is told, and how many listen.
+#[derive(Default)]
+pub(crate) struct Feed {
+    now: watch::Sender<Now>,
+    listeners: Arc<AtomicUsize>,
+}
+
+/// What is true now.
+#[derive(Clone, Default)]
+struct Now {
+    current: Option<Notice>,
+    /// The server stops.
+    is_over: bool,
+}
+
+/// The message of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Notice {
+    id: Arc<str>,
+    message: Bytes,
+}
+
+impl Notice {
+    fn of(version: &Version, version_bytes: &[u8]) -> Self {
+        let (epoch, sequence) = version.order();
+        let id = format!("{epoch}-{sequence}");
+        let mut message = format!("id: {id}\nevent: version\ndata: ").into_bytes();
+        // Between the tokens of JSON a line end is a space like any other; in a
+        // message it would begin another field.
+        let is_line_end = |byte: u8| matches!(byte, b'\r' | b'\n');
+        let line = version_bytes.trim_ascii().iter();
+        message.extend(line.map(|byte| if is_line_end(*byte) { b' ' } else { *byte }));
+        message.extend(b"\n\n");
+        Self {
+            id: id.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl Feed {
+    /// Tells every listener of this version, unless it is the one that was told.
+    pub(crate) fn tell(&self, version: &Version, version_bytes: &[u8]) {
+        let notice = Some(Notice::of(version, version_bytes));
+        self.now.send_if_modified(|now| {
+            let is_news = now.current != notice;
+            now.current = notice;
+            is_news
+        });
+    }
+
+    /// Shows every listener that the connection lives.
+    pub(crate) fn beat(&self) {
+        if self.listeners() > 0 {
+            self.now.send_modify(|_| {});
+        }
+    }
+
+    /// Ends every stream.
+    pub(crate) fn end(&self) {
+        self.now.send_modify(|now| now.is_over = true);
+    }
+
+    pub(crate) fn listeners(&self) -> usize {
+        self.listeners.load(Ordering::Relaxed)
+    }
+
+    /// `None` where so many listen already.
+    fn take_place(&self, most: usize) -> Option<Place> {
+        let one_more = |count| (count < most).then_some(count + 1);
+        self.listeners
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()
+            .map(|count| Place {
+                number: count,
+                listeners: self.listeners.clone(),
+            })
+    }
+}
+
+/// One of the listeners, until it is dropped.
+struct Place {
+    number: usize,
+    listeners: Arc<AtomicUsize>,
+}
+
+impl Place {
+    /// How long a client waits before it comes again: from one to three seconds,
+    /// so that not all of them come in the same moment after a restart.
+    fn retry_ms(&self) -> usize {
+        1_000 + self.number * 617 % 2_000
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.listeners.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ticks for all listeners, for ever.
+pub(crate) async fn beat(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(shared.connections.limits().timeouts.heartbeat).await;
+        shared.feed.beat();
+    }
+}
+
+/// Begins a stream, or says why there is none.
+pub(crate) fn respond(
+    request: &HeaderMap,
+    shared: &Shared,
+    connection: &Arc<Connection>,
+) -> Result<Response<Body>, Problem> {
+    let busy = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+    let most = shared.rules.load().max_listeners;
+    let Some(place) = shared.feed.take_place(most) else {
+        return Err(busy("as many listen as may; poll /version.json instead"));
+    };
+    let mut updates = shared.feed.now.subscribe();
+    let now = updates.borrow_and_update().clone();
+    if now.is_over {
+        return Err(busy("the server stops"));
+    }
+    let held = request.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
+    let first = first(&place, now.current.as_ref(), held);
+    let listener = Listener {
+        first: Some(first),
+        told: now.current,
+        next: Box::pin(next(updates)),
+        _place: place,
+        _at_rest: connection.rest(),
+    };
+    let mut response = Response::new(Body::events(listener));
+    *response.headers_mut() = fields();
+    Ok(response)
+}
+
+fn fields() -> HeaderMap {
+    let mut fields = headers::common();
+    let media_type = HeaderValue::from_static("text/event-stream");
+    fields.insert(CONTENT_TYPE, media_type);
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    fields
+}
+
+/// The version that is current, unless the client heard of it last.
+fn first(place: &Place, current: Option<&Notice>, held: Option<&[u8]>) -> Bytes {
+    let mut bytes = format!("retry: {}\n\n", place.retry_ms()).into_bytes();
+    if let Some(notice) = current
+        && held != Some(notice.id.as_bytes())
+    {
+        bytes.extend_from_slice(&notice.message);
+    }
+    bytes.into()
+}
+
+type Updates = watch::Receiver<Now>;
+
+/// The channel, once there is something to say.
+async fn next(mut updates: Updates) -> Updates {
+    // An error means that nobody tells anything any more; the server is gone then.
+    let _ = updates.changed().await;
+    updates
+}
+
+/// One who listens. Counted until it is dropped.
+pub(crate) struct Listener {
+    first: Option<Bytes>,
+    told: Option<Notice>,
+    next: Pin<Box<dyn Future<Output = Updates> + Send>>,
+    // Before the exchange is over, so that a connection never seems to be at
+    // work for the moment between.
+    _at_rest: AtRest,
+    _place: Place,
+}
+
+impl Listener {
+    /// What to send next; nothing more once the server stops.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
+        let mut updates = ready!(self.next.as_mut().poll(cx));
+        let now = updates.borrow_and_update().clone();
+        if now.is_over || updates.has_changed().is_err() {
+            return Poll::Ready(None);
+        }
+        self.next = Box::pin(next(updates));
+        if now.current == self.told {
+            return Poll::Ready(Some(HEARTBEAT));
+        }
+        self.told = now.current;
+        Poll::Ready(self.told.as_ref().map(|notice| notice.message.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_of_several_lines_is_told_in_one() {
+        let text = br#"{"formatVersion":1,"epoch":5,"sequence":7,"schemaVersion":"1.0",
+            "referenceVersion":"seq:1","generatedAt":"2026-02-24T13:12:04Z","publishedAt":"2026-02-24T13:12:04Z",
+            "manifest":{"hash":"0000000000000000000000000000000000000000000000000000000000000000","size":1},
+            "bootstrap":{"hash":"0000000000000000000000000000000000000000000000000000000000000000","size":1}}
+        "#;
+        let version = Version::parse(text).expect("a version");
+        let Notice { id, message } = Notice::of(&version, text);
+        assert_eq!(&*id, "5-7");
+        let lines: Vec<_> = message.split(|byte| *byte == b'\n').collect();
+        assert_eq!(lines[..2], [&b"id: 5-7"[..], b"event: version"]);
+        let data = lines[2].strip_prefix(b"data: ").expect("the data");
+        assert_eq!(Version::parse(data).expect("the same"), version);
+        assert_eq!(lines[3..], [b"", b""]);
+    }
+
+    #[test]
+    fn places_are_bounded_and_come_back() {
+        let feed = Feed::default();
+        let first = feed.take_place(2).expect("room");
+        let second = feed.take_place(2).expect("room");
+        assert!(feed.take_place(2).is_none());
+        assert_ne!(first.retry_ms(), second.retry_ms());
+        drop(first);
+        assert_eq!(feed.listeners(), 1);
+        assert!(feed.take_place(2).is_some());
+    }
+}
