@@ -6,12 +6,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
 use crate::listing::Listing;
-use crate::load::{Folder, LoadError, Promise, lock, plain, put_at, read_small};
+use crate::load::{Folder, LoadError, Promise, lock, plain, put_at, read_small, with_variants};
 use crate::state::{Object, Resource};
 
 /// More than the changed tables of several versions.
@@ -22,6 +23,9 @@ pub(crate) struct Archive {
     pub(crate) folder: Folder,
     kept: Mutex<VecDeque<(Key, Arc<Resource>)>>,
     listing: ArcSwap<Listing>,
+    /// When the held snapshot was taken: a listing from before may lack the names
+    /// of the one that gave way, if that was held for a moment only.
+    swapped_at: ArcSwap<Instant>,
     /// Held by whoever reads the names, so that all who wait read them once.
     listing_anew: tokio::sync::Mutex<()>,
 }
@@ -33,8 +37,14 @@ impl Archive {
             folder,
             kept: Mutex::default(),
             listing,
+            swapped_at: ArcSwap::from_pointee(Instant::now()),
             listing_anew: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Notes that another snapshot is about to be held.
+    pub(crate) fn swapped(&self) {
+        self.swapped_at.store(Arc::new(Instant::now()));
     }
 
     /// Whether the folder has such a file, as of a tenth of a second ago.
@@ -59,7 +69,8 @@ impl Archive {
     fn remembers(&self, key: &Key) -> Option<bool> {
         let listing = self.listing.load();
         // What was there is opened, and then it shows whether it still is.
-        (listing.may_have(key) || !listing.is_stale()).then(|| listing.may_have(key))
+        let is_current = !listing.is_stale() && listing.began_after(**self.swapped_at.load());
+        (listing.may_have(key) || is_current).then(|| listing.may_have(key))
     }
 
     /// What was found before.
@@ -111,6 +122,9 @@ impl Archive {
                 size: None,
             },
         )?;
+        if let Key::Manifest(_) = key {
+            return Ok(Resource::immutable(key, &with_variants(object)));
+        }
         let Some(encoding) = key.encoding() else {
             return Ok(Resource::immutable(key, &object));
         };

@@ -81,6 +81,10 @@ impl Listing {
         self.began.elapsed() > FRESH_FOR.max(self.took * SHARE_OF_TIME)
     }
 
+    pub(crate) fn began_after(&self, moment: Instant) -> bool {
+        self.began > moment
+    }
+
     pub(crate) fn may_have(&self, key: &Key) -> bool {
         !self.is_readable || self.names.contains(&self.numbers.hash_one(key.path()))
     }

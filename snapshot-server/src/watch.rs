@@ -75,6 +75,7 @@ pub(crate) fn look(shared: &Shared) -> Outcome {
                 took: begun.elapsed(),
             };
             let snapshot = Arc::new(snapshot);
+            shared.archive.swapped();
             shared.snapshot.store(Some(snapshot.clone()));
             shared.feed.tell(&snapshot.version, &snapshot.version_bytes);
             shared.set_refusal(None);

@@ -240,6 +240,26 @@ fn a_damaged_old_object_is_not_served() {
 }
 
 #[test]
+fn what_was_held_for_a_moment_only_is_still_there() {
+    let (mut store, _) = Store::published();
+    let served = store.serve();
+    served.next_event();
+    for count in 4..24 {
+        // The names of the folder are remembered from here on.
+        let nothing = "0".repeat(64);
+        served
+            .get(&format!("/manifests/{nothing}.json"), &[])
+            .is(404);
+        let brief = store.publish(&[("grips", rows(count))]);
+        served.next_event();
+        store.publish(&[("muscles", rows(count))]);
+        served.next_event();
+        served.get(&brief.manifest_path(), &[]).is(200);
+        served.get(&brief.table_path("grips"), &[]).is(200);
+    }
+}
+
+#[test]
 fn a_version_that_contradicts_its_manifest_is_refused() {
     let (mut store, _) = Store::published();
     let served = store.serve();
