@@ -18,7 +18,7 @@ use serde::Serialize;
 use snapshot_format::{
     Digest, DigestWriter, Encoding, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE, MIN_VARIANT_SIZE,
     Manifest, ManifestError, ObjectHash, ReferenceVersion, SchemaVersion, Sha256, Version,
-    VersionError,
+    VersionError, compress,
 };
 
 use crate::content::{Budget, Content};
@@ -128,6 +128,7 @@ impl Folder {
             path_of(&Key::Version),
             Resource::current(Kind::Version, &plain(version_bytes.clone()), pointer),
         );
+        let manifest_object = with_variants(manifest_object);
         hold(path_of(&key), Resource::immutable(&key, &manifest_object));
         let summary = plain(Bytes::from(summary(&version)));
         hold(
@@ -389,6 +390,31 @@ pub(crate) fn plain(bytes: Bytes) -> Object {
         plain: Content::Memory(bytes),
         variants: Vec::new(),
         put_at: None,
+    }
+}
+
+/// A manifest with variants made here, since a store keeps none: it is most of
+/// what a change of one row moves, and half of it are names that come again.
+pub(crate) fn with_variants(manifest: Object) -> Object {
+    let Content::Memory(bytes) = &manifest.plain else {
+        return manifest;
+    };
+    // As for objects: a reader knows from the size whether there are variants.
+    if (bytes.len() as u64) < MIN_VARIANT_SIZE {
+        return manifest;
+    }
+    let variant = |encoding| {
+        let mut coded = Vec::new();
+        compress(encoding, bytes.len() as u64, &mut &bytes[..], &mut coded).expect("memory");
+        Variant {
+            encoding,
+            hash: ObjectHash::of(&coded),
+            content: Content::Memory(coded.into()),
+        }
+    };
+    Object {
+        variants: Encoding::ALL.into_iter().map(variant).collect(),
+        ..manifest
     }
 }
 
