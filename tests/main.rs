@@ -30,3 +30,4 @@ mod seed;
 mod support;
 mod types;
 mod verify;
+mod watch;

@@ -8,7 +8,7 @@ use snapshot_format::SchemaVersion;
 
 use crate::commands::{
     check, diff, history, migrate, plan, prune, publish, resume, rollback, run, seed, show, types,
-    verify,
+    verify, watch,
 };
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
@@ -32,7 +32,11 @@ pub struct Cli {
 impl Cli {
     /// Whether the command goes on as a server.
     pub fn serves(&self) -> bool {
-        matches!(&self.command, Command::Run(args) if args.serve.is_some())
+        match &self.command {
+            Command::Run(args) => args.serves(),
+            Command::Watch(args) => args.serves(),
+            _ => false,
+        }
     }
 }
 
@@ -50,6 +54,8 @@ Exit status: 0 done, or nothing to do; 1 the data or the world is wrong; 2 the c
 pub enum Command {
     /// Migrate, seed and publish: the main job; with --serve also serve the result
     Run(run::RunArgs),
+    /// Migrate, seed and publish, then again at each edit of the files
+    Watch(watch::WatchArgs),
     /// Apply the migrations that the database lacks
     Migrate(migrate::MigrateArgs),
     /// Check the JSON files against the database's tables; change nothing

@@ -16,6 +16,7 @@ use crate::rollback::RollbackError;
 use crate::snapshot::SnapshotError;
 use crate::source::{Place, Problem};
 use crate::store::StoreError;
+use crate::watch::WatchError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +97,9 @@ pub enum Error {
     /// The server does not serve.
     #[error(transparent)]
     Serve(#[from] snapshot_server::ServerError),
+    /// The files cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// Ctrl-C, or SIGTERM.
     #[error("interrupted; nothing was left half done")]
     Interrupted,
@@ -122,6 +126,7 @@ impl Error {
             Self::Faults { origin, .. } => Some(faults_hint(origin).to_owned()),
             Self::Rollback(error) => error.hint().map(str::to_owned),
             Self::Prune(error) => error.hint().map(str::to_owned),
+            Self::Watch(error) => Some(error.hint()),
             Self::Config(_)
             | Self::Usage(_)
             | Self::Problems { .. }

@@ -33,4 +33,5 @@ pub mod store;
 mod suggest;
 pub mod types;
 pub mod verify;
+pub mod watch;
 mod write_behind;

@@ -15,6 +15,7 @@ pub mod seed;
 pub mod show;
 pub mod types;
 pub mod verify;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -31,8 +32,17 @@ use crate::schema::{Schema, Table};
 /// Where the command fails.
 pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
     let mut status = ExitCode::SUCCESS;
+    let command = match cli.command {
+        // Its end is Ctrl-C, which it waits for itself.
+        Command::Watch(args) => return watch::run(args).await.map(|()| status),
+        Command::Run(args) if args.watch => {
+            return watch::run(args.into_watching()).await.map(|()| status);
+        }
+        command => command,
+    };
     let command = async {
-        match cli.command {
+        match command {
+            Command::Watch(_) => unreachable!("it has been run above"),
             Command::Run(args) => return run::run(args).await,
             Command::Migrate(args) => migrate::run(args).await?,
             Command::Check(args) => check::run(args).await?,

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
 use crate::error::Error;
 use crate::publish::{Event, Published, Rendered, Terms, publish};
+use crate::schema::Schema;
 use crate::snapshot::render_snapshot;
 use crate::store::{DirectoryStore, Store};
 
@@ -89,14 +90,29 @@ pub(super) async fn publish_database(
     let schema = read_schema(database.client(), config).await?;
     config.check(&schema)?;
     warn_of_missing_triggers(common, &schema);
-    let allowed = terms.guards.allowances(&schema, terms.deactivation)?;
+    let report = publish_into(&store, database, config, common, terms, &schema, start).await?;
+    common.say(&describe(&report));
+    Ok(report)
+}
+
+/// The same with an open store and the catalog in hand, and without a word.
+pub(super) async fn publish_into(
+    store: &DirectoryStore,
+    database: &mut Database,
+    config: &Config,
+    common: &Common,
+    terms: PublishTerms<'_>,
+    schema: &Schema,
+    start: Instant,
+) -> Result<PublishReport, Error> {
+    let allowed = terms.guards.allowances(schema, terms.deactivation)?;
     let guards = config.guards(allowed);
     let rendering = Instant::now();
     let rendered = {
         let reader = SnapshotReader::begin(database.client()).await?;
         let progress = common.progress();
         let staging = store.staging();
-        render_snapshot(&reader, config, &schema, &guards, staging, progress).await?
+        render_snapshot(&reader, config, schema, &guards, staging, progress).await?
     };
     let render_ms = millis(rendering);
     let (tables, rows) = size_of(&rendered);
@@ -105,16 +121,14 @@ pub(super) async fn publish_database(
         force: terms.force.force,
         guards: Some(guards),
     };
-    let published = put(rendered, &store, common, terms).await?;
-    let report = PublishReport {
+    let published = put(rendered, store, common, terms).await?;
+    Ok(PublishReport {
         published,
         tables,
         rows,
         render_ms,
         elapsed_ms: millis(start),
-    };
-    common.say(&describe(&report));
-    Ok(report)
+    })
 }
 
 async fn put(

@@ -10,6 +10,7 @@ use super::migrate::migrate_database;
 use super::open_database;
 use super::publish::{PublishReport, PublishTerms, publish_database};
 use super::seed::{SeedFlags, seed_database};
+use super::watch::{WatchArgs, WatchFlags};
 use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{AppliedMigrations, SeedReport};
@@ -19,23 +20,68 @@ use crate::error::Error;
 #[derive(Debug, Args)]
 pub struct RunArgs {
     #[command(flatten)]
-    common: Common,
+    job: JobFlags,
+
+    /// Then go on watching the files, as `publisher watch` does
+    #[arg(long)]
+    pub(crate) watch: bool,
+
     #[command(flatten)]
-    source: SourceFlag,
+    watching: WatchFlags,
+}
+
+/// Flags of the main job, which `run` and `watch` share.
+#[derive(Debug, Args)]
+pub struct JobFlags {
     #[command(flatten)]
-    sql: SqlFlag,
+    pub(super) common: Common,
     #[command(flatten)]
-    out: OutFlags,
+    pub(super) source: SourceFlag,
     #[command(flatten)]
-    seed: SeedFlags,
+    pub(super) sql: SqlFlag,
     #[command(flatten)]
-    force: ForceFlag,
+    pub(super) out: OutFlags,
     #[command(flatten)]
-    guards: GuardFlags,
+    pub(super) seed: SeedFlags,
+    #[command(flatten)]
+    pub(super) force: ForceFlag,
+    #[command(flatten)]
+    pub(super) guards: GuardFlags,
 
     /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     pub(crate) serve: Option<SocketAddr>,
+}
+
+impl JobFlags {
+    /// Settles every setting.
+    pub(super) fn settle(&self) -> Result<Config, Error> {
+        self.common.settle(&self.source, &self.sql, &self.out)
+    }
+
+    /// How to publish.
+    pub(super) fn terms(&self) -> PublishTerms<'_> {
+        PublishTerms {
+            force: &self.force,
+            guards: &self.guards,
+            deactivation: self.seed.allowed_deactivation(),
+        }
+    }
+}
+
+impl RunArgs {
+    /// Whether the command goes on as a server.
+    pub(crate) fn serves(&self) -> bool {
+        self.job.serve.is_some()
+    }
+
+    /// What `publisher watch` is to do with these flags.
+    pub(super) fn into_watching(self) -> WatchArgs {
+        WatchArgs {
+            job: self.job,
+            watching: self.watching,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -54,17 +100,13 @@ pub(super) struct Serving {
 
 /// Migrates, seeds, publishes; gives what is then to be served, where that is asked for.
 pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
-    let config = args.common.settle(&args.source, &args.sql, &args.out)?;
+    let args = args.job;
+    let config = args.settle()?;
     let mut database = open_database(&config, &args.common, "run").await?;
     args.common.say(&format!("database: {}\n", database.target));
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
     let seed = seed_database(&mut database, &config, &args.common, &args.seed, false).await?;
-    let terms = PublishTerms {
-        force: &args.force,
-        guards: &args.guards,
-        deactivation: args.seed.allowed_deactivation(),
-    };
-    let publish = publish_database(&mut database, &config, &args.common, terms).await?;
+    let publish = publish_database(&mut database, &config, &args.common, args.terms()).await?;
     // Serving needs no database.
     database.close().await?;
     args.common.print_json(&RunReport {

@@ -131,6 +131,18 @@ pub(super) async fn read_source(
     outcome: &'static str,
 ) -> Result<Source, Error> {
     let schema = read_schema(database.client(), config).await?;
+    read_source_of(database, config, common, flags, schema, outcome).await
+}
+
+/// The same, with the catalog in hand.
+pub(super) async fn read_source_of(
+    database: &mut Database,
+    config: &Config,
+    common: &Common,
+    flags: &SeedFlags,
+    schema: Schema,
+    outcome: &'static str,
+) -> Result<Source, Error> {
     flags.check(&schema)?;
     let mut problems = Problems::default();
     let files = list_files(config, &schema, &mut problems)?;

@@ -111,6 +111,11 @@ impl Database {
         &mut self.client
     }
 
+    /// Whether the connection has ended, as it does when the server goes.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
     /// Ends the connection, and the server where it is our own.
     ///
     /// # Errors

@@ -1,0 +1,317 @@
+//! `publisher watch`: the main job, again at each edit.
+
+mod report;
+mod round;
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, sleep, sleep_until};
+
+use self::report::Reporter;
+use self::round::{Rounded, Rounds};
+use super::blocking;
+use super::run::JobFlags;
+use crate::cli::duration;
+use crate::config::Config;
+use crate::error::Error;
+use crate::watch::{
+    Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Steer,
+};
+
+/// Flags of `publisher watch`.
+///
+/// Each save of a source file, a migration or tablecast.toml begins a round: check, seed,
+/// publish. What is broken is reported as `publisher check` does, and the last good
+/// version stays public until the next good save. Ctrl-C ends it.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub(super) job: JobFlags,
+    #[command(flatten)]
+    pub(super) watching: WatchFlags,
+}
+
+impl WatchArgs {
+    /// Whether the command is a server, too.
+    pub(crate) fn serves(&self) -> bool {
+        self.job.serve.is_some()
+    }
+}
+
+/// Flags of watching, which `run --watch` takes too.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WatchFlags {
+    /// Look at the files in intervals, where the system does not tell of changes: on network
+    /// drives, in some containers; reads every file each time [default: 1s, if given]
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = duration)]
+    poll: Option<Duration>,
+}
+
+/// Watches until Ctrl-C or SIGTERM, which is how it is meant to end.
+pub(super) async fn run(args: WatchArgs) -> Result<(), Error> {
+    let mut ended = pin!(super::interrupt());
+    let config = args.job.settle()?;
+    let places = places(&config, args.job.common.config.as_deref())?;
+    let poll = args.watching.poll;
+    let reporter = Reporter::new(&args.job.common);
+    let mut watch = Watch::new(args.job, config, places, poll, reporter);
+    let result = tokio::select! {
+        result = watch.go() => result,
+        () = &mut ended => Ok(()),
+    };
+    watch.end().await?;
+    result
+}
+
+fn places(config: &Config, settings: Option<&Path>) -> Result<Places, Error> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path).map_err(|source| Error::Source {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    Ok(Places {
+        source: absolute(&config.source)?,
+        migrations: absolute(&config.sql)?,
+        settings: absolute(settings.unwrap_or(&PathBuf::from("tablecast.toml")))?,
+    })
+}
+
+/// How often it is looked whether the folders and the connection are still the same.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long problems must stand before they are told. An editor may leave a file empty, and
+/// the files of several saves at odds, for a moment.
+const STANDING: Duration = Duration::from_millis(150);
+
+struct Watch {
+    rounds: Rounds,
+    places: Places,
+    checkout: Checkout,
+    poll: Option<Duration>,
+    hints: Hints,
+    steer: Steer,
+    reporter: Reporter,
+    server: Option<Served>,
+    // When problems were first met that have not been told.
+    untold_since: Option<Instant>,
+    // Files changed while the last round ran: it may have read them already.
+    overlapped: bool,
+}
+
+struct Served {
+    reload: snapshot_server::Reload,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<(), snapshot_server::ServerError>>,
+}
+
+impl Watch {
+    fn new(
+        job: JobFlags,
+        config: Config,
+        places: Places,
+        poll: Option<Duration>,
+        reporter: Reporter,
+    ) -> Self {
+        Self {
+            checkout: Checkout::around(&places.source),
+            rounds: Rounds::new(job, config),
+            places,
+            poll,
+            hints: Hints::default(),
+            steer: Steer::default(),
+            reporter,
+            server: None,
+            untold_since: None,
+            overlapped: false,
+        }
+    }
+
+    /// Goes on until something makes it pointless.
+    async fn go(&mut self) -> Result<(), Error> {
+        // W2: watched first, looked at then.
+        let mut folders = match self.poll {
+            None => Some(Folders::watch(self.places.clone(), self.hints.clone())?),
+            Some(_) => None,
+        };
+        self.rounds.open().await?;
+        let url = self.serve().await?;
+        self.reporter.started(&self.rounds, self.poll, url);
+        self.hints.note(Hint::Touched);
+        let mut tick = tokio::time::interval(self.poll.unwrap_or(TICK).max(MOMENT));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = [self.hints.due(), self.steer.due()];
+            let due = due.into_iter().flatten().min();
+            tokio::select! {
+                () = self.hints.come() => continue,
+                () = until(due) => {}
+                _ = tick.tick() => {
+                    self.tick(folders.as_mut());
+                    continue;
+                }
+            }
+            self.renew(folders.as_mut());
+            let since = due.unwrap_or_else(Instant::now);
+            if self.checkout.is_at_work() && since.elapsed() < PATIENCE {
+                sleep(MOMENT).await;
+                continue;
+            }
+            self.look().await?;
+        }
+    }
+
+    fn tick(&mut self, folders: Option<&mut Folders>) {
+        self.renew(folders);
+        if self.poll.is_some() {
+            self.hints.note(Hint::Touched);
+        }
+        // A server that has gone is started, or waited for, before it is needed.
+        if self.rounds.has_lost_its_connection() && self.steer.due().is_none() {
+            self.reporter.lost(&self.rounds);
+            self.steer.again(Instant::now());
+        }
+    }
+
+    fn renew(&mut self, folders: Option<&mut Folders>) {
+        if let Some(Err(error)) = folders.map(Folders::renew) {
+            self.reporter.failed(&error.into(), None);
+        }
+    }
+
+    /// Looks at the files, and runs a round where they call for one.
+    async fn look(&mut self) -> Result<(), Error> {
+        self.hints.take();
+        let places = self.places.clone();
+        let inputs = blocking(move || Inputs::look(&places)).await;
+        let files = match self.steer.decide(&inputs, Instant::now()) {
+            Decision::Rest => return Ok(()),
+            Decision::Round(files) => files,
+        };
+        let result = self.rounds.round(&inputs).await;
+        let overlapped = std::mem::replace(&mut self.overlapped, self.hints.due().is_some());
+        match result {
+            Ok(rounded) => self.succeeded(inputs, &files, rounded, overlapped),
+            Err(error @ Error::Usage(_)) => return Err(error),
+            Err(error) if is_about_the_files(&error) => {
+                if !self.stands(&inputs).await {
+                    return Ok(());
+                }
+                self.steer.ended(inputs, Ended::Settled, Instant::now());
+                self.reporter.refused(&error, &files);
+            }
+            Err(error) => {
+                let pause = self.steer.ended(inputs, Ended::Failed, Instant::now());
+                if !is_overtaken(&error) {
+                    self.reporter.failed(&error, pause);
+                }
+            }
+        }
+        self.untold_since = None;
+        Ok(())
+    }
+
+    fn succeeded(&mut self, inputs: Inputs, files: &[String], rounded: Rounded, again: bool) {
+        if let Some(server) = &self.server {
+            server.reload.now();
+        }
+        self.steer.ended(inputs, Ended::Settled, Instant::now());
+        self.reporter.succeeded(files, &rounded, again);
+    }
+
+    /// Whether the files still are what has problems, after a moment; a look follows where
+    /// they are not.
+    async fn stands(&mut self, inputs: &Inputs) -> bool {
+        let since = *self.untold_since.get_or_insert_with(Instant::now);
+        sleep(self.poll.unwrap_or(STANDING).max(STANDING)).await;
+        let places = self.places.clone();
+        let now = blocking(move || Inputs::look(&places)).await;
+        let stands = now == *inputs && self.hints.due().is_none();
+        if !stands {
+            self.hints.note(Hint::Touched);
+        }
+        stands || since.elapsed() >= PATIENCE
+    }
+
+    async fn serve(&mut self) -> Result<Option<String>, Error> {
+        let Some(address) = self.rounds.serve_at() else {
+            return Ok(None);
+        };
+        let mut options = snapshot_server::Options::new(self.rounds.out(), address);
+        options.observer = std::sync::Arc::new(|event| match event {
+            // A round's line says it.
+            snapshot_server::Event::Swapped { .. } => {}
+            other => eprintln!("snapshot-server: {other}"),
+        });
+        let server = snapshot_server::bind(options).await?;
+        let url = format!("http://{}", server.local_addr());
+        let (stop, stopped) = oneshot::channel();
+        self.server = Some(Served {
+            reload: server.reload(),
+            stop,
+            running: tokio::spawn(server.run(async move {
+                let _ = stopped.await;
+            })),
+        });
+        Ok(Some(url))
+    }
+
+    /// Ends the server and the private PostgreSQL, where there are such.
+    async fn end(mut self) -> Result<(), Error> {
+        if let Some(server) = self.server.take() {
+            let _ = server.stop.send(());
+            if let Ok(ended) = server.running.await {
+                ended?;
+            }
+        }
+        self.rounds.close().await?;
+        self.reporter.stopped();
+        Ok(())
+    }
+}
+
+const MOMENT: Duration = Duration::from_millis(5);
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether only an edit mends it, so that the same files need not be tried again.
+fn is_about_the_files(error: &Error) -> bool {
+    use crate::database::{DatabaseError, MigrationError, ReadError};
+    use crate::snapshot::SnapshotError;
+    match error {
+        // A store is mended by other means.
+        Error::Problems { what, .. } => what != "the store",
+        Error::Config(_) => true,
+        Error::Migration(error) => match error {
+            MigrationError::Database(_) | MigrationError::Read { .. } => false,
+            MigrationError::Failed { source, .. } => source.sqlstate.is_some(),
+            _ => true,
+        },
+        Error::Database(error) => matches!(error, DatabaseError::Catalog(_)),
+        Error::Snapshot(error) => match error {
+            SnapshotError::Read(ReadError::Render(_)) => true,
+            SnapshotError::Read(_) => false,
+            _ => true,
+        },
+        _ => false,
+    }
+}
+
+/// Whether somebody was faster than the round, which is nobody's fault.
+fn is_overtaken(error: &Error) -> bool {
+    use crate::database::SeedError;
+    let Error::Seed(error) = error else {
+        return false;
+    };
+    matches!(error, SeedError::Changed { .. } | SeedError::Overtaken)
+}

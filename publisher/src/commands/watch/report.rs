@@ -1,0 +1,373 @@
+//! What a watch says: one line a round for people, one JSON event a line for tools.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::Zoned;
+use serde::Serialize;
+use snapshot_format::Version;
+
+use super::round::{Rounded, Rounds, Steps};
+use crate::cli::Common;
+use crate::database::SeededTable;
+use crate::error::Error;
+use crate::history::name;
+use crate::publish::Published;
+use crate::source::Problem;
+
+/// Tells what happens.
+pub(super) struct Reporter {
+    common: Common,
+    // The version that is public, once that is known.
+    public: Option<String>,
+    // What stands in the way, as it was told last.
+    told: Option<String>,
+    problems: BTreeSet<Problem>,
+    first: bool,
+}
+
+/// A line of `--json`.
+#[derive(Serialize)]
+#[serde(
+    tag = "event",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+enum Event<'e> {
+    /// The files are watched; the first round follows.
+    Started {
+        source: String,
+        sql: String,
+        out: String,
+        database: &'e str,
+        poll_ms: Option<u128>,
+        url: Option<String>,
+    },
+    /// A round came to its end, and this is public.
+    Round {
+        at: String,
+        files: &'e [String],
+        applied: &'e [String],
+        tables: Vec<Change<'e>>,
+        #[serde(flatten)]
+        published: &'e Published,
+        steps: Steps,
+        total_ms: u128,
+    },
+    /// The files cannot be seeded or published as they are; the last version stays.
+    Problems {
+        at: String,
+        files: &'e [String],
+        count: usize,
+        problems: &'e [Problem],
+        error: String,
+        public: &'e Option<String>,
+    },
+    /// Something else is in the way. Where it may go by itself, it is tried again.
+    Failed {
+        at: String,
+        error: String,
+        hint: Option<String>,
+        retry_in_ms: Option<u128>,
+        public: &'e Option<String>,
+    },
+    /// It has gone.
+    Recovered { at: String },
+    /// The end.
+    Stopped { at: String },
+}
+
+/// A table that a round changed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Change<'e> {
+    table: &'e str,
+    inserted: u64,
+    updated: u64,
+    deactivated: u64,
+    reactivated: u64,
+}
+
+impl Reporter {
+    pub(super) fn new(common: &Common) -> Self {
+        Self {
+            common: common.clone(),
+            public: None,
+            told: None,
+            problems: BTreeSet::new(),
+            first: true,
+        }
+    }
+
+    pub(super) fn started(&self, rounds: &Rounds, poll: Option<Duration>, url: Option<String>) {
+        let config = rounds.config();
+        let shown = |path: &std::path::Path| path.display().to_string();
+        let (source, sql, out) = (
+            shown(&config.source),
+            shown(&config.sql),
+            shown(&config.out),
+        );
+        let mut text = format!("database: {}\n", rounds.target());
+        if let Some(url) = &url {
+            let _ = writeln!(
+                text,
+                "serving {out} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap"
+            );
+        }
+        let how = poll.map_or_else(String::new, |poll| {
+            format!(", each {} ms", poll.as_millis())
+        });
+        let _ = writeln!(text, "watching {source} and {sql}{how}; Ctrl-C ends it");
+        self.common.say(&text);
+        self.print(&Event::Started {
+            source,
+            sql,
+            out,
+            database: rounds.target(),
+            poll_ms: poll.map(|poll| poll.as_millis()),
+            url,
+        });
+    }
+
+    /// A round came to its end. `again`: it was one that may have found everything done.
+    pub(super) fn succeeded(&mut self, files: &[String], rounded: &Rounded, again: bool) {
+        self.recovered();
+        self.problems.clear();
+        for setting in &rounded.fixed {
+            self.common.warn(&format!(
+                "tablecast.toml: another {setting} is in force after a restart of the watch"
+            ));
+        }
+        let version = rounded.publish.published.version();
+        self.public = Some(name(version.order()));
+        let first = std::mem::take(&mut self.first);
+        let changes = changes(rounded);
+        let quiet = is_unchanged(rounded) && changes.is_empty() && rounded.applied.is_empty();
+        if quiet && again && !first {
+            return;
+        }
+        self.common
+            .say(&line_of(files, rounded, &changes, version, first));
+        self.print(&Event::Round {
+            at: now(),
+            files,
+            applied: &rounded.applied,
+            tables: changes,
+            published: &rounded.publish.published,
+            steps: rounded.steps,
+            total_ms: rounded.total.as_millis(),
+        });
+    }
+
+    /// Only an edit mends it.
+    pub(super) fn refused(&mut self, error: &Error, files: &[String]) {
+        let Error::Problems {
+            problems, count, ..
+        } = error
+        else {
+            return self.failed(error, None);
+        };
+        self.recovered();
+        let now_there: BTreeSet<Problem> = problems.iter().cloned().collect();
+        let mut text = String::new();
+        for problem in now_there.difference(&self.problems) {
+            let _ = writeln!(text, "error: {problem}");
+        }
+        let old = now_there.intersection(&self.problems).count();
+        if *count > problems.len() {
+            let _ = writeln!(text, "error: and {} more", count - problems.len());
+        }
+        let before = match old {
+            0 => String::new(),
+            old => format!(" ({old} as before)"),
+        };
+        let _ = writeln!(text, "{} {error}{before}; {}", clock(), self.stays());
+        // A problem is said also where little is.
+        eprint!("{text}");
+        self.problems = now_there;
+        self.print(&Event::Problems {
+            at: now(),
+            files,
+            count: *count,
+            problems,
+            error: error.to_string(),
+            public: &self.public,
+        });
+    }
+
+    /// The world is in the way; `retry_in` says when it is tried again.
+    pub(super) fn failed(&mut self, error: &Error, retry_in: Option<Duration>) {
+        let report = error.report();
+        // The same again and again is said once.
+        if self.told.as_deref() == Some(&report) {
+            return;
+        }
+        let then = match retry_in {
+            Some(_) => "; it is tried again by itself",
+            None => "",
+        };
+        eprintln!("{report}{} {}{then}", clock(), self.stays());
+        self.print(&Event::Failed {
+            at: now(),
+            error: with_causes(error),
+            hint: error.hint(),
+            retry_in_ms: retry_in.map(|pause| pause.as_millis()),
+            public: &self.public,
+        });
+        self.told = Some(report);
+    }
+
+    /// The connection went while nothing was asked of it.
+    pub(super) fn lost(&mut self, rounds: &Rounds) {
+        let error = format!("the connection to {} is gone", rounds.target());
+        if self.told.as_deref() == Some(&error) {
+            return;
+        }
+        eprintln!(
+            "error: {error}\n{} {}; it is tried again by itself",
+            clock(),
+            self.stays()
+        );
+        self.print(&Event::Failed {
+            at: now(),
+            error: error.clone(),
+            hint: None,
+            retry_in_ms: Some(0),
+            public: &self.public,
+        });
+        self.told = Some(error);
+    }
+
+    fn recovered(&mut self) {
+        if self.told.take().is_some() {
+            self.common.say(&format!("{} recovered\n", clock()));
+            self.print(&Event::Recovered { at: now() });
+        }
+    }
+
+    pub(super) fn stopped(&self) {
+        self.common.say("stopped\n");
+        self.print(&Event::Stopped { at: now() });
+    }
+
+    fn stays(&self) -> String {
+        match &self.public {
+            Some(version) => format!("version {version} stays"),
+            None => "nothing is published yet".to_owned(),
+        }
+    }
+
+    // Who reads no more is no reason to stop.
+    fn print(&self, event: &Event<'_>) {
+        let _ = self.common.print_json(event);
+    }
+}
+
+fn is_unchanged(rounded: &Rounded) -> bool {
+    matches!(rounded.publish.published, Published::Unchanged { .. })
+}
+
+fn changes(rounded: &Rounded) -> Vec<Change<'_>> {
+    let tables = rounded.seed.iter().flat_map(|seed| &seed.tables);
+    let changed = |table: &&SeededTable| {
+        table.inserted + table.updated + table.deactivated + table.reactivated > 0
+    };
+    let changes = tables.filter(changed).map(|table| Change {
+        table: &table.table,
+        inserted: table.inserted,
+        updated: table.updated,
+        deactivated: table.deactivated,
+        reactivated: table.reactivated,
+    });
+    changes.collect()
+}
+
+fn line_of(
+    files: &[String],
+    rounded: &Rounded,
+    changes: &[Change<'_>],
+    version: &Version,
+    first: bool,
+) -> String {
+    let mut line = clock();
+    if !rounded.applied.is_empty() {
+        let _ = write!(line, " applied {},", in_short(&rounded.applied));
+    }
+    let version = format!("{}, {}", name(version.order()), version.reference_version);
+    match is_unchanged(rounded) {
+        true if first => {
+            let _ = write!(line, " up to date: version {version}");
+        }
+        true => {
+            let _ = write!(
+                line,
+                " {}: no row differs; version {version} stays",
+                in_short(files)
+            );
+        }
+        false => {
+            let tables: Vec<String> = changes.iter().map(Change::to_text).collect();
+            let _ = write!(line, " version {version}: {}", in_short(&tables));
+        }
+    }
+    let total = rounded.total.as_millis();
+    let _ = writeln!(line, " ({total} ms: {})", rounded.steps.to_text());
+    line
+}
+
+// Of many, the first.
+fn in_short(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match names.len() {
+        0 => "the files".to_owned(),
+        n if n <= SHOWN => names.join(", "),
+        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    }
+}
+
+impl Change<'_> {
+    // `grips +1 ~2 -1`
+    fn to_text(&self) -> String {
+        let mut text = self.table.to_owned();
+        let added = self.inserted + self.reactivated;
+        for (sign, count) in [('+', added), ('~', self.updated), ('-', self.deactivated)] {
+            if count > 0 {
+                let _ = write!(text, " {sign}{count}");
+            }
+        }
+        text
+    }
+}
+
+impl Steps {
+    fn to_text(self) -> String {
+        let steps = [
+            ("migrate", self.migrate),
+            ("check", self.check),
+            ("seed", self.seed),
+            ("render", self.render),
+            ("compress", self.compress),
+            ("put", self.put),
+            ("swap", self.swap),
+        ];
+        let taken = steps.iter().filter(|(_, took)| took.as_millis() > 0);
+        let taken: Vec<String> = taken
+            .map(|(step, took)| format!("{step} {}", took.as_millis()))
+            .collect();
+        taken.join(", ")
+    }
+}
+
+fn with_causes(error: &Error) -> String {
+    crate::publish::read_back::with_causes(error)
+}
+
+// For people, in their own time.
+fn clock() -> String {
+    Zoned::now().strftime("%H:%M:%S").to_string()
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}

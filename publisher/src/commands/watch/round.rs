@@ -1,0 +1,292 @@
+//! One round: migrate, check, seed, publish, each only where there is something to do.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, Serializer};
+
+use super::super::publish::{PublishReport, publish_into};
+use super::super::run::JobFlags;
+use super::super::seed::read_source_of;
+use super::super::warn_of_missing_triggers;
+use crate::cli::Common;
+use crate::config::Config;
+use crate::database::{
+    self, AppliedMigrations, Database, SeedOptions, SeedReport, load_migrations, migrate,
+    read_schema,
+};
+use crate::error::Error;
+use crate::publish::Published;
+use crate::store::DirectoryStore;
+use crate::watch::Inputs;
+
+/// Who holds a lock longer than this is named, and the round is tried again; edits that
+/// come meanwhile are seen.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// What rounds have in common.
+pub(super) struct Rounds {
+    job: JobFlags,
+    // Says nothing: a round is one line.
+    quiet: Common,
+    config: Config,
+    database: Option<Database>,
+    // Of what the database was brought up to date with: nothing where that is not known.
+    migrated: Option<Inputs>,
+}
+
+/// What a round did.
+pub(super) struct Rounded {
+    pub(super) applied: Vec<String>,
+    /// `None` where every file is as it was seeded.
+    pub(super) seed: Option<SeedReport>,
+    pub(super) publish: PublishReport,
+    pub(super) steps: Steps,
+    pub(super) total: Duration,
+    /// Settings that are in force only after a restart.
+    pub(super) fixed: Vec<&'static str>,
+}
+
+/// How long each step of a round took.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Steps {
+    /// Applying migrations; zero where there is nothing new.
+    #[serde(rename = "migrateMs", serialize_with = "milliseconds")]
+    pub(super) migrate: Duration,
+    /// Reading the catalog and validating files that changed.
+    #[serde(rename = "checkMs", serialize_with = "milliseconds")]
+    pub(super) check: Duration,
+    /// Writing the rows that differ.
+    #[serde(rename = "seedMs", serialize_with = "milliseconds")]
+    pub(super) seed: Duration,
+    /// Reading and rendering the tables.
+    #[serde(rename = "renderMs", serialize_with = "milliseconds")]
+    pub(super) render: Duration,
+    /// Making the variants of new objects.
+    #[serde(rename = "compressMs", serialize_with = "milliseconds")]
+    pub(super) compress: Duration,
+    /// Putting them, durably.
+    #[serde(rename = "putMs", serialize_with = "milliseconds")]
+    pub(super) put: Duration,
+    /// Reading back, and swapping to the new version.
+    #[serde(rename = "swapMs", serialize_with = "milliseconds")]
+    pub(super) swap: Duration,
+}
+
+// With fractions: some steps take less than one.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+    serializer.serialize_f64(f64::from(micros) / 1000.0)
+}
+
+impl Rounds {
+    pub(super) fn new(job: JobFlags, config: Config) -> Self {
+        Self {
+            quiet: Common {
+                quiet: true,
+                ..job.common.clone()
+            },
+            config: within_patience(config),
+            job,
+            database: None,
+            migrated: None,
+        }
+    }
+
+    /// Connects, and starts the private PostgreSQL where no database is named.
+    pub(super) async fn open(&mut self) -> Result<(), Error> {
+        if self.has_lost_its_connection() {
+            self.close().await?;
+        }
+        if self.database.is_none() {
+            let database = Database::open(&self.config, "watch").await?;
+            for note in database.notes() {
+                self.job.common.say(&format!("{note}\n"));
+            }
+            self.database = Some(database);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection, and the private PostgreSQL with it.
+    pub(super) async fn close(&mut self) -> Result<(), Error> {
+        self.migrated = None;
+        match self.database.take() {
+            Some(database) => Ok(database.close().await?),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn has_lost_its_connection(&self) -> bool {
+        self.database.as_ref().is_some_and(Database::is_closed)
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn out(&self) -> &Path {
+        &self.config.out
+    }
+
+    pub(super) fn serve_at(&self) -> Option<SocketAddr> {
+        self.job.serve
+    }
+
+    /// Where the database is, for people.
+    pub(super) fn target(&self) -> &str {
+        let database = self.database.as_ref();
+        database.map_or("the database", |database| &database.target)
+    }
+
+    /// Brings the database and the snapshot in step with the files.
+    pub(super) async fn round(&mut self, inputs: &Inputs) -> Result<Rounded, Error> {
+        let result = self.try_round(inputs).await;
+        if result.is_err() {
+            // Whatever went wrong, nothing is known of the database any more.
+            self.migrated = None;
+        }
+        result
+    }
+
+    async fn try_round(&mut self, inputs: &Inputs) -> Result<Rounded, Error> {
+        let begun = Instant::now();
+        self.open().await?;
+        let fixed = self.settle_anew(inputs)?;
+        let mut steps = Steps::default();
+        let applied = self.migrate(inputs, &mut steps).await?;
+
+        let Self {
+            job,
+            quiet,
+            config,
+            database,
+            ..
+        } = self;
+        let database = database.as_mut().expect("it was opened above");
+        let mut clock = Clock::start();
+        let schema = read_schema(database.client(), config).await?;
+        if self.migrated.is_none() {
+            warn_of_missing_triggers(&job.common, &schema);
+        }
+        let outcome = "nothing was seeded";
+        let source = read_source_of(database, config, quiet, &job.seed, schema, outcome).await?;
+        steps.check = clock.lap();
+        let seed = match source.tables.is_empty() {
+            true => None,
+            false => {
+                let options = SeedOptions {
+                    dry_run: false,
+                    allow_deactivation: job.seed.allowed_deactivation(),
+                };
+                let seeded = database::seed(
+                    database.client(),
+                    config,
+                    &source.schema,
+                    &source.tables,
+                    &source.unchanged,
+                    &options,
+                    quiet.progress(),
+                );
+                Some(seeded.await?)
+            }
+        };
+        steps.seed = clock.lap();
+
+        let start = Instant::now();
+        let store = DirectoryStore::open(&config.out, config.lock_timeout, |_| {}).await?;
+        let terms = job.terms();
+        let publish = publish_into(
+            &store,
+            database,
+            config,
+            quiet,
+            terms,
+            &source.schema,
+            start,
+        )
+        .await?;
+        steps.render = Duration::from_millis(publish.render_ms);
+        if let Published::Changed { timings, .. } = &publish.published {
+            steps.compress = timings.variants;
+            steps.put = timings.put;
+            steps.swap = timings.swap;
+        }
+        self.migrated = Some(inputs.clone());
+        Ok(Rounded {
+            applied,
+            seed,
+            publish,
+            steps,
+            total: begun.elapsed(),
+            fixed,
+        })
+    }
+
+    /// Takes over other settings, but for those that a running watch is built on.
+    fn settle_anew(&mut self, inputs: &Inputs) -> Result<Vec<&'static str>, Error> {
+        let known = self.migrated.as_ref();
+        if known.is_some_and(|known| !inputs.has_other_settings(known)) {
+            return Ok(Vec::new());
+        }
+        let new = within_patience(self.job.settle()?);
+        let (config, fixed) = taken_over(&self.config, new);
+        self.config = config;
+        Ok(fixed)
+    }
+
+    async fn migrate(&mut self, inputs: &Inputs, steps: &mut Steps) -> Result<Vec<String>, Error> {
+        let known = self.migrated.as_ref();
+        if known.is_some_and(|known| !inputs.has_other_migrations(known)) {
+            return Ok(Vec::new());
+        }
+        let mut clock = Clock::start();
+        let migrations = load_migrations(&self.config.sql)?;
+        let database = self.database.as_mut().expect("it was opened before");
+        let migrated = migrate(database.client(), &self.config, &migrations).await;
+        let AppliedMigrations { applied, .. } = migrated?;
+        steps.migrate = clock.lap();
+        Ok(applied)
+    }
+}
+
+fn within_patience(mut config: Config) -> Config {
+    config.lock_timeout = config.lock_timeout.min(LONGEST_WAIT);
+    config
+}
+
+// The folders are watched, the server serves one, and the connection is open.
+fn taken_over(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
+    let mut fixed = Vec::new();
+    let mut keep = |name, differs: bool| {
+        if differs {
+            fixed.push(name);
+        }
+    };
+    keep("source", new.source != old.source);
+    keep("sql", new.sql != old.sql);
+    keep("out", new.out != old.out);
+    keep("schema", new.schema != old.schema);
+    new.source.clone_from(&old.source);
+    new.sql.clone_from(&old.sql);
+    new.out.clone_from(&old.out);
+    new.schema.clone_from(&old.schema);
+    (new, fixed)
+}
+
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self) -> Duration {
+        let lap = self.0.elapsed();
+        self.0 = Instant::now();
+        lap
+    }
+}

@@ -1,0 +1,120 @@
+//! Gathering: many events of one save, or of many at once, are one reason to look. Pure.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long nothing may happen before it is looked at what has.
+pub const QUIET: Duration = Duration::from_millis(20);
+
+/// How long at most, where something happens all the time.
+pub const MOST_GATHERED: Duration = Duration::from_millis(250);
+
+/// How long a file that somebody is writing is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What an event tells. It need not be true: the files are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// Something changed.
+    Touched,
+    /// Somebody writes a file, and its end will be told.
+    Writing(PathBuf),
+    /// A file that was being written is whole, gone or renamed.
+    Written(PathBuf),
+}
+
+/// The hints since the last look.
+#[derive(Debug, Default)]
+pub struct Gather {
+    since: Option<Since>,
+}
+
+#[derive(Debug)]
+struct Since {
+    first: Instant,
+    last: Instant,
+    writing: BTreeSet<PathBuf>,
+}
+
+impl Gather {
+    /// Takes in what came at `now`.
+    pub fn note(&mut self, hint: Hint, now: Instant) {
+        let since = self.since.get_or_insert_with(|| Since {
+            first: now,
+            last: now,
+            writing: BTreeSet::new(),
+        });
+        since.last = now;
+        match hint {
+            Hint::Touched => {}
+            Hint::Writing(path) => drop(since.writing.insert(path)),
+            Hint::Written(path) => drop(since.writing.remove(&path)),
+        }
+    }
+
+    /// When to look; `None` where nothing calls for it.
+    pub fn due(&self) -> Option<Instant> {
+        let since = self.since.as_ref()?;
+        Some(match since.writing.is_empty() {
+            true => (since.last + QUIET).min(since.first + MOST_GATHERED),
+            false => since.first + PATIENCE,
+        })
+    }
+
+    /// Forgets what came: it is looked at now. Whatever comes later is another reason.
+    pub fn take(&mut self) {
+        self.since = None;
+    }
+
+    /// Whether somebody is known to be writing `path`.
+    pub fn is_being_written(&self, path: &Path) -> bool {
+        let since = self.since.as_ref();
+        since.is_some_and(|since| since.writing.contains(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, ms: u64) -> Instant {
+        start + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn without_a_hint_there_is_nothing_to_look_at() {
+        assert_eq!(Gather::default().due(), None);
+    }
+
+    #[test]
+    fn it_is_looked_once_it_has_been_quiet() {
+        let (mut gather, start) = (Gather::default(), Instant::now());
+        gather.note(Hint::Touched, start);
+        gather.note(Hint::Touched, after(start, 15));
+        assert_eq!(gather.due(), Some(after(start, 15) + QUIET));
+        gather.take();
+        assert_eq!(gather.due(), None);
+    }
+
+    #[test]
+    fn a_storm_of_hints_is_not_waited_for_to_its_end() {
+        let (mut gather, start) = (Gather::default(), Instant::now());
+        for ms in 0..1000 {
+            gather.note(Hint::Touched, after(start, ms));
+        }
+        assert_eq!(gather.due(), Some(start + MOST_GATHERED));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_waited_for_but_not_for_ever() {
+        let (mut gather, start) = (Gather::default(), Instant::now());
+        let path = PathBuf::from("/json-source/grips.json");
+        gather.note(Hint::Writing(path.clone()), start);
+        assert!(gather.is_being_written(&path));
+        assert_eq!(gather.due(), Some(start + PATIENCE));
+        gather.note(Hint::Writing(path.clone()), after(start, 90));
+        gather.note(Hint::Written(path), after(start, 100));
+        assert_eq!(gather.due(), Some(after(start, 100) + QUIET));
+    }
+}
