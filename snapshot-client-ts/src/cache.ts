@@ -2,23 +2,28 @@
 
 import { blake3 } from './blake3.js';
 import { fail, ReferenceDataError } from './errors.js';
-import { asVersion, compareOrder, parseManifest, type Version } from './format.js';
-import {
-  type Cache,
-  type CacheStorage,
-  type Generation,
-  type LoadRules,
-  objectsOf,
-  raiseMark,
-} from './held.js';
+import { compareOrder, isVersion, parseManifest, type Version } from './format.js';
+import { type CacheOwner, type CacheStorage, type Generation, objectsOf, raiseMark } from './held.js';
+import { attempt } from './maybe-promise.js';
+import { createAccess, storageError } from './storage-access.js';
 import type { Storage } from './storage-api.js';
-import { type Action, read, type Story } from './story.js';
+import { type Action, perform, read, type Story } from './story.js';
 import { encode } from './text.js';
 
 interface Head {
   readonly cacheFormat: number;
   readonly current: Version;
   readonly previous: Version | null;
+}
+
+/** A cache and what is known of it. */
+interface State extends CacheOwner {
+  /** The hashes of objects that are known to be stored and right. */
+  readonly stored: Set<string>;
+  /** The head as it was last read or written; undefined before the first look. */
+  head: string | null | undefined;
+  /** The newest generation that was seen whole in the cache. */
+  whole: Generation | undefined;
 }
 
 const CACHE_FORMAT = 1;
@@ -34,27 +39,54 @@ export function cacheIn(storage: Storage): CacheStorage {
     removeItem: (key) => storage.removeItem(key),
     ...(lock && { lock }),
     ...(watch && { watch }),
-    load,
-    commit,
+    open: (owner) => open(storage, owner),
+  };
+}
+
+function open(storage: Storage, owner: CacheOwner): ReturnType<CacheStorage['open']> {
+  const { access, prefix } = createAccess(storage, owner);
+  const state: State = { ...owner, stored: new Set(), head: undefined, whole: undefined };
+  let failed = false;
+  // Once, until it works again: a full disk is no news at every poll.
+  const report = (thrown: unknown): void => {
+    if (!failed) owner.report(storageError(thrown, prefix));
+    failed = true;
+  };
+  return {
+    load: (shown, found) => {
+      const loaded = (generation: Generation | undefined): void => {
+        // Not wanted now, so the next look must find it again.
+        if (generation && !found(generation)) state.head = undefined;
+      };
+      return attempt(() => perform(load(state, shown), access), loaded, report);
+    },
+    commit: async (next) => {
+      const work = async (): Promise<void> => perform(commit(state, next), access);
+      try {
+        await (storage.lock ? storage.lock(`${prefix}head`, work) : work());
+        failed = false;
+      } catch (thrown) {
+        report(thrown);
+      }
+    },
+    watch: (changed) => storage.watch?.(`${prefix}head`, changed),
   };
 }
 
 /** Reads the head and, where it is another than last time, the newest whole generation that is of use. */
-function* load(cache: Cache, rules: LoadRules): Story<Generation | undefined> {
+function* load(state: State, shown: Version | undefined): Story<Generation | undefined> {
   const text = yield* read('head');
-  if (text === cache.head) return undefined;
-  cache.head = text;
-  cache.stored.clear();
-  cache.whole = undefined;
-  const head = parseHead(text, rules.report);
+  if (text === state.head) return undefined;
+  forget(state, text);
+  const head = parseHead(text, state.report);
   if (!head) return undefined;
-  if (rules.knows(head.current)) raiseMark(cache, head.current);
+  if (state.knows(head.current)) raiseMark(state.held, head.current);
   for (const version of [head.current, head.previous]) {
-    if (!version || !rules.knows(version)) continue;
-    if (rules.shown && compareOrder(version, rules.shown) <= 0) return undefined;
-    const generation = yield* loadGeneration(cache, version, rules);
+    if (!version || !state.knows(version)) continue;
+    if (shown && compareOrder(version, shown) <= 0) return undefined;
+    const generation = yield* loadGeneration(state, version);
     if (generation) {
-      cache.whole = generation;
+      state.whole = generation;
       return generation;
     }
   }
@@ -62,70 +94,76 @@ function* load(cache: Cache, rules: LoadRules): Story<Generation | undefined> {
 }
 
 /** Stores a generation whose objects are all held, and makes the head name it last. */
-function* commit(cache: Cache, next: Generation): Story<void> {
+function* commit(state: State, next: Generation): Story<void> {
   const head = yield* read('head');
   const known = parseHead(head);
   const ahead = known ? compareOrder(known.current, next.version) : -1;
-  if (head !== cache.head) {
+  if (head !== state.head) {
     // Another process was here: what it removed we cannot know.
-    cache.stored.clear();
-    cache.whole = undefined;
+    forget(state, state.head);
     if (ahead === 0) return;
   }
   if (isForeign(head) || ahead > 0) return;
 
   const objects = objectsOf(next);
-  const kept = new Set([...objects, ...(cache.whole ? objectsOf(cache.whole) : [])]);
+  const kept = new Set([...objects, ...(state.whole ? objectsOf(state.whole) : [])]);
   // Before anything is written that may have to be removed: whenever we are killed, the next commit finds it.
   const index = new Set([...(yield* readIndex()), ...objects]);
   yield writing('index', JSON.stringify([...index]));
-  for (const hash of objects) if (!cache.stored.has(hash)) yield* writeObject(cache, hash);
+  for (const hash of objects) if (!state.stored.has(hash)) yield* writeObject(state, hash);
 
   if ((yield* read('head')) !== head) return;
   const text = JSON.stringify({
     cacheFormat: CACHE_FORMAT,
     current: next.version,
-    previous: cache.whole?.version ?? null,
+    previous: state.whole?.version ?? null,
   });
   yield writing('head', text);
-  cache.head = text;
-  cache.whole = next;
+  state.head = text;
+  state.whole = next;
 
-  for (const hash of index) if (!kept.has(hash)) yield* removeObject(cache, hash);
+  for (const hash of index) if (!kept.has(hash)) yield* removeObject(state, hash);
   yield writing('index', JSON.stringify([...kept]));
+}
+
+/** Nothing is known any more but this head. */
+function forget(state: State, head: State['head']): void {
+  state.head = head;
+  state.stored.clear();
+  state.whole = undefined;
 }
 
 function writing(key: string, value: string): Action {
   return { do: 'write', key, value };
 }
 
-function* loadGeneration(cache: Cache, version: Version, rules: LoadRules): Story<Generation | undefined> {
-  const text = yield* readObject(cache, version.manifest.hash, rules, 'manifest');
+function* loadGeneration(state: State, version: Version): Story<Generation | undefined> {
+  const text = yield* readObject(state, version.manifest.hash, 'manifest');
   if (text === undefined) return undefined;
   const manifest = parseManifest(text);
   let whole = true;
   // All of them, whatever is wrong with one: what is right need not be fetched again.
   for (const [key, { hash }] of Object.entries(manifest.tables)) {
-    if ((yield* readObject(cache, hash, rules, `table ${key}`)) === undefined) whole = false;
+    if ((yield* readObject(state, hash, key)) === undefined) whole = false;
   }
   return whole ? { version, manifest } : undefined;
 }
 
-function* readObject(cache: Cache, hash: string, rules: LoadRules, what: string): Story<string | undefined> {
-  let text = cache.held.get(hash);
-  if (text !== undefined && cache.stored.has(hash)) return text;
+function* readObject(state: State, hash: string, what: string): Story<string | undefined> {
+  let text = state.held.texts.get(hash);
+  if (text !== undefined && state.stored.has(hash)) return text;
   try {
     text = yield* readPieces(hash);
     if (blake3(encode(text)) === hash) {
-      cache.held.set(hash, text);
-      cache.stored.add(hash);
+      state.held.texts.set(hash, text);
+      state.stored.add(hash);
       return text;
     }
   } catch (thrown) {
-    if (thrown instanceof ReferenceDataError && thrown.code !== 'cache_corrupt') rules.report(thrown);
+    if (thrown instanceof ReferenceDataError && thrown.code !== 'cache_corrupt') state.report(thrown);
   }
-  rules.report(new ReferenceDataError('cache_corrupt', `the cached ${what} (${hash}) is missing or damaged`));
-  return cache.held.get(hash);
+  state.report(new ReferenceDataError('cache_corrupt', `${what} (${hash})`));
+  return state.held.texts.get(hash);
 }
 
 function* readPieces(hash: string): Story<string> {
@@ -142,8 +180,8 @@ function* readPieces(hash: string): Story<string> {
   return text;
 }
 
-function* writeObject(cache: Cache, hash: string): Story<void> {
-  const text = cache.held.get(hash) as string;
+function* writeObject(state: State, hash: string): Story<void> {
+  const text = state.held.texts.get(hash) as string;
   const size = PIECE_UNITS - 16;
   const pieces = Math.max(1, Math.ceil(text.length / size));
   // The first piece last: it says how many there are, so whoever finds it finds all.
@@ -151,14 +189,14 @@ function* writeObject(cache: Cache, hash: string): Story<void> {
     const part = text.slice(piece * size, (piece + 1) * size);
     yield writing(`${hash}.${piece}`, piece > 0 ? part : `${pieces}\n${part}`);
   }
-  cache.stored.add(hash);
+  state.stored.add(hash);
 }
 
-function* removeObject(cache: Cache, hash: string): Story<void> {
+function* removeObject(state: State, hash: string): Story<void> {
   const first = yield* read(`${hash}.0`);
   const pieces = Math.min(Number.parseInt(first ?? '1', 10) || 1, 1024);
   for (let piece = pieces - 1; piece >= 0; piece--) yield { do: 'remove', key: `${hash}.${piece}` };
-  cache.stored.delete(hash);
+  state.stored.delete(hash);
 }
 
 function* readIndex(): Story<string[]> {
@@ -175,15 +213,23 @@ function parseHead(text: string | null, report?: (error: ReferenceDataError) => 
   if (text === null || isForeign(text)) return undefined;
   try {
     const head = JSON.parse(text) as Head;
-    const current = asVersion(head.current);
+    const current = versionIn(head.current);
     if (head.cacheFormat === CACHE_FORMAT && current) {
-      return { ...head, current, previous: asVersion(head.previous) ?? null };
+      return { ...head, current, previous: versionIn(head.previous) ?? null };
     }
   } catch {
     // Reported like any head that makes no sense.
   }
-  report?.(new ReferenceDataError('cache_corrupt', 'the cache has no head that can be read'));
+  report?.(new ReferenceDataError('cache_corrupt', 'head'));
   return undefined;
+}
+
+function versionIn(json: Version | null): Version | undefined {
+  try {
+    return json && isVersion(json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 // Of another release of the client, which may run in the next tab.

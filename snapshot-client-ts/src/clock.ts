@@ -2,7 +2,10 @@
 export interface Clock {
   /** Milliseconds that only grow. */
   now(): number;
-  /** Calls back once after so many milliseconds; an idle timer does not keep a program from ending. */
+  /**
+   * Calls back once after so many milliseconds; an idle timer does not keep a program from
+   * ending. Gives what `clearTimer` takes, which is not 0 and not nothing.
+   */
   setTimer(callback: () => void, ms: number, idle: boolean): unknown;
   /** Takes that back. */
   clearTimer(timer: unknown): void;
@@ -12,7 +15,7 @@ export interface Clock {
 
 /** The platform's own. */
 export const SYSTEM_CLOCK: Clock = {
-  now: () => (typeof performance === 'object' ? performance.now() : Date.now()),
+  now: () => performance.now(),
   setTimer: (callback, ms, idle) => {
     const timer = setTimeout(callback, ms);
     if (idle) (timer as { unref?: () => void }).unref?.();

@@ -1,12 +1,9 @@
-import { blake3 } from './blake3.js';
-import { type Clock, SYSTEM_CLOCK } from './clock.js';
+import type { Clock } from './clock.js';
 import type { CacheStorage } from './held.js';
+import type { MaybePromise } from './maybe-promise.js';
 import type { ReferenceDataProvider } from './provider.js';
-import { checkInterval } from './schedule.js';
 import type { Bundled } from './snapshot.js';
-import type { MaybePromise } from './story.js';
-import { encode } from './text.js';
-import { fetchTransport, type Transport } from './transport.js';
+import type { Transport } from './transport.js';
 
 /** A flag that tells of its changes. */
 export interface Flag {
@@ -72,43 +69,4 @@ export function isOn(enabled: ReferenceConfig['enabled']): boolean {
   } catch {
     return false;
   }
-}
-
-/** A remote configuration in which nothing is left open. */
-export interface Settings {
-  /** Ends with a slash. */
-  readonly baseUrl: string;
-  /** Of every key in the storage. */
-  readonly prefix: string;
-  readonly storage: CacheStorage | undefined;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly pollIntervalMs: number;
-  readonly staleTimeMs: number;
-  readonly requestTimeoutMs: number;
-  readonly initTimeoutMs: number;
-  readonly storageTimeoutMs: number;
-  readonly schemaMajors: readonly number[];
-  readonly requiredTables: readonly string[];
-}
-
-/** Fills in the defaults; throws for an interval that makes no sense. */
-export function settle(config: RemoteConfig): Settings {
-  const baseUrl = config.baseUrl.replace(/\/*$/, '/');
-  const { pollIntervalMs = 300_000 } = config;
-  checkInterval(pollIntervalMs);
-  return {
-    baseUrl,
-    prefix: `tablecast/${config.namespace ?? blake3(encode(baseUrl)).slice(0, 16)}/`,
-    storage: config.storage,
-    transport: config.transport ?? fetchTransport(),
-    clock: config.clock ?? SYSTEM_CLOCK,
-    pollIntervalMs,
-    staleTimeMs: config.staleTimeMs ?? pollIntervalMs,
-    requestTimeoutMs: config.requestTimeoutMs ?? 10_000,
-    initTimeoutMs: config.initTimeoutMs ?? 5_000,
-    storageTimeoutMs: config.storageTimeoutMs ?? 5_000,
-    schemaMajors: config.schemaMajors ?? [1],
-    requiredTables: config.requiredTables ?? [],
-  };
 }

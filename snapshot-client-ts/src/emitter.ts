@@ -13,15 +13,16 @@ export interface Emitter {
  * What happens while its owner is being made is told a moment later: nobody can listen before.
  */
 export function createEmitter(): Emitter {
-  const listeners = new Map<keyof Events, Set<(payload: never) => void>>();
+  const listeners = new Set<readonly [event: keyof Events, listener: (payload: never) => void]>();
   let early: (() => void)[] | undefined = [];
-  const tell: Emitter['emit'] = (event, payload) => {
-    for (const listener of [...(listeners.get(event) ?? [])]) {
+  const emit: Emitter['emit'] = (event, payload) => {
+    if (early) return void early.push(() => emit(event, payload));
+    for (const [wanted, listener] of [...listeners]) {
       try {
-        listener(payload as never);
+        if (wanted === event) listener(payload as never);
       } catch (thrown) {
         // A listener of errors that throws has had its chance.
-        if (event !== 'error') tell('error', asError(thrown, 'listener', `a listener of "${event}" threw`));
+        if (event !== 'error') emit('error', asError(thrown, 'listener', event));
       }
     }
   };
@@ -31,12 +32,11 @@ export function createEmitter(): Emitter {
     for (const each of told) each();
   });
   return {
-    emit: (event, payload) => (early ? void early.push(() => tell(event, payload)) : tell(event, payload)),
+    emit,
     on: (event, listener) => {
-      const own = (payload: never): void => listener(payload);
-      const all = listeners.get(event) ?? new Set();
-      listeners.set(event, all.add(own));
-      return () => void all.delete(own);
+      const own = [event, listener] as const;
+      listeners.add(own);
+      return () => void listeners.delete(own);
     },
   };
 }

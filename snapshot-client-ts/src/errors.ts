@@ -34,7 +34,12 @@ export interface ErrorDetails {
   offered?: string;
 }
 
-/** The one error that this package throws or reports. */
+/**
+ * The one error that this package throws or reports.
+ *
+ * Its message is its code and what it is about: a URL, a table, a key. `explain` of `tablecast-client/explain`
+ * says it in a sentence, with what may help; an app that needs no sentences does not load them.
+ */
 export class ReferenceDataError extends Error implements ErrorDetails {
   /** What went wrong. */
   declare readonly code: ErrorCode;
@@ -49,21 +54,20 @@ export class ReferenceDataError extends Error implements ErrorDetails {
   /** What led to it. */
   declare readonly cause?: unknown;
 
-  constructor(code: ErrorCode, message: string, details?: ErrorDetails) {
-    super(message);
+  constructor(code: ErrorCode, about: string, details?: ErrorDetails) {
+    super(`${code}: ${about}`);
     const retryable = !/unsupported|unknown|disposed|listener/.test(code);
     Object.assign(this, details, { name: 'ReferenceDataError', code, retryable });
   }
 }
 
 /** Throws such an error. */
-export function fail(code: ErrorCode, message: string, details?: ErrorDetails): never {
-  throw new ReferenceDataError(code, message, details);
+export function fail(code: ErrorCode, about: string, details?: ErrorDetails): never {
+  throw new ReferenceDataError(code, about, details);
 }
 
 /** The same error, or one of this code around whatever else was thrown. */
-export function asError(cause: unknown, code: ErrorCode, what: string): ReferenceDataError {
+export function asError(cause: unknown, code: ErrorCode, about: string): ReferenceDataError {
   if (cause instanceof ReferenceDataError) return cause;
-  const { message = String(cause) } = (cause ?? {}) as Partial<Error>;
-  return new ReferenceDataError(code, `${what}: ${message}`, { cause });
+  return new ReferenceDataError(code, `${about}: ${(cause as Error | null)?.message ?? cause}`, { cause });
 }

@@ -52,6 +52,8 @@ export interface Manifest {
   readonly schemaVersion: string;
   /** The table objects, by table key. */
   readonly tables: Readonly<Record<string, TableEntry>>;
+  /** Every table in one object, as the version has it. */
+  readonly bootstrap: ObjectRef;
 }
 
 /** The parsed content of a bootstrap object. */
@@ -77,12 +79,15 @@ export const MANIFEST_MAX_BYTES = 16_777_216;
 export const OBJECT_MAX_BYTES = 33_554_432;
 
 const FORMAT_VERSION = 1;
-const HASH = /^[0-9a-f]{64}$/;
-const TABLE_KEY = /^[A-Za-z_]\w{0,62}$/;
 
 /** Below zero where the first is older, above zero where it is newer. */
 export function compareOrder(a: Order, b: Order): number {
   return a.epoch - b.epoch || a.sequence - b.sequence;
+}
+
+/** The newer of both, or the one that there is; the second where they are of the same order. */
+export function newer<O extends Order>(a: O | undefined, b: O | undefined): O | undefined {
+  return a && (!b || compareOrder(a, b) > 0) ? a : b;
 }
 
 /** The number before the point of a `schemaVersion`. */
@@ -92,124 +97,96 @@ export function majorOf(version: Pick<Version, 'schemaVersion'>): number {
 
 /** Reads a `version.json`; throws `not_json` or `format_unsupported`. */
 export function parseVersion(text: string): Version {
-  const json = parseFormat('version.json', text);
-  return asVersion(json) ?? refuse('version.json');
+  return parse('version.json', text, isVersion);
 }
 
-/** The same of JSON that is parsed already; nothing where it is not a version. */
-export function asVersion(json: unknown): Version | undefined {
-  const v = json as Version | null;
-  const fits =
-    typeof v === 'object' &&
-    v !== null &&
+/** Whether parsed JSON is a version; throws or says no where it is not. */
+export function isVersion(v: Version): boolean {
+  return (
     v.formatVersion === FORMAT_VERSION &&
     isCount(v.epoch) &&
     isCount(v.sequence) &&
-    isSchemaVersion(v.schemaVersion) &&
-    isReferenceVersion(v.referenceVersion) &&
-    typeof v.generatedAt === 'string' &&
-    typeof v.publishedAt === 'string' &&
+    isSchemaVersion(v) &&
+    isText(v.referenceVersion, /^seq:\d+$/) &&
+    isText(v.generatedAt, /^/) &&
+    isText(v.publishedAt, /^/) &&
     isRef(v.manifest) &&
-    isRef(v.bootstrap);
-  return fits ? v : undefined;
+    isRef(v.bootstrap)
+  );
 }
 
 /** Reads a manifest whose bytes are verified; throws `not_json` or `format_unsupported`. */
 export function parseManifest(text: string): Manifest {
-  const name = 'manifest';
-  const m = parseFormat(name, text) as unknown as Manifest & { bootstrap: ObjectRef; contentHash: string };
-  if (!isSchemaVersion(m.schemaVersion) || !isRef(m.bootstrap) || !isObject(m.tables)) return refuse(name);
+  return parse('manifest', text, isManifest);
+}
+
+function isManifest(m: Manifest & { contentHash: string }): boolean {
   let lines = '';
-  for (const key of Object.keys(m.tables).sort()) {
+  const fits = (key: string): boolean => {
     const table = m.tables[key] as TableEntry;
-    if (!TABLE_KEY.test(key) || !isRef(table) || !Array.isArray(table.primaryKey)) return refuse(name);
     lines += `${table.hash}  ${key}\n`;
-  }
-  if (m.contentHash !== blake3(encode(lines))) return refuse(name);
-  return m;
+    return /^[A-Za-z_]\w{0,62}$/.test(key) && isRef(table) && Array.isArray(table.primaryKey);
+  };
+  return (
+    isSchemaVersion(m) &&
+    isRef(m.bootstrap) &&
+    Object.keys(m.tables).sort().every(fits) &&
+    m.contentHash === blake3(encode(lines))
+  );
 }
 
-/** Whether a manifest names this table. */
-export function hasTable({ tables }: Manifest, key: string): boolean {
-  // Not `Object.hasOwn`, which engines of apps in the field do not have.
-  return Object.hasOwn(tables, key);
-}
-
-/** The text of a table object. */
-export function tableObject(schemaVersion: string, key: string, rows: readonly string[]): string {
-  const lines = rows.length > 0 ? `\n${rows.join('\n')}\n` : '';
-  return `{"schemaVersion":"${schemaVersion}","table":"${key}","rows":[${lines}]}`;
+/** The text of a table object; its rows each on a line of its own, with the commas between them. */
+export function tableObject(schemaVersion: string, key: string, rows: string): string {
+  return `{"schemaVersion":"${schemaVersion}","table":"${key}","rows":[${rows && `\n${rows}\n`}]}`;
 }
 
 /**
- * The table objects that a bootstrap object holds, by table key.
+ * The table objects of this `schemaVersion` that a bootstrap object holds, by table key.
  *
  * Each row stands on a line of its own, so lines can be moved as they are: what was parsed and written
- * again might have other digits or another order.
+ * again might have other digits or another order. A line that begins with `]` ends a table, and nothing else.
  */
-export function splitBootstrap(text: string): Map<string, string> {
-  const { schemaVersion } = JSON.parse(text) as Bootstrap;
+export function splitBootstrap(text: string, schemaVersion: string): Map<string, string> {
   const tables = new Map<string, string>();
-  let open: string | undefined;
-  let rows: string[] = [];
-  const close = (): void => {
-    if (open !== undefined) tables.set(open, tableObject(schemaVersion, open, rows));
-    open = undefined;
-    rows = [];
-  };
-  for (const [index, line] of text.split('\n').entries()) {
-    if (index > 0 && line.startsWith('{')) {
-      rows.push(line);
-      continue;
-    }
-    close();
-    for (const [, key = '', empty] of line.matchAll(/"(\w+)":\[(\]?)/g)) {
-      open = key;
-      if (empty) close();
+  for (const part of text.split('\n]')) {
+    const [head = '', ...rows] = part.split('\n');
+    // Tables without rows, then the one whose rows follow.
+    for (const [, key = '', empty] of head.matchAll(/"(\w+)":\[(\]?)/g)) {
+      tables.set(key, tableObject(schemaVersion, key, empty ? '' : rows.join('\n')));
     }
   }
   return tables;
 }
 
-function parseFormat(name: string, text: string): { formatVersion: number } {
-  let json: unknown;
+function parse<T>(name: string, text: string, fits: (json: T & { formatVersion: number }) => boolean): T {
+  let json: (T & { formatVersion: number }) | undefined;
   try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    return refuse(name, cause);
+    json = JSON.parse(text) as T & { formatVersion: number };
+    if (json.formatVersion === FORMAT_VERSION && fits(json)) return json;
+  } catch {
+    // What is not even of the right shape is refused like what has wrong values.
   }
-  if (!isObject(json)) return refuse(name);
-  const { formatVersion } = json as { formatVersion: unknown };
-  // Before any other field is looked at: a later format may have none of them.
-  if (isCount(formatVersion) && formatVersion > FORMAT_VERSION) {
-    fail('format_unsupported', `${name} has format ${formatVersion}; update the app`, {
-      offered: `formatVersion ${formatVersion}`,
-    });
+  const format = json?.formatVersion;
+  // Whatever else is in it: a later format may have none of our fields.
+  if (isCount(format) && format > FORMAT_VERSION) {
+    const offered = `formatVersion ${format}`;
+    fail('format_unsupported', `${name}, ${offered}`, { offered });
   }
-  return formatVersion === FORMAT_VERSION ? (json as { formatVersion: number }) : refuse(name);
-}
-
-function refuse(name: string, cause?: unknown): never {
-  fail('not_json', `this is no ${name}`, { cause });
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return fail('not_json', name);
 }
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function isSchemaVersion(value: unknown): boolean {
-  return typeof value === 'string' && /^(0|[1-9]\d*)\.(0|[1-9]\d*)$/.test(value);
+function isText(value: unknown, pattern: RegExp): boolean {
+  return typeof value === 'string' && pattern.test(value);
 }
 
-function isReferenceVersion(value: unknown): boolean {
-  return typeof value === 'string' && /^seq:\d+$/.test(value);
+function isSchemaVersion({ schemaVersion }: { schemaVersion: string }): boolean {
+  return isText(schemaVersion, /^(0|[1-9]\d*)\.(0|[1-9]\d*)$/);
 }
 
-function isRef(value: unknown): value is ObjectRef {
-  const ref = value as ObjectRef;
-  return isObject(value) && typeof ref.hash === 'string' && HASH.test(ref.hash) && isCount(ref.size);
+function isRef({ hash, size }: ObjectRef): boolean {
+  return isText(hash, /^[0-9a-f]{64}$/) && isCount(size);
 }

@@ -1,9 +1,11 @@
-// What is held in memory, and what is known of the cache: the state that the stories share.
+// What is held in memory, and how a cache is asked: what the core and the storages share.
 
+import type { Clock } from './clock.js';
+import type { RemoteConfig } from './config.js';
 import type { ReferenceDataError } from './errors.js';
-import { compareOrder, type Manifest, type Order, type Version } from './format.js';
+import { type Manifest, newer, type Order, type Version } from './format.js';
+import type { MaybePromise } from './maybe-promise.js';
 import type { Storage } from './storage-api.js';
-import type { Story } from './story.js';
 
 /** One version whose objects are all held. */
 export interface Generation {
@@ -11,41 +13,45 @@ export interface Generation {
   readonly manifest: Manifest;
 }
 
-/** What a client knows of its cache, and the verified texts that it holds in memory. */
-export interface Cache {
+/** What a client holds in memory. */
+export interface Held {
   /** Verified manifests and table objects, by hash. */
-  readonly held: Map<string, string>;
-  /** The hashes of objects that are known to be stored and right. */
-  readonly stored: Set<string>;
-  /** The head as it was last read or written; undefined before the first look. */
-  head: string | null | undefined;
-  /** The newest generation that was seen whole in the cache. */
-  whole: Generation | undefined;
+  texts: Map<string, string>;
   /** The highest order that was ever verified whole. */
   mark: Order | undefined;
 }
 
-/** What the parent story decides for the cache. */
-export interface LoadRules {
+/** Whose cache it is. */
+export interface CacheOwner {
+  /** Names the source, and how long the storage may take. */
+  readonly config: RemoteConfig;
+  /** By which that is measured. */
+  readonly clock: Clock;
+  /** What is loaded is put here, and what is stored taken from here. */
+  readonly held: Held;
   /** Whether the app knows this version's major of `schemaVersion`. */
   knows(version: Version): boolean;
-  /** What is shown now; only something newer is of use. */
-  readonly shown: Version | undefined;
-  /** Told what is damaged, and goes on. */
+  /** Told what fails or is damaged; no call throws or rejects. */
   report(error: ReferenceDataError): void;
+}
+
+/** A cache in use. */
+export interface Cache {
+  /**
+   * Gives the newest whole generation to `found`, where the head has changed and leads to one that is newer
+   * than `shown`. What `found` does not want, it is given again next time.
+   */
+  load(shown: Version | undefined, found: (generation: Generation) => boolean): MaybePromise<void>;
+  /** Stores a generation whose objects are all held. */
+  commit(next: Generation): Promise<void>;
+  /** Calls back when another process has written; returns the end of that. */
+  watch(changed: () => void): (() => void) | undefined;
 }
 
 /** A storage and what makes a cache of it; `tablecast-client/storage` makes them. */
 export interface CacheStorage extends Storage {
-  /** Reads the newest whole generation, where the head has changed and there is one of use. */
-  load(cache: Cache, rules: LoadRules): Story<Generation | undefined>;
-  /** Stores a generation whose objects are all held. */
-  commit(cache: Cache, next: Generation): Story<void>;
-}
-
-/** A cache of which nothing is known yet. */
-export function newCache(): Cache {
-  return { held: new Map(), stored: new Set(), head: undefined, whole: undefined, mark: undefined };
+  /** Begins to use it. */
+  open(owner: CacheOwner): Cache;
 }
 
 /** The manifest and the table objects of a generation. */
@@ -54,6 +60,6 @@ export function objectsOf({ version, manifest }: Generation): string[] {
 }
 
 /** Raises the mark to this order, or leaves it where it is higher. */
-export function raiseMark(cache: Cache, order: Order): void {
-  if (!cache.mark || compareOrder(order, cache.mark) > 0) cache.mark = order;
+export function raiseMark(held: Held, order: Order): void {
+  held.mark = newer(order, held.mark);
 }

@@ -13,6 +13,7 @@ export {
   type Version,
 } from './format.js';
 export type { CacheStorage } from './held.js';
+export type { MaybePromise } from './maybe-promise.js';
 export type {
   Change,
   Events,
@@ -26,5 +27,4 @@ export type {
 export { createLocalProvider, createReferenceProvider, createRemoteProvider } from './reference.js';
 export type { AnyTables, Bundled, Snapshot, Source } from './snapshot.js';
 export type { Storage } from './storage-api.js';
-export type { FetchResponse, MaybePromise } from './story.js';
-export { fetchTransport, type Transport } from './transport.js';
+export { type FetchResponse, fetchTransport, type Transport } from './transport.js';

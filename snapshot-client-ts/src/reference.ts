@@ -1,12 +1,13 @@
 // The provider: performs the stories, keeps the time, shows what came of it. One for all: what makes it local
 // is a flag that is off, and then it shows what is bundled and does nothing else.
 
-import { isOn, type LocalConfig, type ReferenceConfig, type RemoteConfig, settle } from './config.js';
-import { createEffects } from './effects.js';
+import { SYSTEM_CLOCK } from './clock.js';
+import { isOn, type LocalConfig, type ReferenceConfig, type RemoteConfig } from './config.js';
 import { createEmitter } from './emitter.js';
 import { asError, fail, ReferenceDataError } from './errors.js';
-import { compareOrder, majorOf, type Version } from './format.js';
-import { type Generation, newCache, objectsOf, raiseMark } from './held.js';
+import { majorOf, newer, type Version } from './format.js';
+import { type Generation, type Held, objectsOf, raiseMark } from './held.js';
+import { attempt, type MaybePromise } from './maybe-promise.js';
 import type {
   ReadOptions,
   ReadyState,
@@ -16,18 +17,17 @@ import type {
   Status,
 } from './provider.js';
 import { refresh } from './refresh.js';
-import { nextDelayMs } from './schedule.js';
+import { createRequests } from './requests.js';
+import { checkInterval, nextDelayMs } from './schedule.js';
 import {
   type AnyTables,
   type Bundled,
-  bundledObject,
   bundledSnapshot,
   changedTables,
   fetchedSnapshot,
   type Snapshot,
 } from './snapshot.js';
-import { storageError } from './storage-api.js';
-import { isPromise, type MaybePromise, perform, then } from './story.js';
+import { fetchTransport } from './transport.js';
 import { createWaiting } from './waiting.js';
 
 const RESUME_MS = 1000;
@@ -48,14 +48,25 @@ export function createReferenceProvider<T = AnyTables>(config: ReferenceConfig):
 }
 
 function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled']): ReferenceDataProvider<T> {
-  const settings = settle(config);
-  const { baseUrl, prefix, clock, storage, pollIntervalMs, staleTimeMs, initTimeoutMs } = settings;
-  const { schemaMajors, requiredTables } = settings;
-  const effects = createEffects(settings);
+  const {
+    clock = SYSTEM_CLOCK,
+    transport = fetchTransport(),
+    pollIntervalMs = 300_000,
+    staleTimeMs = pollIntervalMs,
+    requestTimeoutMs = 10_000,
+    initTimeoutMs = 5_000,
+    schemaMajors = [1],
+    requiredTables = [],
+  } = config;
+  checkInterval(pollIntervalMs);
+  const baseUrl = config.baseUrl.replace(/\/*$/, '/');
+  const requests = createRequests(baseUrl, transport, clock, requestTimeoutMs);
   const waiting = createWaiting(clock);
-  const cache = newCache();
-  const events = createEmitter();
-  const { emit } = events;
+  const { emit, on: listen } = createEmitter();
+  const held: Held = { texts: new Map(), mark: undefined };
+  const knows = (version: Version): boolean => schemaMajors.includes(majorOf(version));
+  const report = (error: ReferenceDataError): void => emit('error', error);
+  const cache = config.storage?.open({ config, clock, held, knows, report });
 
   let bundled: Snapshot<T> | undefined;
   let shown: Snapshot<T> | undefined;
@@ -83,11 +94,10 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
 
   // --- what is shown ---
 
-  const isRunning = (): boolean => on && started && !disposed;
+  const isRunning = (): boolean => on && started;
   const isFresh = (): boolean => {
-    if (!on) return shown !== undefined;
-    const age = confirmedAt === undefined ? -1 : clock.now() - confirmedAt;
-    return age >= 0 && age <= staleTimeMs;
+    const age = clock.now() - (confirmedAt ?? Number.NaN);
+    return on ? age >= 0 && age <= staleTimeMs : shown !== undefined;
   };
   const readyState = (): ReadyState => {
     if (!shown) return 'no-data';
@@ -95,10 +105,11 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     return shown.source === 'bundled' ? 'bundled' : 'cached';
   };
 
-  function show(next: Snapshot<T>): void {
+  function show(next: Snapshot<T> | undefined): void {
     const from = shown;
-    if (next === from) return;
+    if (!next || next === from) return;
     shown = next;
+    raiseMark(held, next.version);
     emit('change', {
       from: from?.version,
       to: next.version,
@@ -112,54 +123,20 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
   }
 
   function showGeneration(generation: Generation, source: 'cache' | 'network'): void {
-    const objects = new Set(objectsOf(generation));
-    for (const hash of cache.held.keys()) if (!objects.has(hash)) cache.held.delete(hash);
-    raiseMark(cache, generation.version);
-    fetched = fetchedSnapshot<T>(generation, source, new Map(cache.held));
+    const { texts } = held;
+    held.texts = new Map(objectsOf(generation).map((hash) => [hash, texts.get(hash) as string]));
+    fetched = fetchedSnapshot<T>(generation, source, held.texts);
     show(fetched);
   }
 
-  // --- the cache ---
-
-  const knows = (version: Version): boolean => schemaMajors.includes(majorOf(version));
-  const report = (error: ReferenceDataError): void => emit('error', error);
-  let storageFailed = false;
-  // Once, until it works again: a full disk is no news at every poll.
-  const reportStorage = (thrown: unknown): void => {
-    if (!storageFailed) report(storageError(thrown, prefix));
-    storageFailed = true;
-  };
-
   /** Shows what the cache has, where that is newer than what is shown. */
   function lookIntoCache(): MaybePromise<void> {
-    if (!storage) return;
     const began = life;
-    const found = (generation: Generation | undefined): void => {
-      if (!generation) return;
-      if (began === life) showGeneration(generation, 'cache');
-      // Dropped, so the next look must find it again.
-      else cache.head = undefined;
-    };
-    try {
-      const looked = then(
-        perform(storage.load(cache, { knows, shown: shown?.version, report }), effects.perform),
-        found,
-      );
-      return isPromise(looked) ? looked.then(undefined, reportStorage) : looked;
-    } catch (thrown) {
-      reportStorage(thrown);
-    }
-  }
-
-  async function store(generation: Generation): Promise<void> {
-    if (!storage) return;
-    const work = async (): Promise<void> => perform(storage.commit(cache, generation), effects.perform);
-    try {
-      await (storage.lock ? storage.lock(`${prefix}head`, work) : work());
-      storageFailed = false;
-    } catch (thrown) {
-      reportStorage(thrown);
-    }
+    return cache?.load(shown?.version, (generation) => {
+      const isWanted = began === life;
+      if (isWanted) showGeneration(generation, 'cache');
+      return isWanted;
+    });
   }
 
   // --- refreshing ---
@@ -169,11 +146,8 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       const began = life;
       cycle = exclusive(() => runCycle(began)).then((result) => {
         cycles++;
-        if (began === life) {
-          cycle = undefined;
-          schedule();
-        }
-        waiting.wake();
+        if (began === life) cycle = undefined;
+        schedule();
         return result;
       });
       schedule();
@@ -191,25 +165,32 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
   async function runCycle(began: number): Promise<RefreshResult> {
     const before = shown;
     const isOver = (): boolean => began !== life || !isRunning();
-    if (!follow() || isOver() || !online) return resultOf('skipped', before);
-    await lookIntoCache();
+    follow();
     try {
-      const bundledText = (schemaVersion: string, key: string): string | undefined =>
-        bundled?.has(key) ? bundledObject(bundled, schemaVersion, key) : undefined;
-      const rules = { shown: shown?.version, schemaMajors, requiredTables, bundledObject: bundledText };
-      const next = await perform(refresh(cache, rules), effects.perform);
-      // Stored first: after a restart an app must not see less than before.
-      if (next && !isOver()) await store(next);
-      if (isOver()) return resultOf('skipped', before);
-      succeeded();
-      if (next) showGeneration(next, 'network');
-      return resultOf(shown === before ? 'not-modified' : 'updated', before);
+      if (!isOver() && online) {
+        await lookIntoCache();
+        const next = await refresh(requests.get, held, {
+          shown: shown?.version,
+          knows,
+          requiredTables,
+          bundled: bundled as Snapshot | undefined,
+        });
+        // Stored first: after a restart an app must not see less than before.
+        if (next && !isOver()) await cache?.commit(next);
+        if (!isOver()) {
+          conclude();
+          if (next) showGeneration(next, 'network');
+          return resultOf(shown === before ? 'not-modified' : 'updated', before);
+        }
+      }
     } catch (thrown) {
-      if (isOver()) return resultOf('skipped', before);
-      const error = asError(thrown, 'network', baseUrl);
-      failed(error);
-      return resultOf('failed', before, error);
+      if (!isOver()) {
+        const error = asError(thrown, 'network', baseUrl);
+        conclude(error);
+        return resultOf('failed', before, error);
+      }
     }
+    return resultOf('skipped', before);
   }
 
   function resultOf(
@@ -222,51 +203,49 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       status: outcome,
       version: now?.version,
       get changedTables() {
-        return now ? changedTables(before, now) : [];
+        return changedTables(before, now);
       },
       ...(error && { error }),
     };
   }
 
-  function succeeded(): void {
+  /** A refresh has come to its end, by this error or well. */
+  function conclude(error?: ReferenceDataError): void {
     const recovered = failures > 0;
-    confirmedAt = clock.now();
-    failures = 0;
-    lastError = updateRequired = undefined;
-    plan();
-    if (recovered) emit('recovered', undefined);
-  }
-
-  function failed(error: ReferenceDataError): void {
-    failures++;
+    failures = error ? failures + 1 : 0;
     lastError = error;
-    plan(error);
-    report(error);
-    if (error.offered !== undefined && error.offered !== updateRequired) {
-      updateRequired = error.offered;
-      emit('updateRequired', error.offered);
+    dueAt = clock.now() + nextDelayMs(error, failures, pollIntervalMs, clock.random());
+    if (error) {
+      report(error);
+      const { offered } = error;
+      if (offered && offered !== updateRequired) {
+        updateRequired = offered;
+        emit('updateRequired', offered);
+      }
+    } else {
+      confirmedAt = clock.now();
+      updateRequired = undefined;
+      if (recovered) emit('recovered', undefined);
     }
   }
 
   // --- time ---
 
-  function plan(error?: ReferenceDataError): void {
-    dueAt = clock.now() + nextDelayMs(error, { pollIntervalMs, failures, random: clock.random() });
-  }
-
-  /** One timer at most, for what is due next; and the status that goes with it. */
+  /** One timer at most, for what is due next; the status that goes with it; and who waits for that. */
   function schedule(atLeastMs = 0): void {
     clock.clearTimer(timer);
     timer = undefined;
     if (isRunning() && config.polling !== 'manual' && active && online && !loading && !cycle) {
-      timer = clock.setTimer(() => void refreshNow(), Math.max(dueAt - clock.now(), atLeastMs), true);
+      timer = clock.setTimer(refreshNow, Math.max(dueAt - clock.now(), atLeastMs), true);
     }
     const before = status;
-    if (currentStatus() !== before) emit('status', currentStatus());
+    const now = currentStatus();
+    if (now !== before) emit('status', now);
+    waiting.wake();
   }
 
   function state(): State {
-    if (!started || disposed) return 'stopped';
+    if (!started) return 'stopped';
     if (loading) return 'loading';
     if (!on) return 'idle';
     if (cycle) return 'refreshing';
@@ -282,128 +261,111 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       ready: readyState(),
       failures,
       lastError,
-      nextRefreshAt: timer === undefined ? undefined : dueAt,
+      nextRefreshAt: timer ? dueAt : undefined,
       updateRequired,
     };
-    const same = (field: string): boolean => status?.[field as keyof Status] === next[field as keyof Status];
-    if (!status || !Object.keys(next).every(same)) status = Object.freeze(next);
-    return status;
+    const isOther = (field: string): boolean =>
+      next[field as keyof Status] !== status?.[field as keyof Status];
+    if (Object.keys(next).some(isOther)) status = next;
+    return status as Status;
   }
 
-  // --- waiting ---
+  // --- reading and waiting ---
 
   async function getBootstrap({
     allowStaleCache,
     timeoutMs = initTimeoutMs,
   }: ReadOptions = {}): Promise<Snapshot<T>> {
-    if (disposed) fail('disposed', 'this provider was disposed');
+    if (disposed) fail('disposed', baseUrl);
     follow();
     await waiting.until(() => !loading, timeoutMs);
-    if (shown && isFresh()) return shown;
-    const before = cycles;
-    // A planned retry is what a read waits for: readers must not hammer a server that is down.
-    if (isRunning() && (failures === 0 || timer === undefined)) void refreshNow();
-    if (allowStaleCache && shown) return shown;
-    await waiting.until(() => isFresh() || cycles > before || !isRunning(), timeoutMs);
+    if (!shown || !isFresh()) {
+      const before = cycles;
+      // A planned retry is what a read waits for: readers must not hammer a server that is down.
+      if (isRunning() && (failures === 0 || !timer)) void refreshNow();
+      if (!allowStaleCache || !shown)
+        await waiting.until(() => isFresh() || cycles > before || !isRunning(), timeoutMs);
+    }
     if (shown && (allowStaleCache || isFresh())) return shown;
-    const why = lastError?.message ?? 'no answer yet';
-    return shown
-      ? fail('stale', `the server has not confirmed the cached version: ${why}`, { cause: lastError })
-      : fail('no_data', `nothing is bundled, cached or fetched: ${why}`, { cause: lastError });
+    return fail(shown ? 'stale' : 'no_data', lastError?.message ?? baseUrl, { cause: lastError });
   }
 
-  async function waitForReady({
-    timeoutMs = initTimeoutMs,
-  }: {
-    timeoutMs?: number;
-  } = {}): Promise<ReadyState> {
+  async function waitForReady({ timeoutMs = initTimeoutMs }: ReadOptions = {}): Promise<ReadyState> {
     follow();
-    await waiting.until(
-      () => !loading && (isFresh() || cycles > 0 || (timer === undefined && !cycle)),
-      timeoutMs,
-    );
+    const isReady = (): boolean => isFresh() || cycles > 0 || !(timer || cycle);
+    await waiting.until(() => !loading && isReady(), timeoutMs);
     return readyState();
   }
 
   async function refreshFor({ signal }: { signal?: AbortSignal } = {}): Promise<RefreshResult> {
     follow();
-    if (!isRunning()) return resultOf('skipped', shown);
     const before = shown;
-    const aborted = new Promise<RefreshResult>((resolve) => {
-      const end = (): void =>
-        resolve(resultOf('failed', before, new ReferenceDataError('aborted', 'the caller gave up')));
-      if (signal?.aborted) end();
-      signal?.addEventListener('abort', end, { once: true });
+    if (!isRunning()) return resultOf('skipped', before);
+    return new Promise((resolve) => {
+      const giveUp = (): void =>
+        resolve(resultOf('failed', before, new ReferenceDataError('aborted', baseUrl)));
+      if (signal?.aborted) return giveUp();
+      signal?.addEventListener('abort', giveUp);
+      void refreshNow().then(resolve);
     });
-    return Promise.race([aborted, signal?.aborted ? aborted : refreshNow()]);
   }
 
   // --- the flag, the beginning and the end ---
 
-  /** Does what the flag says now; whether it is on. */
-  function follow(): boolean {
+  /** Does what the flag says now. */
+  function follow(): void {
     const wanted = isOn(flag);
-    if (wanted !== on && !disposed) {
-      on = wanted;
-      cut();
-      if (!loading) {
-        const next = on ? newer(fetched, bundled) : bundled;
-        if (next) show(next);
-        if (on) open();
-      }
-      schedule();
-      waiting.wake();
+    if (wanted === on || disposed) return;
+    on = wanted;
+    cut();
+    if (!loading) {
+      show(on && newer(fetched?.version, bundled?.version) === fetched?.version ? fetched : bundled);
+      if (on) open();
     }
-    return on;
+    schedule();
   }
 
   /** Shows what is bundled, then what the cache has; at once where nothing is asynchronous. */
   function begin(): MaybePromise<void> {
-    const missing = (thrown: unknown): MaybePromise<void> => {
-      report(asError(thrown, 'no_data', 'the bundled snapshot'));
+    const shipped = (given: Bundled | undefined): MaybePromise<void> => {
+      if (given && knows(given.version)) {
+        bundled = bundledSnapshot<T>(given);
+        show(bundled);
+      }
       return open();
     };
-    const showBundled = (given: Bundled | undefined): void => {
-      if (!given || !knows(given.version)) return;
-      bundled = bundledSnapshot<T>(given);
-      raiseMark(cache, bundled.version);
-      show(bundled);
+    const missing = (thrown: unknown): MaybePromise<void> => {
+      report(asError(thrown, 'no_data', 'bundled'));
+      return open();
     };
-    try {
-      const shipped = then(
-        typeof config.bundled === 'function' ? config.bundled() : config.bundled,
-        showBundled,
-      );
-      return isPromise(shipped) ? shipped.then(open, missing) : open();
-    } catch (thrown) {
-      return missing(thrown);
-    }
+    const given = (): MaybePromise<Bundled | undefined> =>
+      typeof config.bundled === 'function' ? config.bundled() : config.bundled;
+    return attempt(given, shipped, missing);
   }
 
   function open(): MaybePromise<void> {
     loading = true;
-    return then(on ? lookIntoCache() : undefined, () => {
+    const opened = (): void => {
       loading = false;
-      dueAt = Math.min(dueAt, clock.now());
+      dueAt = clock.now();
       if (!begun) emit('ready', readyState());
       begun = true;
       schedule();
-      waiting.wake();
-    });
+    };
+    return attempt(() => (on ? lookIntoCache() : undefined), opened, opened);
   }
 
   /** What is under way will have nothing to say. */
   function cut(): void {
     life++;
     cycle = undefined;
-    effects.abort();
+    requests.abort();
   }
 
   function stop(): void {
     started = false;
     cut();
     schedule();
-    waiting.wake();
   }
 
   const provider: ReferenceDataProvider<T> = {
@@ -414,15 +376,15 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     getBootstrap,
     getTable: async (key, options) => (await getBootstrap(options)).table(key),
     getSnapshot: () => shown,
-    subscribe: (changed) => events.on('change', changed),
+    subscribe: (changed) => listen('change', changed),
     getStatus: currentStatus,
-    on: events.on,
+    on: listen,
     waitForReady,
     refresh: refreshFor,
     start: () => {
       if (started || disposed) return;
       started = true;
-      dueAt = Math.min(dueAt, clock.now());
+      dueAt = clock.now();
       schedule();
     },
     stop,
@@ -430,7 +392,6 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       if (is === active) return;
       active = is;
       schedule(RESUME_MS);
-      waiting.wake();
     },
     setOnline: (is) => {
       if (is === online) return;
@@ -438,7 +399,6 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
       // What failed for want of a network need not wait for its turn.
       if (failures > 0) dueAt = clock.now();
       schedule(RESUME_MS);
-      waiting.wake();
     },
     dispose: () => {
       for (const end of ends) end?.();
@@ -448,15 +408,11 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
   };
   tail = Promise.resolve(begin());
   const ends = [
-    typeof flag === 'object' ? flag.subscribe(() => void follow()) : undefined,
-    storage?.watch?.(`${prefix}head`, () => {
+    typeof flag === 'object' ? flag.subscribe(follow) : undefined,
+    cache?.watch(() => {
       if (isRunning()) void exclusive(lookIntoCache);
     }),
     config.lifecycle?.(provider),
   ];
   return provider;
-}
-
-function newer<S extends { version: Version }>(a: S | undefined, b: S | undefined): S | undefined {
-  return a && (!b || compareOrder(a.version, b.version) > 0) ? a : b;
 }

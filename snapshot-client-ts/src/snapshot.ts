@@ -1,6 +1,8 @@
+import { blake3 } from './blake3.js';
 import { fail } from './errors.js';
 import { type Bootstrap, type Manifest, tableObject, type Version } from './format.js';
 import type { Generation } from './held.js';
+import { encode } from './text.js';
 
 /** The type of each table's rows, by table key; `publisher types` writes one. */
 // biome-ignore lint/suspicious/noExplicitAny: rows of tables that no type describes
@@ -25,7 +27,7 @@ export interface Snapshot<T = AnyTables> {
   row<K extends keyof T & string>(key: K, id: string | number): T[K] | undefined;
   /** What ties the table's columns to generated types; nothing for a bundled table without a manifest. */
   schemaFingerprint(key: string): string | undefined;
-  /** The hash of the table object; nothing for a bundled table without a manifest. */
+  /** The hash of the table object; of a bundled table that of the object which its rows make. */
   hash(key: string): string | undefined;
 }
 
@@ -39,62 +41,10 @@ export interface Bundled {
   readonly manifest?: Manifest;
 }
 
-/** Where the rows of a snapshot come from. */
-export interface Tables {
-  readonly keys: readonly string[];
-  readonly manifest: Manifest | undefined;
-  /** Called once per table. */
-  rows(key: string): readonly unknown[];
-}
-
-/** A snapshot over these tables, each parsed when it is first read. */
-export function snapshotOf<T>(version: Version, source: Source, tables: Tables): Snapshot<T> {
-  const parsed = new Map<string, readonly unknown[]>();
-  const indexes = new Map<string, Map<string, unknown>>();
-  const known = new Set(tables.keys);
-  const entryOf = (key: string) => (known.has(key) ? tables.manifest?.tables[key] : undefined);
-  const rowsOf = (key: string): readonly unknown[] => {
-    let rows = parsed.get(key);
-    if (!rows) {
-      if (!known.has(key)) fail('unknown_table', `no table "${key}"; there are ${tables.keys}`);
-      rows = freezeRows(tables.rows(key));
-      parsed.set(key, rows);
-    }
-    return rows;
-  };
-  const indexOf = (key: string): Map<string, unknown> => {
-    let index = indexes.get(key);
-    if (!index) {
-      const columns = entryOf(key)?.primaryKey ?? ['id'];
-      index = new Map();
-      for (const row of rowsOf(key)) {
-        index.set(columns.map((column) => (row as Record<string, unknown>)[column]).join(), row);
-      }
-      indexes.set(key, index);
-    }
-    return index;
-  };
-  return Object.freeze({
-    version,
-    source,
-    tableKeys: Object.freeze([...tables.keys]) as readonly (keyof T & string)[],
-    has: (key: string) => known.has(key),
-    table: <K extends keyof T & string>(key: K) => rowsOf(key) as readonly T[K][],
-    row: <K extends keyof T & string>(key: K, id: string | number) =>
-      indexOf(key).get(String(id)) as T[K] | undefined,
-    schemaFingerprint: (key: string) => entryOf(key)?.schemaFingerprint,
-    hash: (key: string) => entryOf(key)?.hash,
-  });
-}
-
 /** The snapshot that an app ships. */
-export function bundledSnapshot<T>(bundled: Bundled): Snapshot<T> {
-  const { tables } = bundled.bootstrap;
-  return snapshotOf(bundled.version, 'bundled', {
-    keys: Object.keys(tables).sort(),
-    manifest: bundled.manifest,
-    rows: (key) => tables[key] as readonly unknown[],
-  });
+export function bundledSnapshot<T>({ version, bootstrap, manifest }: Bundled): Snapshot<T> {
+  const { tables } = bootstrap;
+  return snapshotOf(version, 'bundled', Object.keys(tables), (key) => tables[key] as unknown[], manifest);
 }
 
 /** The snapshot of a generation whose objects these texts hold, by hash. */
@@ -103,42 +53,69 @@ export function fetchedSnapshot<T>(
   source: Source,
   texts: ReadonlyMap<string, string>,
 ): Snapshot<T> {
-  return snapshotOf(version, source, {
-    keys: Object.keys(manifest.tables).sort(),
-    manifest,
-    rows: (key) => JSON.parse(texts.get(manifest.tables[key]?.hash as string) as string).rows,
-  });
+  const { tables } = manifest;
+  const parse = (key: string): unknown[] => JSON.parse(texts.get(tables[key]?.hash as string) as string).rows;
+  return snapshotOf(version, source, Object.keys(tables), parse, manifest);
 }
 
 /** The keys of the tables that are not the same in both, sorted. */
-export function changedTables<T>(from: Snapshot<T> | undefined, to: Snapshot<T>): readonly string[] {
-  if (!from) return to.tableKeys;
-  const keys = from === to ? [] : [...new Set([...from.tableKeys, ...to.tableKeys])].sort();
-  return keys.filter((key) => {
-    if (!from.has(key) || !to.has(key)) return true;
-    const hash = from.hash(key);
-    if (hash && to.hash(key)) return hash !== to.hash(key);
-    return JSON.stringify(from.table(key)) !== JSON.stringify(to.table(key));
-  });
+export function changedTables<T>(from: Snapshot<T> | undefined, to: Snapshot<T> | undefined): string[] {
+  const keys = new Set([from, to].flatMap((snapshot) => snapshot?.tableKeys ?? []));
+  return [...keys].filter((key) => from?.hash(key) !== to?.hash(key)).sort();
 }
 
 /**
- * A bundled table as the table object that it was published in, as well as that can be told.
+ * A table of a snapshot as the object that it was published in.
  *
- * Whoever uses it compares its hash: keys that look like numbers may have changed places when the app's
- * bundler parsed them.
+ * Of a bundled table as well as that can be told: keys that look like numbers may have changed places when the
+ * app's bundler parsed them. Whoever uses it compares its hash.
  */
-export function bundledObject<T>(bundled: Snapshot<T>, schemaVersion: string, key: string): string {
-  const rows = bundled.table(key as keyof T & string).map((row) => JSON.stringify(row));
-  const last = rows.length - 1;
-  return tableObject(
-    schemaVersion,
-    key,
-    rows.map((row, index) => (index < last ? `${row},` : row)),
-  );
+export function objectOf<T>(snapshot: Snapshot<T>, key: string): string {
+  const rows = snapshot.table(key as keyof T & string).map((row) => JSON.stringify(row));
+  return tableObject(snapshot.version.schemaVersion, key, rows.join(',\n'));
 }
 
-function freezeRows(rows: readonly unknown[]): readonly unknown[] {
-  for (const row of rows) Object.freeze(row);
-  return Object.freeze(rows);
+// Each table is parsed, hashed and indexed once, when that is first asked for.
+function snapshotOf<T>(
+  version: Version,
+  source: Source,
+  keys: string[],
+  parse: (key: string) => readonly unknown[],
+  manifest: Manifest | undefined,
+): Snapshot<T> {
+  const tableKeys = Object.freeze(keys.sort()) as readonly (keyof T & string)[];
+  const has = (key: string): boolean => keys.includes(key);
+  const entryOf = (key: string) => (has(key) ? manifest?.tables[key] : undefined);
+  const table = once((key): readonly unknown[] => {
+    if (!has(key)) fail('unknown_table', `${key}; there are ${keys}`);
+    const rows = parse(key);
+    for (const row of rows) Object.freeze(row);
+    return Object.freeze(rows);
+  });
+  const indexOf = once((key) => {
+    const columns = entryOf(key)?.primaryKey ?? ['id'];
+    const keyOf = (row: Record<string, unknown>): string => columns.map((column) => row[column]).join();
+    return new Map((table(key) as Record<string, unknown>[]).map((row) => [keyOf(row), row]));
+  });
+  const hashOf = once((key): string => blake3(encode(objectOf(snapshot, key))));
+  const snapshot: Snapshot<T> = Object.freeze({
+    version,
+    source,
+    tableKeys,
+    has,
+    table: table as Snapshot<T>['table'],
+    row: ((key, id) => indexOf(key).get(`${id}`)) as Snapshot<T>['row'],
+    schemaFingerprint: (key: string) => entryOf(key)?.schemaFingerprint,
+    // What a bundler has parsed is known by what it makes, whatever a manifest says.
+    hash: (key: string) => (source !== 'bundled' ? entryOf(key)?.hash : has(key) ? hashOf(key) : undefined),
+  });
+  return snapshot;
+}
+
+function once<V>(make: (key: string) => V): (key: string) => V {
+  const made = new Map<string, V>();
+  return (key) => {
+    if (!made.has(key)) made.set(key, make(key));
+    return made.get(key) as V;
+  };
 }

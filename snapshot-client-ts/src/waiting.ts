@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js';
+import { type Clock, within } from './clock.js';
 
 /** Those who wait for something to be so. */
 export interface Waiting {
@@ -13,22 +13,19 @@ export function createWaiting(clock: Clock): Waiting {
   const looks = new Set<() => void>();
   return {
     wake: () => {
-      for (const look of [...looks]) look();
+      for (const look of looks) look();
     },
-    until: async (isSo, timeoutMs) => {
-      if (isSo()) return;
-      await new Promise<void>((resolve) => {
-        const end = (): void => {
-          clock.clearTimer(limit);
+    until: (isSo, timeoutMs) => {
+      const being = new Promise<void>((resolve) => {
+        const look = (): void => {
+          if (!isSo()) return;
           looks.delete(look);
           resolve();
         };
-        const look = (): void => {
-          if (isSo()) end();
-        };
-        const limit = clock.setTimer(end, timeoutMs, false);
         looks.add(look);
+        look();
       });
+      return within(clock, timeoutMs, being, () => new Error()).catch(() => {});
     },
   };
 }

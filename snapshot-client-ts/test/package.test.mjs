@@ -6,17 +6,21 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { minify } from '@swc/core';
 import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-// Minified and gzipped. A byte more is a decision, not an accident.
+// Minified and gzipped, in bytes: by SWC, with which Next.js builds, and by esbuild, which names things so that gzip
+// finds less to share. A byte more is a decision, not an accident.
 const LIMITS = {
-  'index.js': 8_400,
-  'storage.js': 4_000,
-  'node.js': 4_000,
-  'react.js': 300,
-  'lifecycle.js': 400,
+  'index.js': [6_000, 6_450],
+  'storage.js': [4_100, 4_300],
+  'node.js': [4_100, 4_300],
+  'react.js': [300, 300],
+  'lifecycle.js': [400, 400],
+  'explain.js': [1_600, 1_600],
+  'text-encoder.js': [300, 300],
 };
 
 function run(program, ...args) {
@@ -27,21 +31,45 @@ function run(program, ...args) {
   }
 }
 
+/** An entry with all that it imports, in one file. */
+async function bundle(file, options) {
+  const { outputFiles } = await build({
+    entryPoints: [`${ROOT}dist/${file}`],
+    bundle: true,
+    format: 'esm',
+    target: 'es2020',
+    external: ['react', 'node:*'],
+    write: false,
+    ...options,
+  });
+  return outputFiles[0].text;
+}
+
 test('no entry is larger than its limit', async (t) => {
-  for (const [file, limit] of Object.entries(LIMITS)) {
-    const { outputFiles } = await build({
-      entryPoints: [`${ROOT}dist/${file}`],
-      bundle: true,
-      minify: true,
-      format: 'esm',
-      target: 'es2020',
-      external: ['react', 'node:*'],
-      write: false,
+  const sizeOf = (text) => gzipSync(text, { level: 9 }).length;
+  for (const [file, limits] of Object.entries(LIMITS)) {
+    const { code } = await minify(await bundle(file), {
+      module: true,
+      ecma: 2020,
+      compress: { passes: 3, unsafe_arrows: true, pure_getters: true },
+      mangle: true,
     });
-    const bytes = gzipSync(outputFiles[0].contents, { level: 9 }).length;
-    t.diagnostic(`${file}: ${bytes} bytes`);
-    assert.ok(bytes <= limit, `${file} has ${bytes} bytes, at most ${limit} are allowed`);
+    const sizes = [sizeOf(code), sizeOf(await bundle(file, { minify: true }))];
+    t.diagnostic(`${file}: ${sizes[0]} bytes by SWC, ${sizes[1]} by esbuild`);
+    for (const at of [0, 1]) {
+      assert.ok(sizes[at] <= limits[at], `${file} has ${sizes[at]} bytes, at most ${limits[at]} are allowed`);
+    }
   }
+});
+
+test('every error has a sentence, and the core carries none of them', async () => {
+  const { explain } = await import('../dist/explain.js');
+  const { ReferenceDataError } = await import('../dist/index.js');
+  const codes = readFileSync(`${ROOT}src/errors.ts`, 'utf8').match(/(?<=^ {2}\| ')\w+/gm);
+  assert.equal(codes.length, 21);
+  for (const code of codes)
+    assert.match(explain(new ReferenceDataError(code, 'grips')), /^\w.+ \(\w+: grips\); \w.+$/);
+  assert.doesNotMatch(await bundle('index.js'), /captive portal/);
 });
 
 test('there are no dependencies at run time', () => {

@@ -59,7 +59,7 @@ test('a component renders again when its version changes, and only then', { skip
       rendersWhileNothingChanged: 0,
       second: 'Neutral,Pronated, edited',
       row: 'Pronated, edited',
-      unknown: 'no table "gripz"; there are constructor,countries,grips,muscles,noRows',
+      unknown: 'unknown_table: gripz; there are constructor,countries,grips,muscles,noRows',
       warnings: [],
     });
   } finally {

@@ -12,7 +12,8 @@ import {
   tableObject,
   VERSION_MAX_BYTES,
 } from '../dist/format.js';
-import { encode, encodePlain } from '../dist/text.js';
+import { encode } from '../dist/text.js';
+import { encodePlain } from '../dist/text-encoder.js';
 
 const REFUSALS = { format: 'format_unsupported', json: 'not_json', 'content-hash': 'not_json' };
 
@@ -93,18 +94,16 @@ test('a manifest is read or refused as the vectors say', () => {
 
 test('a table object is written as the vectors say', () => {
   for (const { name, schemaVersion, table, rows, object } of casesOf('table-objects')) {
-    const lines = rows.map((row, index) => (index < rows.length - 1 ? `${row},` : row));
-    assert.equal(tableObject(schemaVersion, table, lines), object, name);
+    assert.equal(tableObject(schemaVersion, table, rows.join(',\n')), object, name);
   }
 });
 
 test('a bootstrap object falls into the table objects that it was made of', () => {
   for (const { name, schemaVersion, tables, object } of casesOf('bootstrap-objects')) {
-    const split = splitBootstrap(object);
+    const split = splitBootstrap(object, schemaVersion);
     assert.deepEqual([...split.keys()].sort(), Object.keys(tables).sort(), name);
     for (const [key, rows] of Object.entries(tables)) {
-      const lines = rows.map((row, index) => (index < rows.length - 1 ? `${row},` : row));
-      assert.equal(split.get(key), tableObject(schemaVersion, key, lines), `${name}: ${key}`);
+      assert.equal(split.get(key), tableObject(schemaVersion, key, rows.join(',\n')), `${name}: ${key}`);
     }
   }
 });

@@ -1,8 +1,9 @@
 // The driver within a Hermes VM; `hermes.mjs` is its other half.
 //
 // A VM is not React Native: it has no fetch, no AbortController, no TextEncoder. The first two are put in here as
-// React Native has them; without the third the client does as it does on older releases.
+// React Native has them; the third comes from the package, as for older releases.
 
+import '../../dist/text-encoder.js';
 import { createSession } from './session.mjs';
 
 // What AsyncStorage reads back on Android.
