@@ -1,0 +1,162 @@
+//! What an app ships.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use snapshot_format::{
+    BootstrapHeader, BootstrapReader, Key, Manifest, ObjectHash, ReadError, SchemaVersion,
+    TableEntry, TableKey, TableReader, TableWriter, Version,
+};
+
+use crate::core::refresh::{parse_manifest, parse_version};
+use crate::snapshot::{Snapshot, Source, Table};
+use crate::{Error, ErrorCode};
+
+/// What an app ships: trusted as its code is, shown until something newer is there.
+#[derive(Debug, Clone)]
+pub struct Bundled {
+    pub(crate) version: Version,
+    tables: Tables,
+}
+
+type Tables = BTreeMap<TableKey, BundledTable>;
+
+#[derive(Debug, Clone)]
+struct BundledTable {
+    // Canonical, as they would be published.
+    rows: Vec<Vec<u8>>,
+    entry: Option<TableEntry>,
+}
+
+impl Bundled {
+    /// A published snapshot: a folder with `version.json`, its manifest and every table, as
+    /// `publisher publish` writes it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NoData`] where something is missing or is not what its name says.
+    pub fn from_folder(folder: &Path) -> Result<Self, Error> {
+        let version = parse_version(&read(&folder.join(Key::Version.path()))?)
+            .map_err(|error| unusable(&folder.join("version.json")).with_source(error))?;
+        let path = folder.join(Key::Manifest(version.manifest.hash).path());
+        let manifest = parse_manifest(
+            version.manifest.hash,
+            &read_object(&path, version.manifest.hash)?,
+        )
+        .map_err(|error| unusable(&path).with_source(error))?;
+        let tables = read_tables(folder, manifest)?;
+        Ok(Self { version, tables })
+    }
+
+    /// Two published files as they are: `version.json` and the bootstrap object that it names,
+    /// say by `include_bytes!`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NoData`] where they are not, or do not belong together.
+    pub fn from_bytes(version: &[u8], bootstrap: &[u8]) -> Result<Self, Error> {
+        let refused = |why: &str| Error::new(ErrorCode::NoData, format!("the bundled {why}"));
+        let version = parse_version(version)
+            .map_err(|error| refused("version.json is none").with_source(error))?;
+        if ObjectHash::of(bootstrap) != version.bootstrap.hash {
+            return Err(refused(
+                "bootstrap is not the one that the bundled version.json names",
+            ));
+        }
+        let tables = read_bootstrap(&version, bootstrap)
+            .map_err(|error| refused("bootstrap is none").with_source(error))?;
+        Ok(Self { version, tables })
+    }
+
+    /// A table as the object that it is published in under this schema.
+    pub(crate) fn object(&self, schema: SchemaVersion, key: &TableKey) -> Option<Vec<u8>> {
+        let table = self.tables.get(key)?;
+        Some(table_object(schema, key, &table.rows))
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let schema = self.version.schema_version;
+        let tables = self.tables.iter().map(|(key, table)| {
+            let object = table_object(schema, key, &table.rows);
+            Table::new(key.clone(), Arc::from(object), table.entry.clone())
+        });
+        Snapshot::new(self.version.clone(), Source::Bundled, tables)
+    }
+}
+
+fn table_object(schema: SchemaVersion, key: &TableKey, rows: &[Vec<u8>]) -> Vec<u8> {
+    let in_memory = "memory takes every byte";
+    let mut table = TableWriter::new(Vec::new(), schema, key).expect(in_memory);
+    for row in rows {
+        table.row(row).expect(in_memory);
+    }
+    table.finish().expect(in_memory).0
+}
+
+fn read_bootstrap(version: &Version, object: &[u8]) -> Result<Tables, ReadError> {
+    let header = BootstrapHeader {
+        schema_version: version.schema_version,
+        reference_version: version.reference_version,
+        generated_at: version.generated_at.clone(),
+    };
+    let mut reader = BootstrapReader::new(object, &header)?;
+    let mut tables = Tables::new();
+    while let Some(key) = reader.next_table()? {
+        let mut rows = Vec::new();
+        while let Some(row) = reader.next_row()? {
+            rows.push(row.to_vec());
+        }
+        tables.insert(key, BundledTable { rows, entry: None });
+    }
+    Ok(tables)
+}
+
+fn read_tables(folder: &Path, manifest: Manifest) -> Result<Tables, Error> {
+    let schema = manifest.schema_version;
+    let tables = manifest.tables.into_iter().map(|(key, entry)| {
+        let path = folder.join(Key::Table(key.clone(), entry.hash, None).path());
+        let object = read_object(&path, entry.hash)?;
+        let rows =
+            read_rows(&object, schema, &key).map_err(|error| unusable(&path).with_source(error))?;
+        let entry = Some(entry);
+        Ok((key, BundledTable { rows, entry }))
+    });
+    tables.collect()
+}
+
+fn read_rows(
+    object: &[u8],
+    schema: SchemaVersion,
+    key: &TableKey,
+) -> Result<Vec<Vec<u8>>, ReadError> {
+    let mut reader = TableReader::new(object, schema, key)?;
+    let mut rows = Vec::new();
+    while let Some(row) = reader.next_row()? {
+        rows.push(row.to_vec());
+    }
+    Ok(rows)
+}
+
+fn read_object(path: &Path, hash: ObjectHash) -> Result<Vec<u8>, Error> {
+    let bytes = read(path)?;
+    match ObjectHash::of(&bytes) == hash {
+        true => Ok(bytes),
+        false => Err(unusable(path)),
+    }
+}
+
+/// The content of a file that belongs to the app.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|error| {
+        let message = format!("failed to read {}", path.display());
+        Error::new(ErrorCode::NoData, message).with_source(error)
+    })
+}
+
+fn unusable(path: &Path) -> Error {
+    let message = format!(
+        "{} is not what its name says; bundle the snapshot anew",
+        path.display()
+    );
+    Error::new(ErrorCode::NoData, message)
+}

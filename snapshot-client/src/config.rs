@@ -1,0 +1,205 @@
+//! How providers are set up.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use snapshot_format::ObjectHash;
+
+use crate::bundled::Bundled;
+use crate::flag::Flag;
+use crate::http::HttpTransport;
+use crate::provider::Listener;
+use crate::runtime::{Runtime, SystemRuntime};
+use crate::storage::Storage;
+use crate::transport::Transport;
+use crate::{Error, ErrorCode, Event, FileStorage};
+
+/// How a remote provider is set up: [`RemoteConfig::new`], then change what is to be otherwise.
+#[non_exhaustive]
+pub struct RemoteConfig {
+    /// Where `version.json` lies, such as `https://cdn.example.org/reference`.
+    pub base_url: String,
+    /// What the app ships: shown until something newer is there. Default none.
+    pub bundled: Option<Bundled>,
+    /// Where verified objects are kept; without it every start fetches. Default none.
+    pub storage: Option<Arc<dyn Storage>>,
+    /// Keeps two sources apart in one storage. Default: made of the base URL.
+    pub namespace: Option<String>,
+    /// When to refresh. Default [`Polling::Auto`].
+    pub polling: Polling,
+    /// From 5 seconds to 24 hours. Default five minutes.
+    pub poll_interval: Duration,
+    /// How long a confirmation by the server counts as fresh. Default: the interval.
+    pub stale_time: Option<Duration>,
+    /// For a request, and a second more for each 4 KiB that it may bring. Default 10 seconds.
+    pub request_timeout: Duration,
+    /// How long a read or `wait_for_ready` waits. Default 5 seconds.
+    pub init_timeout: Duration,
+    /// How long one operation of the storage may take. Default 5 seconds.
+    pub storage_timeout: Duration,
+    /// The majors of `schemaVersion` that this app's code understands. Default 1 alone.
+    pub schema_majors: Vec<u32>,
+    /// Tables without which a version is refused. Default none.
+    pub required_tables: Vec<String>,
+    /// Told of every event from the very first on, also while the provider is being made.
+    pub listener: Option<Listener>,
+    /// Default: [`HttpTransport`].
+    pub transport: Option<Arc<dyn Transport>>,
+    /// Default: [`SystemRuntime`].
+    pub runtime: Option<Arc<dyn Runtime>>,
+}
+
+/// When a remote provider refreshes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Polling {
+    /// At the start, and then again and again.
+    #[default]
+    Auto,
+    /// When it is asked to.
+    Manual,
+}
+
+/// How a provider behind a flag is set up.
+#[non_exhaustive]
+pub struct ReferenceConfig {
+    /// Off unless it is exactly `true`.
+    pub enabled: Box<dyn Flag>,
+    /// How the remote side is set up; its bundled snapshot is all there is while the flag is off.
+    pub remote: RemoteConfig,
+}
+
+const POLL_INTERVALS: RangeInclusive<Duration> =
+    Duration::from_secs(5)..=Duration::from_secs(24 * 3600);
+
+impl RemoteConfig {
+    /// The defaults for the store at this URL.
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            bundled: None,
+            storage: None,
+            namespace: None,
+            polling: Polling::Auto,
+            poll_interval: Duration::from_secs(300),
+            stale_time: None,
+            request_timeout: Duration::from_secs(10),
+            init_timeout: Duration::from_secs(5),
+            storage_timeout: Duration::from_secs(5),
+            schema_majors: vec![1],
+            required_tables: Vec::new(),
+            listener: None,
+            transport: None,
+            runtime: None,
+        }
+    }
+
+    /// The same with a cache in this folder, which several processes may share.
+    #[must_use]
+    pub fn cached_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.storage = Some(Arc::new(FileStorage::new(folder)));
+        self
+    }
+
+    /// The same with what the app ships.
+    #[must_use]
+    pub fn bundled(mut self, bundled: Bundled) -> Self {
+        self.bundled = Some(bundled);
+        self
+    }
+
+    /// The same with a listener that misses nothing.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+}
+
+impl ReferenceConfig {
+    /// Local data from `bundled` while `enabled` is off, the store's at `remote.base_url` while it
+    /// is on.
+    pub fn new(enabled: impl Flag, bundled: Bundled, remote: RemoteConfig) -> Self {
+        Self {
+            enabled: Box::new(enabled),
+            remote: remote.bundled(bundled),
+        }
+    }
+}
+
+impl fmt::Debug for RemoteConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteConfig")
+            .field("base_url", &self.base_url)
+            .field("poll_interval", &self.poll_interval)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReferenceConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReferenceConfig")
+            .field("remote", &self.remote)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A remote configuration in which nothing is left open.
+pub(crate) struct Settings {
+    /// Ends with a slash.
+    pub(crate) base_url: String,
+    /// Of every key in the storage.
+    pub(crate) prefix: String,
+    pub(crate) storage: Option<Arc<dyn Storage>>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) polling: Polling,
+    pub(crate) poll_interval: Duration,
+    pub(crate) stale_time: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) init_timeout: Duration,
+    pub(crate) storage_timeout: Duration,
+    pub(crate) schema_majors: Vec<u32>,
+    pub(crate) required_tables: Vec<String>,
+}
+
+impl Settings {
+    /// Fills in the defaults; refuses what makes no sense.
+    pub(crate) fn of(config: RemoteConfig) -> Result<Self, Error> {
+        let base_url = format!("{}/", config.base_url.trim_end_matches('/'));
+        if !POLL_INTERVALS.contains(&config.poll_interval) {
+            let message = format!(
+                "the poll interval is {:?}; give 5 s to 24 h",
+                config.poll_interval
+            );
+            return Err(Error::new(ErrorCode::Config, message));
+        }
+        let namespace = match config.namespace {
+            Some(namespace) => namespace,
+            None => ObjectHash::of(base_url.as_bytes()).to_string()[..16].to_owned(),
+        };
+        Ok(Self {
+            prefix: format!("tablecast/{namespace}/"),
+            storage: config.storage,
+            transport: match config.transport {
+                Some(transport) => transport,
+                None => Arc::new(HttpTransport::new(&base_url)?),
+            },
+            runtime: config
+                .runtime
+                .unwrap_or_else(|| Arc::new(SystemRuntime::new())),
+            polling: config.polling,
+            poll_interval: config.poll_interval,
+            stale_time: config.stale_time.unwrap_or(config.poll_interval),
+            request_timeout: config.request_timeout,
+            init_timeout: config.init_timeout,
+            storage_timeout: config.storage_timeout,
+            schema_majors: config.schema_majors,
+            required_tables: config.required_tables,
+            base_url,
+        })
+    }
+}

@@ -1,0 +1,358 @@
+//! The cache: `docs/client.md` section 8 has its keys, and why each write stands where it does.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use snapshot_format::{FORMAT_VERSION, ObjectHash, Version};
+
+use super::held::{Cache, Generation, Head, Order};
+use super::refresh::parse_manifest;
+use super::story::Io;
+use crate::{Error, ErrorCode};
+
+/// What the provider decides for the cache.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadRules {
+    /// The majors of `schemaVersion` that the app knows.
+    pub(crate) schema_majors: Vec<u32>,
+    /// The order of what is shown now; only something newer is of use.
+    pub(crate) shown: Option<Order>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored<'a> {
+    cache_format: u64,
+    current: &'a Version,
+    previous: Option<&'a Version>,
+}
+
+#[derive(Debug)]
+enum HeadText {
+    None,
+    // Of another release of the client, which may run beside this one.
+    Foreign,
+    Broken,
+    Ours {
+        current: Box<Version>,
+        previous: Option<Box<Version>>,
+    },
+}
+
+const CACHE_FORMAT: u64 = 1;
+// Values have at most this many bytes and so at most as many UTF-16 units, which is what the
+// smallest storage of an app can read back. The rest of 2^18 is for the line in front.
+const PIECE_BYTES: usize = (1 << 18) - 16;
+const HEAD: &str = "head";
+const INDEX: &str = "index";
+
+/// Reads the head and, where it is another than last time, the newest whole generation that is
+/// of use. What is damaged goes into `reports`, and is no reason to stop.
+pub(crate) async fn load(
+    io: &Io,
+    cache: &mut Cache,
+    rules: &LoadRules,
+    reports: &mut Vec<Error>,
+) -> Result<Option<Generation>, Error> {
+    let text = io.read(HEAD).await?;
+    let seen = Head::Seen(text);
+    if seen == cache.head {
+        return Ok(None);
+    }
+    cache.head = seen;
+    cache.stored.clear();
+    cache.whole = None;
+    let (current, previous) = match parse_head(cache.head.text()) {
+        HeadText::None | HeadText::Foreign => return Ok(None),
+        HeadText::Broken => {
+            reports.push(corrupt("the cache has no head that can be read"));
+            return Ok(None);
+        }
+        HeadText::Ours { current, previous } => (current, previous),
+    };
+    let knows = |version: &Version| rules.schema_majors.contains(&version.schema_version.major);
+    if knows(&current) {
+        cache.raise_mark(current.order());
+    }
+    for version in std::iter::once(current).chain(previous) {
+        if !knows(&version) {
+            continue;
+        }
+        if rules.shown.is_some_and(|shown| version.order() <= shown) {
+            return Ok(None);
+        }
+        if let Some(generation) = load_generation(io, cache, *version, reports).await {
+            cache.whole = Some(generation.clone());
+            return Ok(Some(generation));
+        }
+    }
+    Ok(None)
+}
+
+/// Stores a generation whose objects are all held, and makes the head name it last.
+pub(crate) async fn commit(io: &Io, cache: &mut Cache, next: &Generation) -> Result<(), Error> {
+    let head = io.read(HEAD).await?;
+    let parsed = parse_head(head.as_deref());
+    let known = parsed.order();
+    let next_order = next.version.order();
+    if cache.head.text() != head.as_deref() {
+        // Another process was here: what it removed we cannot know.
+        cache.stored.clear();
+        cache.whole = None;
+        if known == Some(next_order) {
+            return Ok(());
+        }
+    }
+    if matches!(parsed, HeadText::Foreign) || known.is_some_and(|known| known > next_order) {
+        return Ok(());
+    }
+
+    let objects = next.objects();
+    let mut kept: HashSet<ObjectHash> = objects.iter().copied().collect();
+    kept.extend(cache.whole.iter().flat_map(Generation::objects));
+    // Before anything is written that may have to be removed: whenever we are killed, the next
+    // commit finds it.
+    let mut index = read_index(io).await?;
+    index.extend(&objects);
+    io.write(INDEX, index_text(&index)).await?;
+    for hash in objects {
+        if !cache.stored.contains(&hash) {
+            write_object(io, cache, hash).await?;
+        }
+    }
+
+    if io.read(HEAD).await? != head {
+        return Ok(());
+    }
+    let stored = Stored {
+        cache_format: CACHE_FORMAT,
+        current: &next.version,
+        previous: cache.whole.as_ref().map(|whole| &whole.version),
+    };
+    let text = serde_json::to_vec(&stored).expect("a head holds nothing that JSON cannot");
+    io.write(HEAD, text.clone()).await?;
+    cache.head = Head::Seen(Some(text));
+    cache.whole = Some(next.clone());
+
+    for hash in index.iter().filter(|hash| !kept.contains(*hash)) {
+        remove_object(io, cache, *hash).await?;
+    }
+    io.write(INDEX, index_text(&kept)).await
+}
+
+async fn load_generation(
+    io: &Io,
+    cache: &mut Cache,
+    version: Version,
+    reports: &mut Vec<Error>,
+) -> Option<Generation> {
+    let hash = version.manifest.hash;
+    let bytes = read_object(io, cache, hash, "manifest", reports).await?;
+    let manifest = match parse_manifest(hash, &bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            reports.push(error);
+            return None;
+        }
+    };
+    let mut whole = true;
+    // All of them, whatever is wrong with one: what is right need not be fetched again.
+    for (key, entry) in &manifest.tables {
+        let what = format!("table {key}");
+        whole &= read_object(io, cache, entry.hash, &what, reports)
+            .await
+            .is_some();
+    }
+    let manifest = Arc::new(manifest);
+    whole.then_some(Generation { version, manifest })
+}
+
+async fn read_object(
+    io: &Io,
+    cache: &mut Cache,
+    hash: ObjectHash,
+    what: &str,
+    reports: &mut Vec<Error>,
+) -> Option<Arc<[u8]>> {
+    let held = cache.held.get(&hash).cloned();
+    if held.is_some() && cache.stored.contains(&hash) {
+        return held;
+    }
+    match read_pieces(io, hash).await {
+        Ok(Some(bytes)) if ObjectHash::of(&bytes) == hash => {
+            let bytes: Arc<[u8]> = bytes.into();
+            cache.held.insert(hash, Arc::clone(&bytes));
+            cache.stored.insert(hash);
+            return Some(bytes);
+        }
+        Ok(_) => {}
+        Err(error) => reports.push(error),
+    }
+    let message = format!("the cached {what} ({hash}) is missing or damaged");
+    reports.push(corrupt(&message));
+    held
+}
+
+async fn read_pieces(io: &Io, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+    let Some(first) = io.read(&piece_key(hash, 0)).await? else {
+        return Ok(None);
+    };
+    let Some((pieces, text)) = split_first(&first) else {
+        return Ok(None);
+    };
+    let mut bytes = text.to_vec();
+    for piece in 1..pieces {
+        // Also the end of a number of pieces that is not one of ours.
+        let Some(more) = io.read(&piece_key(hash, piece)).await? else {
+            return Ok(None);
+        };
+        bytes.extend_from_slice(&more);
+    }
+    Ok(Some(bytes))
+}
+
+// The number of pieces and the text behind its line.
+fn split_first(first: &[u8]) -> Option<(usize, &[u8])> {
+    let end = first.iter().position(|byte| *byte == b'\n')?;
+    let pieces = std::str::from_utf8(&first[..end]).ok()?.parse().ok()?;
+    Some((pieces, &first[end + 1..]))
+}
+
+async fn write_object(io: &Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
+    let object = Arc::clone(&cache.held[&hash]);
+    let pieces = cut(&object);
+    // The first piece last: it says how many there are, so whoever finds it finds all.
+    for (number, piece) in pieces.iter().enumerate().rev() {
+        let value = match number {
+            0 => [format!("{}\n", pieces.len()).as_bytes(), *piece].concat(),
+            _ => piece.to_vec(),
+        };
+        io.write(&piece_key(hash, number), value).await?;
+    }
+    cache.stored.insert(hash);
+    Ok(())
+}
+
+// Between characters: a reader in another language takes each piece for a text.
+fn cut(object: &[u8]) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let mut rest = object;
+    while rest.len() > PIECE_BYTES {
+        let inside = |at: &usize| rest[*at] & 0xC0 == 0x80;
+        let at = (1..=PIECE_BYTES)
+            .rev()
+            .find(|at| !inside(at))
+            .unwrap_or(PIECE_BYTES);
+        let (piece, more) = rest.split_at(at);
+        pieces.push(piece);
+        rest = more;
+    }
+    pieces.push(rest);
+    pieces
+}
+
+async fn remove_object(io: &Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
+    let first = io.read(&piece_key(hash, 0)).await?;
+    let pieces = first
+        .as_deref()
+        .and_then(split_first)
+        .map_or(1, |(pieces, _)| pieces);
+    for piece in (0..pieces.clamp(1, 1024)).rev() {
+        io.remove(&piece_key(hash, piece)).await?;
+    }
+    cache.stored.remove(&hash);
+    Ok(())
+}
+
+async fn read_index(io: &Io) -> Result<HashSet<ObjectHash>, Error> {
+    let text = io.read(INDEX).await?.unwrap_or_default();
+    let names: Vec<Value> = serde_json::from_slice(&text).unwrap_or_default();
+    // Its names become keys, so they must be ours.
+    let hashes = names.iter().filter_map(|name| name.as_str()?.parse().ok());
+    Ok(hashes.collect())
+}
+
+fn index_text(hashes: &HashSet<ObjectHash>) -> Vec<u8> {
+    let mut hashes: Vec<_> = hashes.iter().collect();
+    hashes.sort();
+    serde_json::to_vec(&hashes).expect("hashes are JSON strings")
+}
+
+fn piece_key(hash: ObjectHash, piece: usize) -> String {
+    format!("{hash}.{piece}")
+}
+
+fn parse_head(text: Option<&[u8]>) -> HeadText {
+    let Some(text) = text else {
+        return HeadText::None;
+    };
+    let Ok(Value::Object(mut head)) = serde_json::from_slice(text) else {
+        return HeadText::Broken;
+    };
+    match head.get("cacheFormat").map(Value::as_u64) {
+        Some(Some(CACHE_FORMAT)) => {}
+        Some(_) if head["cacheFormat"].is_number() => return HeadText::Foreign,
+        _ => return HeadText::Broken,
+    }
+    let mut version = |field: &str| {
+        let version = Version::deserialize(head.remove(field)?).ok()?;
+        (version.format_version == FORMAT_VERSION).then(|| Box::new(version))
+    };
+    match version("current") {
+        Some(current) => HeadText::Ours {
+            current,
+            previous: version("previous"),
+        },
+        None => HeadText::Broken,
+    }
+}
+
+impl HeadText {
+    fn order(&self) -> Option<Order> {
+        match self {
+            Self::Ours { current, .. } => Some(current.order()),
+            _ => None,
+        }
+    }
+}
+
+impl Head {
+    fn text(&self) -> Option<&[u8]> {
+        match self {
+            Self::Seen(text) => text.as_deref(),
+            Self::Unknown => None,
+        }
+    }
+}
+
+fn corrupt(message: &str) -> Error {
+    Error::new(ErrorCode::CacheCorrupt, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_head_of_any_bytes_is_read_or_refused(bytes: Vec<u8>) {
+            let _ = parse_head(Some(&bytes));
+            let _ = split_first(&bytes);
+        }
+
+        #[test]
+        fn pieces_are_texts_and_together_the_object(text in "[aé€😀]{0,40}", times in 1..3000_usize) {
+            let object = text.repeat(times);
+            let pieces = cut(object.as_bytes());
+            prop_assert_eq!(pieces.concat(), object.as_bytes());
+            for piece in pieces {
+                prop_assert!(piece.len() <= PIECE_BYTES);
+                prop_assert!(std::str::from_utf8(piece).is_ok());
+            }
+        }
+    }
+}

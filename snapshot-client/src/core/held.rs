@@ -1,0 +1,66 @@
+//! What is held in memory, and what is known of the cache: the state that the stories share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use snapshot_format::{Manifest, ObjectHash, Version};
+
+/// `(epoch, sequence)`, what versions sort by.
+pub(crate) type Order = (u64, u64);
+
+/// One version whose objects are all held.
+#[derive(Debug, Clone)]
+pub(crate) struct Generation {
+    pub(crate) version: Version,
+    pub(crate) manifest: Arc<Manifest>,
+}
+
+/// What a client knows of its cache, and the verified objects that it holds in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    /// Verified manifests and table objects, by hash.
+    pub(crate) held: HashMap<ObjectHash, Arc<[u8]>>,
+    /// The hashes of objects that are known to be stored and right.
+    pub(crate) stored: HashSet<ObjectHash>,
+    /// The head as it was last read or written.
+    pub(crate) head: Head,
+    /// The newest generation that was seen whole in the cache.
+    pub(crate) whole: Option<Generation>,
+    /// The highest order that was ever verified whole.
+    pub(crate) mark: Option<Order>,
+}
+
+/// What is known of the key `head`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// Nobody has looked, or what was found was dropped.
+    #[default]
+    Unknown,
+    /// It was this.
+    Seen(Option<Vec<u8>>),
+}
+
+impl Generation {
+    /// The manifest's and the table objects' hashes, each once.
+    pub(crate) fn objects(&self) -> Vec<ObjectHash> {
+        let tables = self.manifest.tables.values().map(|entry| entry.hash);
+        let mut seen = HashSet::new();
+        std::iter::once(self.version.manifest.hash)
+            .chain(tables)
+            .filter(|hash| seen.insert(*hash))
+            .collect()
+    }
+}
+
+impl Cache {
+    /// Raises the mark to this order, or leaves it where it is higher.
+    pub(crate) fn raise_mark(&mut self, order: Order) {
+        self.mark = self.mark.max(Some(order));
+    }
+
+    /// Lets go of what no snapshot shows and no refresh is about to use.
+    pub(crate) fn keep_only(&mut self, generation: &Generation) {
+        let objects: HashSet<_> = generation.objects().into_iter().collect();
+        self.held.retain(|hash, _| objects.contains(hash));
+    }
+}

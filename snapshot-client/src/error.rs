@@ -1,0 +1,249 @@
+//! What goes wrong, by name: `docs/client.md` section 7 says what each means.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What went wrong, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// No response, or one cut off.
+    Network,
+    /// None in time.
+    Timeout,
+    /// Another status than 200, in [`Error::status`].
+    HttpStatus,
+    /// A body that is not a version, a manifest or a table: a captive portal, a proxy's page.
+    NotJson,
+    /// More bytes than allowed.
+    TooLarge,
+    /// Bytes that are not what their name says.
+    HashMismatch,
+    /// 404 or 410 for an object that the newest version names.
+    ObjectMissing,
+    /// A pointer older than one already verified.
+    VersionRegressed,
+    /// The same order, another manifest.
+    VersionConflict,
+    /// A `formatVersion` that this client does not know.
+    FormatUnsupported,
+    /// A major of `schemaVersion` that this app does not know.
+    SchemaUnsupported,
+    /// A required table is not in the manifest.
+    TableMissing,
+    /// The cache cannot be read or written.
+    StorageUnavailable,
+    /// There is no room.
+    StorageFull,
+    /// A stored value is not what it should be.
+    CacheCorrupt,
+    /// Nothing is bundled, cached or fetched.
+    NoData,
+    /// The server has not confirmed the version in time.
+    Stale,
+    /// No table of that key.
+    UnknownTable,
+    /// The caller gave up waiting.
+    Aborted,
+    /// The provider is no more.
+    Disposed,
+    /// A listener panicked.
+    Listener,
+    /// The configuration makes no sense.
+    Config,
+}
+
+impl ErrorCode {
+    /// The name that all clients share, such as `hash_mismatch`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Timeout => "timeout",
+            Self::HttpStatus => "http_status",
+            Self::NotJson => "not_json",
+            Self::TooLarge => "too_large",
+            Self::HashMismatch => "hash_mismatch",
+            Self::ObjectMissing => "object_missing",
+            Self::VersionRegressed => "version_regressed",
+            Self::VersionConflict => "version_conflict",
+            Self::FormatUnsupported => "format_unsupported",
+            Self::SchemaUnsupported => "schema_unsupported",
+            Self::TableMissing => "table_missing",
+            Self::StorageUnavailable => "storage_unavailable",
+            Self::StorageFull => "storage_full",
+            Self::CacheCorrupt => "cache_corrupt",
+            Self::NoData => "no_data",
+            Self::Stale => "stale",
+            Self::UnknownTable => "unknown_table",
+            Self::Aborted => "aborted",
+            Self::Disposed => "disposed",
+            Self::Listener => "listener",
+            Self::Config => "config",
+        }
+    }
+
+    /// Whether the same may work later without a change of the app.
+    pub fn is_retryable(self) -> bool {
+        !matches!(
+            self,
+            Self::FormatUnsupported
+                | Self::SchemaUnsupported
+                | Self::UnknownTable
+                | Self::Disposed
+                | Self::Listener
+                | Self::Config
+        )
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The one error that this crate returns or reports.
+#[derive(Debug, Clone)]
+pub struct Error(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
+    code: ErrorCode,
+    message: String,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    offered: Option<String>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error; `message` is a lower-case fragment that names the URL, table or key.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Details {
+            code,
+            message: message.into(),
+            status: None,
+            retry_after: None,
+            offered: None,
+            source: None,
+        }))
+    }
+
+    /// The same with what led to it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
+    }
+
+    pub(crate) fn with_offered(mut self, offered: String) -> Self {
+        self.0.offered = Some(offered);
+        self
+    }
+
+    /// What went wrong.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// Whether the same may work later without a change of the app.
+    pub fn is_retryable(&self) -> bool {
+        self.0.code.is_retryable()
+    }
+
+    /// The HTTP status, with [`ErrorCode::HttpStatus`] and [`ErrorCode::ObjectMissing`].
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// How long the server asks us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The version that is offered and not understood.
+    pub fn offered(&self) -> Option<&str> {
+        self.0.offered.as_deref()
+    }
+
+    /// What may help, where something can be done beyond waiting.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.0.code {
+            ErrorCode::FormatUnsupported | ErrorCode::SchemaUnsupported => Some("update the app"),
+            ErrorCode::NotJson => {
+                Some("look at the URL in a browser: a portal or proxy may answer for the server")
+            }
+            ErrorCode::HttpStatus if matches!(self.0.status, Some(401 | 403 | 404 | 410)) => {
+                Some("check the base URL: it is the folder in which version.json lies")
+            }
+            ErrorCode::StorageFull => {
+                Some("free space where the cache lies; the data stays in memory")
+            }
+            ErrorCode::StorageUnavailable => {
+                Some("check the cache folder and its permissions; the data stays in memory")
+            }
+            ErrorCode::NoData => {
+                Some("bundle a snapshot with the app, so that a first start needs no network")
+            }
+            ErrorCode::Stale => Some("allow a stale cache, or wait longer"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
+}
+
+impl PartialEq for Error {
+    // By what can be told from outside; a source has no equality.
+    fn eq(&self, other: &Self) -> bool {
+        let key = |error: &Self| {
+            let Details {
+                code,
+                message,
+                status,
+                ..
+            } = &*error.0;
+            (*code, message.clone(), *status)
+        };
+        key(self) == key(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_by_its_message_and_its_cause() {
+        let cause = std::io::Error::other("refused");
+        let error =
+            Error::new(ErrorCode::Network, "failed to fetch version.json").with_source(cause);
+        assert_eq!(error.to_string(), "failed to fetch version.json");
+        assert_eq!(error.source().expect("a cause").to_string(), "refused");
+        assert_eq!(error.code().to_string(), "network");
+        assert!(error.is_retryable());
+    }
+}

@@ -1,0 +1,131 @@
+//! The flag that says whether data comes from the server.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+/// Calls back when a flag may have changed.
+pub type Changed = Arc<dyn Fn() + Send + Sync>;
+
+/// Says whether data comes from the server. On is the value `true` of a boolean, and nothing
+/// else: not `"true"`, not 1, not a flag that panics.
+///
+/// A `bool` is a flag that never changes, a function that returns a [`Value`] is asked at each
+/// call and before each poll, and a [`Switch`] is flipped by the app.
+pub trait Flag: Send + Sync + 'static {
+    /// What the flag is now.
+    fn value(&self) -> Value;
+
+    /// Takes what is to be called when the flag may have changed. A flag that cannot tell is asked
+    /// often enough.
+    fn watch(&self, changed: Changed) {
+        let _ = changed;
+    }
+}
+
+impl Flag for bool {
+    fn value(&self) -> Value {
+        Value::Bool(*self)
+    }
+}
+
+impl<F: Fn() -> Value + Send + Sync + 'static> Flag for F {
+    fn value(&self) -> Value {
+        self()
+    }
+}
+
+/// A flag that the app flips; clones are the same switch.
+#[derive(Clone, Default)]
+pub struct Switch(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    value: Mutex<Value>,
+    watching: Mutex<Vec<Changed>>,
+}
+
+impl Switch {
+    /// A switch with this value.
+    pub fn new(value: impl Into<Value>) -> Self {
+        let switch = Self::default();
+        *switch
+            .0
+            .value
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = value.into();
+        switch
+    }
+
+    /// Flips it; what a provider shows has changed when this returns.
+    pub fn set(&self, value: impl Into<Value>) {
+        *self.0.value.lock().unwrap_or_else(PoisonError::into_inner) = value.into();
+        let watching = self
+            .0
+            .watching
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for changed in watching {
+            changed();
+        }
+    }
+}
+
+impl std::fmt::Debug for Switch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Switch").field(&self.value()).finish()
+    }
+}
+
+impl Flag for Switch {
+    fn value(&self) -> Value {
+        self.0
+            .value
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn watch(&self, changed: Changed) {
+        self.0
+            .watching
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(changed);
+    }
+}
+
+/// Whether a flag is on; a flag that panics is off.
+pub(crate) fn is_on(flag: &dyn Flag) -> bool {
+    catch_unwind(AssertUnwindSafe(|| flag.value())).is_ok_and(|value| value == Value::Bool(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_true_is_on() {
+        assert!(is_on(&true));
+        assert!(is_on(&Switch::new(true)));
+        assert!(!is_on(&false));
+        assert!(!is_on(&Switch::default()));
+        for value in [
+            json!("true"),
+            json!(1),
+            json!(null),
+            json!([true]),
+            json!({}),
+        ] {
+            assert!(!is_on(&move || value.clone()));
+        }
+        fn breaks() -> Value {
+            panic!("the flags are not there")
+        }
+        assert!(!is_on(&breaks));
+    }
+}

@@ -1,0 +1,175 @@
+//! HTTP by `ureq`, because it blocks: a request has a thread of its own, and an app that embeds
+//! this client needs no runtime.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use snapshot_format::{Encoding, decompress};
+use ureq::http::HeaderMap;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Timeout};
+
+use crate::transport::{Request, Response, Transport};
+use crate::{Error, ErrorCode};
+
+/// The usual transport: HTTP/1.1, TLS by the system's certificates (or those in
+/// `SSL_CERT_FILE`), proxies from the environment.
+///
+/// It takes compressed bodies, sends no cookies, and follows redirects, but none from https to
+/// http.
+#[derive(Debug)]
+pub struct HttpTransport {
+    agent: Agent,
+}
+
+const CODINGS: &str = "zstd, br, gzip";
+const MAX_REDIRECTS: u32 = 5;
+
+impl HttpTransport {
+    /// A transport for this base URL.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Config`] where the URL is neither http nor https, or where the system has no
+    /// certificates to check a server by.
+    pub fn new(base_url: &str) -> Result<Self, Error> {
+        let tls = base_url.starts_with("https://");
+        if !tls && !base_url.starts_with("http://") {
+            let message = format!("\"{base_url}\" is no URL of http or https");
+            return Err(Error::new(ErrorCode::Config, message));
+        }
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .https_only(tls)
+            .max_redirects(MAX_REDIRECTS)
+            .accept_encoding(CODINGS)
+            .user_agent(concat!("tablecast-client/", env!("CARGO_PKG_VERSION")));
+        if tls {
+            config = config.tls_config(checked_tls()?);
+        }
+        Ok(Self {
+            agent: config.build().new_agent(),
+        })
+    }
+}
+
+impl Transport for HttpTransport {
+    fn get(&self, request: &Request) -> Result<Response, Error> {
+        let Request {
+            url,
+            limit_bytes,
+            timeout,
+        } = request;
+        let call = self.agent.get(url).config().timeout_global(Some(*timeout));
+        let answer = call.build().call().map_err(|error| failed(url, error))?;
+        let (parts, body) = answer.into_parts();
+        let mut response = Response {
+            status: parts.status.as_u16(),
+            retry_after: text(&parts.headers, "retry-after"),
+            date: text(&parts.headers, "date"),
+            body: Vec::new(),
+        };
+        if response.status == 200 {
+            let coding = text(&parts.headers, "content-encoding");
+            let announced = text(&parts.headers, "content-length");
+            check_announced(url, announced, coding.as_deref(), *limit_bytes)?;
+            let reader = body.into_reader();
+            let packed = read(url, reader, *limit_bytes)?;
+            response.body = unpack(url, packed, coding.as_deref(), *limit_bytes)?;
+        }
+        Ok(response)
+    }
+}
+
+fn check_announced(
+    url: &str,
+    announced: Option<String>,
+    coding: Option<&str>,
+    limit_bytes: u64,
+) -> Result<(), Error> {
+    let size = announced.and_then(|text| text.parse::<u64>().ok());
+    match size {
+        Some(size) if size > limit_bytes && coding.is_none() => {
+            let message = format!("{url}: {size} bytes are announced");
+            Err(Error::new(ErrorCode::TooLarge, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+// One byte more than allowed, so that who counts sees it; the rest is left where it is.
+fn read(url: &str, reader: impl Read, limit_bytes: u64) -> Result<Vec<u8>, Error> {
+    let mut body = Vec::new();
+    match reader
+        .take(limit_bytes.saturating_add(1))
+        .read_to_end(&mut body)
+    {
+        Ok(_) => Ok(body),
+        Err(error) => Err(failed(url, ureq::Error::from(error))),
+    }
+}
+
+fn unpack(
+    url: &str,
+    packed: Vec<u8>,
+    coding: Option<&str>,
+    limit_bytes: u64,
+) -> Result<Vec<u8>, Error> {
+    let encoding = match coding.map(str::trim) {
+        None | Some("" | "identity") => return Ok(packed),
+        Some("zstd") => Encoding::Zstd,
+        Some("br") => Encoding::Brotli,
+        Some("gzip") => Encoding::Gzip,
+        Some(other) => {
+            let message = format!("{url}: a body in the coding {other}, which nobody asked for");
+            return Err(Error::new(ErrorCode::Network, message));
+        }
+    };
+    let limit = limit_bytes.saturating_add(1);
+    decompress(encoding, &packed[..], limit).map_err(|error| {
+        let message = format!("{url}: the body cannot be unpacked");
+        Error::new(ErrorCode::HashMismatch, message).with_source(error)
+    })
+}
+
+fn failed(url: &str, error: ureq::Error) -> Error {
+    let code = match &error {
+        ureq::Error::Timeout(_) => ErrorCode::Timeout,
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            ErrorCode::Timeout
+        }
+        _ => ErrorCode::Network,
+    };
+    let what = match &error {
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => "no connection in time",
+        ureq::Error::Timeout(_) => "no whole response in time",
+        _ => "failed to fetch",
+    };
+    Error::new(code, format!("{url}: {what}")).with_source(error)
+}
+
+fn checked_tls() -> Result<TlsConfig, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let reasons: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "there are no certificates to check a server by: {}; install the system's, or name a \
+             file by SSL_CERT_FILE",
+            reasons.join("; ")
+        );
+        return Err(Error::new(ErrorCode::Config, message));
+    }
+    let certificates: Vec<_> = found
+        .certs
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate).to_owned())
+        .collect();
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&certificates))
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build())
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}

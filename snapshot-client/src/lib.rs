@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+
+mod bundled;
+mod config;
+mod core;
+mod effects;
+mod error;
+mod files;
+mod flag;
+mod http;
+mod local;
+mod provider;
+mod remote;
+mod runtime;
+mod snapshot;
+mod storage;
+mod transport;
+
+use std::sync::Arc;
+
+pub use snapshot_format::{ObjectHash, Version};
+
+pub use bundled::Bundled;
+pub use config::{Polling, ReferenceConfig, RemoteConfig};
+pub use error::{Error, ErrorCode};
+pub use files::FileStorage;
+pub use flag::{Changed, Flag, Switch};
+pub use http::HttpTransport;
+pub use local::LocalProvider;
+pub use provider::{
+    Cancel, Change, Event, Listener, ProviderKind, ReadOptions, ReadyState, ReferenceDataProvider,
+    RefreshResult, RefreshStatus, State, Status, Subscription,
+};
+pub use remote::RemoteProvider;
+pub use runtime::{Runtime, Signal, SystemRuntime};
+pub use snapshot::{Snapshot, Source, Table};
+pub use storage::{MemoryStorage, Storage};
+pub use transport::{Request, Response, Transport};
+
+/// A provider that is local or remote as the flag says, also while it runs.
+///
+/// # Errors
+/// [`ErrorCode::Config`] where the configuration makes no sense.
+pub fn create_reference_provider(
+    config: ReferenceConfig,
+) -> Result<Arc<dyn ReferenceDataProvider>, Error> {
+    Ok(Arc::new(RemoteProvider::switched(config)?))
+}

@@ -1,0 +1,253 @@
+//! A version and all its tables, verified; it never changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use snapshot_format::{ObjectHash, TableEntry, TableKey, Version};
+
+use crate::core::held::{Cache, Generation};
+use crate::{Error, ErrorCode};
+
+/// Where a snapshot came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// Shipped with the app.
+    Bundled,
+    /// Fetched by an earlier process, or by another one.
+    Cache,
+    /// Fetched by this provider.
+    Network,
+}
+
+/// A version and all its tables, verified; it never changes.
+#[derive(Debug)]
+pub struct Snapshot {
+    version: Version,
+    source: Source,
+    tables: BTreeMap<TableKey, Table>,
+}
+
+/// One table of a snapshot; clones share its rows.
+#[derive(Clone)]
+pub struct Table(Arc<TableData>);
+
+struct TableData {
+    key: TableKey,
+    object: Arc<[u8]>,
+    entry: Option<TableEntry>,
+    rows: OnceLock<Result<Rows, Error>>,
+}
+
+struct Rows {
+    values: Vec<Value>,
+    by_key: HashMap<String, usize>,
+}
+
+impl Source {
+    /// The name that all clients share: `bundled`, `cache` or `network`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bundled => "bundled",
+            Self::Cache => "cache",
+            Self::Network => "network",
+        }
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn new(
+        version: Version,
+        source: Source,
+        tables: impl IntoIterator<Item = Table>,
+    ) -> Self {
+        let tables = tables.into_iter().map(|table| (table.0.key.clone(), table));
+        Self {
+            version,
+            source,
+            tables: tables.collect(),
+        }
+    }
+
+    /// The snapshot of a generation whose objects are all held.
+    pub(crate) fn of(generation: &Generation, source: Source, cache: &Cache) -> Self {
+        let tables = generation.manifest.tables.iter().map(|(key, entry)| {
+            let object = Arc::clone(&cache.held[&entry.hash]);
+            Table::new(key.clone(), object, Some(entry.clone()))
+        });
+        Self::new(generation.version.clone(), source, tables)
+    }
+
+    /// The version that points at it.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// The keys of its tables, sorted.
+    pub fn table_keys(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(TableKey::as_str)
+    }
+
+    /// Whether it has this table.
+    pub fn has(&self, key: &str) -> bool {
+        self.tables.contains_key(key)
+    }
+
+    /// One table.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownTable`] where it has none of that key; it is never an empty table.
+    pub fn table(&self, key: &str) -> Result<Table, Error> {
+        self.tables.get(key).cloned().ok_or_else(|| {
+            let keys: Vec<_> = self.table_keys().collect();
+            let message = format!("no table \"{key}\"; there are {}", keys.join(", "));
+            Error::new(ErrorCode::UnknownTable, message)
+        })
+    }
+}
+
+impl Table {
+    pub(crate) fn new(key: TableKey, object: Arc<[u8]>, entry: Option<TableEntry>) -> Self {
+        Self(Arc::new(TableData {
+            key,
+            object,
+            entry,
+            rows: OnceLock::new(),
+        }))
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &str {
+        self.0.key.as_str()
+    }
+
+    /// The hash of the table object; `None` for a local table that was never published as such.
+    pub fn hash(&self) -> Option<ObjectHash> {
+        self.0.entry.as_ref().map(|entry| entry.hash)
+    }
+
+    /// What ties the table's columns to generated types, where there is a manifest.
+    pub fn schema_fingerprint(&self) -> Option<&str> {
+        let entry = self.0.entry.as_ref()?;
+        Some(&entry.schema_fingerprint)
+    }
+
+    /// The table object as it was published: `{"schemaVersion":…,"table":…,"rows":[…]}`.
+    pub fn object(&self) -> &[u8] {
+        &self.0.object
+    }
+
+    /// The rows, parsed when they are first asked for.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotJson`] where whoever published the table published no table.
+    pub fn rows(&self) -> Result<&[Value], Error> {
+        Ok(&self.parsed()?.values)
+    }
+
+    /// The rows as values of `T`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotJson`] where a row is no `T`.
+    pub fn rows_as<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
+        let rows = self.rows_text().ok_or_else(|| self.no_table())?;
+        serde_json::from_slice(rows).map_err(|error| self.no_table().with_source(error))
+    }
+
+    /// One row by its primary key, the columns of a key of several joined by a comma.
+    ///
+    /// # Errors
+    /// As [`Table::rows`].
+    pub fn row(&self, id: &str) -> Result<Option<&Value>, Error> {
+        let rows = self.parsed()?;
+        Ok(rows.by_key.get(id).map(|index| &rows.values[*index]))
+    }
+
+    fn parsed(&self) -> Result<&Rows, Error> {
+        let parsed = self.0.rows.get_or_init(|| {
+            let values: Vec<Value> = self.rows_as()?;
+            let by_key = values
+                .iter()
+                .enumerate()
+                .map(|(index, row)| (self.key_of(row), index));
+            let by_key = by_key.collect();
+            Ok(Rows { values, by_key })
+        });
+        parsed.as_ref().map_err(Clone::clone)
+    }
+
+    fn key_of(&self, row: &Value) -> String {
+        let text = |column: &String| match &row[column.as_str()] {
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
+        match &self.0.entry {
+            Some(entry) => entry
+                .primary_key
+                .iter()
+                .map(text)
+                .collect::<Vec<_>>()
+                .join(","),
+            None => text(&"id".to_owned()),
+        }
+    }
+
+    // `[…]`, as it stands in the object.
+    fn rows_text(&self) -> Option<&[u8]> {
+        let object = self.object();
+        let head = format!(r#","table":"{}","rows":"#, self.key());
+        let at = object
+            .windows(head.len())
+            .take(64)
+            .position(|part| part == head.as_bytes())?;
+        object[at + head.len()..].strip_suffix(b"}")
+    }
+
+    fn no_table(&self) -> Error {
+        Error::new(
+            ErrorCode::NotJson,
+            format!("what was published as {} is no table", self.key()),
+        )
+    }
+
+    fn has_rows_of(&self, other: &Self) -> bool {
+        match (self.hash(), other.hash()) {
+            (Some(own), Some(others)) => own == others,
+            _ => self.rows_text() == other.rows_text(),
+        }
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.object().len();
+        f.debug_struct("Table")
+            .field("key", &self.key())
+            .field("bytes", &bytes)
+            .finish()
+    }
+}
+
+/// The keys of the tables that are not the same in both, sorted.
+pub(crate) fn changed_tables(from: Option<&Snapshot>, to: &Snapshot) -> Vec<String> {
+    let before = from.into_iter().flat_map(Snapshot::table_keys);
+    let keys: BTreeSet<_> = before.chain(to.table_keys()).collect();
+    let table_in = |snapshot: &Snapshot, key: &str| snapshot.tables.get(key).cloned();
+    keys.into_iter()
+        .filter(
+            |key| match (from.and_then(|from| table_in(from, key)), table_in(to, key)) {
+                (Some(before), Some(after)) => !before.has_rows_of(&after),
+                _ => true,
+            },
+        )
+        .map(str::to_owned)
+        .collect()
+}
