@@ -21,6 +21,7 @@ mod guards;
 mod history;
 mod killed;
 mod migrate;
+mod parity;
 mod plan;
 mod prune;
 mod publish;

@@ -1,9 +1,9 @@
 //! Verifying a snapshot: what is sound passes, and no damage does.
 
 mod damage;
-mod forged;
-mod nginx;
-mod served;
+pub mod forged;
+pub mod nginx;
+pub mod served;
 
 use std::path::Path;
 

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
 use crate::commands::{
-    check, diff, history, migrate, plan, prune, publish, resume, rollback, run, seed, show, types,
-    verify, watch,
+    check, diff, history, migrate, parity, plan, prune, publish, resume, rollback, run, seed, show,
+    types, verify, watch,
 };
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
@@ -68,6 +68,8 @@ pub enum Command {
     Publish(publish::PublishArgs),
     /// Check every byte of a snapshot, in a folder or behind a URL
     Verify(verify::VerifyArgs),
+    /// Compare files, database and snapshot, field by field
+    Parity(parity::ParityArgs),
     /// List what was published, and when
     History(history::HistoryArgs),
     /// Show one version and its tables

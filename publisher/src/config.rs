@@ -66,6 +66,8 @@ pub struct TableConfig {
     pub ignore_columns: BTreeSet<String>,
     /// Strings that stand for null, by column.
     pub null_values: BTreeMap<String, BTreeSet<String>>,
+    /// How values are compared by `publisher parity`, by column.
+    pub parity: BTreeMap<String, ColumnParity>,
     /// Whether the bootstrap object holds the table.
     pub bootstrap: Option<bool>,
     /// The same as at the top, for this table.
@@ -82,6 +84,19 @@ pub struct TableConfig {
     pub may_vanish: bool,
     /// Whether it may lose or retype columns without a raised major schema version.
     pub may_change_shape: bool,
+}
+
+/// What two values of a column may differ in without being two, for `publisher parity`
+/// (`docs/normalization.md`). Each use is counted in its report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ColumnParity {
+    /// White space around a string says nothing.
+    pub trim: bool,
+    /// The empty string is null.
+    pub empty_is_null: bool,
+    /// The order of an array's elements says nothing.
+    pub set: bool,
 }
 
 /// `tablecast.toml` as it is written.
@@ -217,7 +232,8 @@ impl Config {
             let map_columns = settings.map_key.iter().flatten().chain(&settings.map_value);
             let columns = map_columns
                 .chain(&settings.as_text)
-                .chain(settings.null_values.keys());
+                .chain(settings.null_values.keys())
+                .chain(settings.parity.keys());
             for column in columns {
                 if table.column(column).is_none() {
                     let known = closest(column, table.columns.iter().map(|c| c.name.as_str()));

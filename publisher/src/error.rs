@@ -10,12 +10,13 @@ use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
 use crate::diff::DiffError;
 use crate::fetch::FetchError;
 use crate::history::{ResolveError, name};
+use crate::parity::ParityError;
 use crate::prune::PruneError;
 use crate::publish::{Fault, PublishError};
 use crate::rollback::RollbackError;
 use crate::snapshot::SnapshotError;
 use crate::source::{Place, Problem};
-use crate::store::StoreError;
+use crate::store::{StoreError, hint_for};
 use crate::watch::WatchError;
 
 /// Why a command failed.
@@ -94,6 +95,23 @@ pub enum Error {
         /// Where: a folder, a URL.
         origin: String,
     },
+    /// The sides cannot be compared.
+    #[error(transparent)]
+    Parity(#[from] ParityError),
+    /// The sides were compared and do not hold the same.
+    #[error("{}", closing_line_of_differences(*count))]
+    Differences {
+        /// How many differences there are.
+        count: u64,
+    },
+    /// A report cannot be written.
+    #[error("failed to write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The server does not serve.
     #[error(transparent)]
     Serve(#[from] snapshot_server::ServerError),
@@ -127,9 +145,12 @@ impl Error {
             Self::Rollback(error) => error.hint().map(str::to_owned),
             Self::Prune(error) => error.hint().map(str::to_owned),
             Self::Watch(error) => Some(error.hint()),
+            Self::Parity(error) => error.hint(),
+            Self::Write { source, .. } => hint_for(source).map(str::to_owned),
             Self::Config(_)
             | Self::Usage(_)
             | Self::Problems { .. }
+            | Self::Differences { .. }
             | Self::Serve(_)
             | Self::Interrupted => None,
         }
@@ -199,6 +220,13 @@ fn faults_hint(origin: &str) -> &'static str {
             "readers that verify keep their last good version; go back to a version without \
              faults by `publisher rollback`, or publish into an empty folder"
         }
+    }
+}
+
+fn closing_line_of_differences(count: u64) -> String {
+    match count {
+        1 => "1 difference between the sides".to_owned(),
+        _ => format!("{count} differences between the sides"),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod error;
 pub mod fetch;
 pub mod guard;
 pub mod history;
+pub mod parity;
 pub mod progress;
 pub mod prune;
 pub mod publish;

@@ -14,7 +14,7 @@ use crate::support::{Project, without_numbers};
 
 // A copy of the store in which one table's object was edited and everything that names it
 // was made to fit; `entry` may change what the manifest says.
-fn forged(
+pub fn forged(
     project: &Project,
     table: &str,
     object: impl Fn(String) -> String,

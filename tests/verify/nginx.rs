@@ -11,16 +11,16 @@ use super::published;
 use crate::support::repository;
 
 // Ends with the test, whatever becomes of the test.
-struct Nginx {
+pub struct Nginx {
     process: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
     // Holds its files.
     _folder: tempfile::TempDir,
 }
 
 impl Nginx {
     // `None` where no nginx is installed.
-    fn start(root: &Path) -> Option<Self> {
+    pub fn start(root: &Path) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();

@@ -36,13 +36,13 @@ fn published() -> Project {
 // --- the server of this project ---
 
 // Ends with the test, whatever becomes of the test.
-struct Served {
+pub struct Served {
     process: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Served {
-    fn start(project: &Project) -> Self {
+    pub fn start(project: &Project) -> Self {
         let mut command = project.command(&["run", "--serve", "127.0.0.1:0"]);
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();

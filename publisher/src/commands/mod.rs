@@ -5,6 +5,7 @@ pub mod diff;
 pub mod guards;
 pub mod history;
 pub mod migrate;
+pub mod parity;
 pub mod plan;
 pub mod prune;
 pub mod publish;
@@ -48,6 +49,7 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             Command::Check(args) => check::run(args).await?,
             Command::Types(args) => types::run(args).await?,
             Command::Plan(args) => status = plan::run(args).await?,
+            Command::Parity(args) => parity::run(args).await?,
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
             Command::Verify(args) => verify::run(args).await?,

@@ -15,6 +15,7 @@ mod seed;
 mod sql;
 mod stage;
 mod tls;
+mod whole_rows;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub use planned_rows::{PlannedChange, PlannedRow};
 pub use read::{ReadError, SnapshotReader, TableRows};
 pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, seed, still_dangling};
 pub use sql::missing_triggers_sql;
+pub use whole_rows::{WhichRows, constant_defaults};
 
 use crate::config::Config;
 

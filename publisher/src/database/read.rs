@@ -78,6 +78,11 @@ impl<'c> SnapshotReader<'c> {
         Ok(Self { tx })
     }
 
+    /// The transaction, for queries that stand elsewhere.
+    pub(super) fn transaction(&self) -> &Transaction<'c> {
+        &self.tx
+    }
+
     /// What changed last, by SQL table name.
     ///
     /// # Errors

@@ -42,22 +42,17 @@ pub struct SourceFiles {
 /// Where the folder cannot be read.
 pub fn list(config: &Config, schema: &Schema, problems: &mut Problems) -> io::Result<SourceFiles> {
     let mut files = SourceFiles::default();
-    for (name, path) in json_files(&config.source)? {
-        let key = name.strip_suffix(".json").unwrap_or(&name);
-        if config.ignore_files.contains(&name) {
-            continue;
-        }
-        match schema.table(key) {
+    for (key, file) in files_by_key(config)? {
+        let name = &file.name;
+        match schema.table(&key) {
             Some(table) if config.has_file(table) => {
-                files
-                    .by_table
-                    .insert(key.to_owned(), SourceFile { name, path });
+                files.by_table.insert(key, file);
             }
             Some(_) => problems.push(
-                Place::file(&name),
+                Place::file(name),
                 "tablecast.toml says that this table has no file; remove the file, or from_file = false",
             ),
-            None => problems.push(Place::file(&name), unknown_table(key, schema)),
+            None => problems.push(Place::file(name), unknown_table(&key, schema)),
         }
     }
     for table in &schema.tables {
@@ -69,6 +64,21 @@ pub fn list(config: &Config, schema: &Schema, problems: &mut Problems) -> io::Re
         }
     }
     Ok(files)
+}
+
+/// The files that belong to a table by their names, whatever tables there are; without
+/// those that the settings pass over.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn files_by_key(config: &Config) -> io::Result<BTreeMap<String, SourceFile>> {
+    let files = json_files(&config.source)?.into_iter();
+    let files = files.filter(|(name, _)| !config.ignore_files.contains(name));
+    let by_key = files.map(|(name, path)| {
+        let key = name.strip_suffix(".json").unwrap_or(&name).to_owned();
+        (key, SourceFile { name, path })
+    });
+    Ok(by_key.collect())
 }
 
 fn json_files(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {

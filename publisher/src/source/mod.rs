@@ -14,7 +14,7 @@ mod split;
 mod validate;
 
 pub use decode::{DecodedRow, RowDecoder};
-pub use files::{SourceFile, SourceFiles, list};
+pub use files::{SourceFile, SourceFiles, files_by_key, list};
 pub use problem::{Place, Problem, Problems};
 pub use split::{MAX_ROW_SIZE, RawRow, RowBatch, RowReader, Shape, SplitError};
 pub use validate::{Dangling, SourceTable, Validated, validate};

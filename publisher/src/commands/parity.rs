@@ -1,0 +1,267 @@
+//! `publisher parity`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use snapshot_format::Manifest;
+
+use super::migrate::migrate_database;
+use super::{blocking, open_database};
+use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag, answer};
+use crate::config::Config;
+use crate::database::{Database, SnapshotReader, constant_defaults, read_schema};
+use crate::diff::read_manifest;
+use crate::error::Error;
+use crate::fetch::{Origin, Versions};
+use crate::history::name;
+use crate::parity::report::Report;
+use crate::parity::{
+    Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, junit, markdown, parity,
+    text,
+};
+use crate::schema::Schema;
+use crate::source::files_by_key;
+
+/// Flags of `publisher parity`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ParityArgs {
+    /// Compare the JSON files in this folder
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
+
+    /// Compare the snapshot in this folder, or under this URL
+    #[arg(long, value_name = "DIR|URL")]
+    snapshot: Option<String>,
+
+    /// Compare the database
+    #[arg(long)]
+    database: bool,
+
+    /// How many differences of each table to show; the numbers are always those of all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+
+    /// Write the report as JUnit XML too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Write the report as Markdown too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+
+    #[command(flatten)]
+    sql: SqlFlag,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const AFTER_HELP: &str = "\
+Two sides or all three; with none named, all three as the settings have them. Each side is read by
+code of its own and written in one normal form by the same rules, those of docs/normalization.md.
+What a file leaves to the database is asked from the database that is given, otherwise from the
+migrations, applied to an empty private one. Exit status: 0 equal, 1 different, 2 the command line.";
+
+/// Compares the sides.
+pub(super) async fn run(args: ParityArgs) -> Result<(), Error> {
+    let chosen = Chosen::of(&args)?;
+    let source = SourceFlag {
+        source: args.source.clone(),
+    };
+    let config = args
+        .common
+        .settle(&source, &args.sql, &OutFlags::default())?;
+    let report = compare(&args, &config, &chosen).await?;
+    write_files(&args, &report)?;
+    let text = text::describe(&report, args.common.quiet);
+    answer(args.common.json, &report, &text)?;
+    match report.passed {
+        true => Ok(()),
+        false => Err(Error::Differences {
+            count: report.difference_count,
+        }),
+    }
+}
+
+// Which sides are compared.
+struct Chosen {
+    source: bool,
+    database: bool,
+    snapshot: bool,
+}
+
+impl Chosen {
+    fn of(args: &ParityArgs) -> Result<Self, Error> {
+        let named = Self {
+            source: args.source.is_some(),
+            database: args.database,
+            snapshot: args.snapshot.is_some(),
+        };
+        match [named.source, named.database, named.snapshot].iter().filter(|side| **side).count() {
+            0 => Ok(Self {
+                source: true,
+                database: true,
+                snapshot: true,
+            }),
+            1 => Err(Error::Usage(
+                "parity compares two sides: name another of --source, --database and --snapshot, or none for all three".to_owned(),
+            )),
+            _ => Ok(named),
+        }
+    }
+}
+
+async fn compare(args: &ParityArgs, config: &Config, chosen: &Chosen) -> Result<Report, Error> {
+    let snapshot = match chosen.snapshot {
+        true => Some(open_snapshot(args, config).await?),
+        false => None,
+    };
+    let gives_catalog = chosen.source && config.sql.is_dir();
+    if chosen.database || chosen.source && config.database_url.is_some() {
+        compare_beside_database(args, config, chosen, snapshot).await
+    } else if gives_catalog {
+        let known = catalog_of_migrations(args, config).await?;
+        let inputs = inputs(args, config, chosen, snapshot, known)?;
+        finish(inputs, None, config).await
+    } else {
+        let known = (Catalog::Manifest, Schema::default(), BTreeMap::new());
+        let inputs = inputs(args, config, chosen, snapshot, known)?;
+        finish(inputs, None, config).await
+    }
+}
+
+// What says which columns there are, and their constant defaults.
+type Known = (Catalog, Schema, BTreeMap<String, BTreeMap<String, String>>);
+
+async fn compare_beside_database(
+    args: &ParityArgs,
+    config: &Config,
+    chosen: &Chosen,
+    snapshot: Option<SnapshotInput>,
+) -> Result<Report, Error> {
+    let mut database = open_database(config, &args.common, "parity").await?;
+    let name = database.target.clone();
+    let compared = async {
+        let schema = read_schema(database.client(), config).await?;
+        config.check(&schema)?;
+        let defaults = constant_defaults(database.client(), config, &schema).await?;
+        let known = (Catalog::Database, schema, defaults);
+        let inputs = inputs(args, config, chosen, snapshot, known)?;
+        let reader = SnapshotReader::begin(database.client()).await?;
+        reader.wait_for_other_sides().await?;
+        let side = DatabaseInput {
+            reader: &reader,
+            name,
+            is_side: chosen.database,
+        };
+        finish(inputs, Some(&side), config).await
+    };
+    let report = compared.await;
+    database.close().await?;
+    report
+}
+
+async fn catalog_of_migrations(args: &ParityArgs, config: &Config) -> Result<Known, Error> {
+    let mut database = Database::open_scratch(config, "parity").await?;
+    let quiet = Common {
+        quiet: true,
+        ..args.common.clone()
+    };
+    let known = async {
+        migrate_database(&mut database, config, &quiet).await?;
+        let schema = read_schema(database.client(), config).await?;
+        config.check(&schema)?;
+        let defaults = constant_defaults(database.client(), config, &schema).await?;
+        Ok((Catalog::Migrations, schema, defaults))
+    };
+    let known = known.await;
+    database.close_scratch().await?;
+    known
+}
+
+async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInput, Error> {
+    let origin = match &args.snapshot {
+        Some(place) => Origin::named(place)?,
+        None => Origin::named(&config.out.display().to_string())?,
+    };
+    blocking(move || {
+        let version = Versions::read(&origin)?
+            .current
+            .ok_or_else(|| Error::NothingPublished {
+                origin: origin.to_string(),
+            })?;
+        let manifest: Manifest = read_manifest(&origin, &version)?;
+        let reference = version.reference_version;
+        Ok(SnapshotInput {
+            name: format!("{origin}, version {}, {reference}", name(version.order())),
+            origin,
+            manifest,
+        })
+    })
+    .await
+}
+
+fn inputs(
+    args: &ParityArgs,
+    config: &Config,
+    chosen: &Chosen,
+    snapshot: Option<SnapshotInput>,
+    (catalog, schema, defaults): Known,
+) -> Result<Inputs, Error> {
+    let source = match chosen.source {
+        true => Some(SourceInput {
+            name: config.source.display().to_string(),
+            files: files_by_key(config).map_err(|source| Error::Source {
+                path: config.source.clone(),
+                source,
+            })?,
+        }),
+        false => None,
+    };
+    let manifest = snapshot.as_ref().map(|snapshot| &snapshot.manifest);
+    let without_file = config
+        .tables
+        .iter()
+        .filter(|(_, table)| table.from_file == Some(false));
+    Ok(Inputs {
+        contracts: contracts(config, &schema, &defaults, manifest),
+        schema,
+        catalog,
+        without_file: without_file.map(|(key, _)| key.clone()).collect(),
+        source,
+        snapshot,
+        limit: args.limit,
+        bar: args.common.progress().bytes("parity", 1),
+    })
+}
+
+async fn finish(
+    inputs: Inputs,
+    database: Option<&DatabaseInput<'_, '_>>,
+    config: &Config,
+) -> Result<Report, Error> {
+    let bar = inputs.bar.clone();
+    let report = parity(Arc::new(inputs), database, config).await;
+    bar.finish_and_clear();
+    Ok(report?)
+}
+
+fn write_files(args: &ParityArgs, report: &Report) -> Result<(), Error> {
+    let write = |path: &Path, bytes: std::io::Result<Vec<u8>>| {
+        let written = bytes.and_then(|bytes| std::fs::write(path, bytes));
+        written.map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    if let Some(path) = &args.junit {
+        write(path, junit::describe(report))?;
+    }
+    if let Some(path) = &args.markdown {
+        write(path, Ok(markdown::describe(report).into_bytes()))?;
+    }
+    Ok(())
+}
