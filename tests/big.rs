@@ -28,7 +28,7 @@ fn the_memory_of_a_command_does_not_grow_with_a_table() {
     }
 }
 
-const ITEMS: &str = "
+pub const ITEMS: &str = "
     CREATE TABLE items (
         id          text PRIMARY KEY,
         label       text NOT NULL,
@@ -123,7 +123,7 @@ fn peaks_with(rows: u64) -> Vec<(&'static str, u64)> {
     ]
 }
 
-fn write_rows(project: &Project, rows: u64) {
+pub fn write_rows(project: &Project, rows: u64) {
     let file = std::fs::File::create(project.path("json-source/items.json")).unwrap();
     let mut file = std::io::BufWriter::new(file);
     for number in 0..rows {
@@ -153,7 +153,7 @@ fn mix(number: u64) -> u64 {
 
 // Every figure of `expected` must stand in the report.
 #[track_caller]
-fn expect(report: &Value, expected: &Value) {
+pub fn expect(report: &Value, expected: &Value) {
     match expected {
         Value::Object(members) => members
             .iter()
@@ -170,7 +170,7 @@ fn expect(report: &Value, expected: &Value) {
 
 // Runs the program below one that asks the system for its peak when it has ended.
 #[track_caller]
-fn peak_of(project: &Project, arguments: &[&str]) -> (u64, Value) {
+pub fn peak_of(project: &Project, arguments: &[&str]) -> (u64, Value) {
     const MEASURE: &str = "
 import resource, subprocess, sys
 status = subprocess.call(sys.argv[1:])

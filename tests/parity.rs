@@ -3,4 +3,5 @@
 mod command;
 mod damage;
 mod kinds;
+mod large;
 mod workflow;

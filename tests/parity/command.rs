@@ -119,7 +119,8 @@ fn every_difference_stands_at_its_place_up_to_a_limit_and_the_numbers_are_right(
         "grips",
         "[{\"id\": \"A\", \"label\": \"\u{e4}\", \"names\": [\"y\"], \"size\": 6}, {\"id\": \"C\", \"label\": \"c\"}]",
     );
-    project.file("tablecast.toml", "exclude = [\"other\"]\n");
+    project.source("other", "{}");
+    project.file("tablecast.toml", "ignore_files = [\"other.json\"]\n");
     let files = ["--junit", "parity.xml", "--markdown", "parity.md"];
     let sides = [
         "parity",
@@ -157,7 +158,10 @@ fn every_difference_stands_at_its_place_up_to_a_limit_and_the_numbers_are_right(
         "{stdout}"
     );
     assert!(stdout.contains("     and 1 more\n"), "{stdout}");
-    assert!(stdout.ends_with("\nexcluded tables: other\n"), "{stdout}");
+    assert!(
+        stdout.ends_with("\nfiles passed over: other.json\n"),
+        "{stdout}"
+    );
     let last = "source -> snapshot: 2 tables, 1 row equal: 5 differences in 1 table; 1 row of administrators stand apart\n";
     assert!(stdout.contains(last), "{stdout}");
 

@@ -1,5 +1,5 @@
 //! Rows in order of their keys, however many: what does not fit into memory is sorted in
-//! parts, which go to temporary files and are merged as they are read.
+//! parts, which go to a temporary file and are merged as they are read.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -8,8 +8,9 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// How many bytes of one side's rows stay in memory.
-const MEMORY_BYTES: usize = 32 * 1024 * 1024;
+/// How many bytes of one side's rows stay in memory. A gigabyte of rows becomes 256 parts,
+/// each of which takes a buffer while they are merged.
+const MEMORY_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a row costs beside its bytes.
 const ROW_OVERHEAD: usize = 64;
@@ -33,7 +34,10 @@ pub struct Sorter {
     memory_bytes: usize,
     held_bytes: usize,
     held: Vec<Record>,
-    runs: Vec<Arc<File>>,
+    // Without a name: it is gone with the process, however that ends.
+    file: Option<BufWriter<File>>,
+    // How far each part goes; the next one begins there.
+    ends: Vec<u64>,
 }
 
 impl Default for Sorter {
@@ -48,7 +52,8 @@ impl Sorter {
             memory_bytes,
             held_bytes: 0,
             held: Vec::new(),
-            runs: Vec::new(),
+            file: None,
+            ends: Vec::new(),
         }
     }
 
@@ -70,23 +75,33 @@ impl Sorter {
     /// # Errors
     /// Where rows cannot be put aside.
     pub fn finish(mut self) -> io::Result<Sorted> {
-        if self.runs.is_empty() {
-            self.held.sort_by(|a, b| a.key.cmp(&b.key));
-            return Ok(Sorted::Held(self.held));
+        if self.file.is_some() {
+            self.put_aside()?;
         }
-        self.put_aside()?;
-        Ok(Sorted::Runs(self.runs))
+        match self.file {
+            Some(file) => {
+                let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                Ok(Sorted::Parts(Arc::new(file), self.ends))
+            }
+            None => {
+                self.held.sort_by(|a, b| a.key.cmp(&b.key));
+                Ok(Sorted::Held(self.held))
+            }
+        }
     }
 
     fn put_aside(&mut self) -> io::Result<()> {
         self.held.sort_by(|a, b| a.key.cmp(&b.key));
-        // Without a name: it is gone with the process, however that ends.
-        let mut file = BufWriter::new(tempfile::tempfile()?);
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => BufWriter::new(tempfile::tempfile()?),
+        };
+        let mut end = self.ends.last().copied().unwrap_or_default();
         for record in self.held.drain(..) {
-            record.write(&mut file)?;
+            end += record.write(&mut file)?;
         }
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        self.runs.push(Arc::new(file));
+        self.ends.push(end);
+        self.file = Some(file);
         self.held_bytes = 0;
         Ok(())
     }
@@ -97,8 +112,8 @@ impl Sorter {
 pub enum Sorted {
     /// In memory.
     Held(Vec<Record>),
-    /// In files, each sorted.
-    Runs(Vec<Arc<File>>),
+    /// In a file, in parts that are sorted, and how far each of them goes.
+    Parts(Arc<File>, Vec<u64>),
 }
 
 impl Default for Sorted {
@@ -115,43 +130,45 @@ impl Sorted {
     pub fn read(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Record>> + '_>> {
         match self {
             Self::Held(records) => Ok(Box::new(records.iter().cloned().map(Ok))),
-            Self::Runs(runs) => Ok(Box::new(Merged::of(runs)?)),
+            Self::Parts(file, ends) => Ok(Box::new(Merged::of(file, ends)?)),
         }
     }
 }
 
 struct Merged {
-    runs: Vec<BufReader<At>>,
+    parts: Vec<BufReader<Part>>,
     next: BinaryHeap<Reverse<Head>>,
 }
 
-// The first record that a run has left.
+// The first record that a part has left.
 struct Head {
     record: Record,
-    run: usize,
+    part: usize,
 }
 
 impl Merged {
-    fn of(files: &[Arc<File>]) -> io::Result<Self> {
-        let at = |file: &Arc<File>| {
-            BufReader::new(At {
+    fn of(file: &Arc<File>, ends: &[u64]) -> io::Result<Self> {
+        let starts = std::iter::once(&0).chain(ends);
+        let part = |(&offset, &end): (&u64, &u64)| {
+            BufReader::new(Part {
                 file: Arc::clone(file),
-                offset: 0,
+                offset,
+                end,
             })
         };
         let mut merged = Self {
-            runs: files.iter().map(at).collect(),
+            parts: starts.zip(ends).map(part).collect(),
             next: BinaryHeap::new(),
         };
-        for run in 0..merged.runs.len() {
-            merged.refill(run)?;
+        for part in 0..merged.parts.len() {
+            merged.refill(part)?;
         }
         Ok(merged)
     }
 
-    fn refill(&mut self, run: usize) -> io::Result<()> {
-        if let Some(record) = Record::read(&mut self.runs[run])? {
-            self.next.push(Reverse(Head { record, run }));
+    fn refill(&mut self, part: usize) -> io::Result<()> {
+        if let Some(record) = Record::read(&mut self.parts[part])? {
+            self.next.push(Reverse(Head { record, part }));
         }
         Ok(())
     }
@@ -162,7 +179,7 @@ impl Iterator for Merged {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Reverse(head) = self.next.pop()?;
-        match self.refill(head.run) {
+        match self.refill(head.part) {
             Ok(()) => Some(Ok(head.record)),
             Err(error) => Some(Err(error)),
         }
@@ -172,7 +189,7 @@ impl Iterator for Merged {
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_key = self.record.key.cmp(&other.record.key);
-        by_key.then(self.run.cmp(&other.run))
+        by_key.then(self.part.cmp(&other.part))
     }
 }
 
@@ -190,15 +207,18 @@ impl PartialEq for Head {
 
 impl Eq for Head {}
 
-// Several may read one file at once, each from where it has come to.
-struct At {
+// Several parts are read at once, each from where it has come to.
+struct Part {
     file: Arc<File>,
     offset: u64,
+    end: u64,
 }
 
-impl Read for At {
+impl Read for Part {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
+        let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+        let size = buffer.len().min(left);
+        let count = self.file.read_at(&mut buffer[..size], self.offset)?;
         self.offset += count as u64;
         Ok(count)
     }
@@ -208,18 +228,17 @@ const INACTIVE: u8 = 1;
 const ADMIN: u8 = 2;
 
 impl Record {
-    // Two lengths, the flags, the key, the row.
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let length = |bytes: &[u8]| {
-            let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-            Ok::<_, io::Error>(length.to_le_bytes())
-        };
+    // Two lengths, the flags, the key, the row. Gives how many bytes that is.
+    fn write(&self, out: &mut impl Write) -> io::Result<u64> {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        let (key, row) = (length(&self.key)?, length(self.row.as_bytes())?);
         let flags = u8::from(self.inactive) * INACTIVE + u8::from(self.admin) * ADMIN;
-        out.write_all(&length(&self.key)?)?;
-        out.write_all(&length(self.row.as_bytes())?)?;
+        out.write_all(&key.to_le_bytes())?;
+        out.write_all(&row.to_le_bytes())?;
         out.write_all(&[flags])?;
         out.write_all(&self.key)?;
-        out.write_all(self.row.as_bytes())
+        out.write_all(self.row.as_bytes())?;
+        Ok(9 + u64::from(key) + u64::from(row))
     }
 
     fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
