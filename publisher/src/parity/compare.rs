@@ -370,8 +370,8 @@ impl Compared<'_, '_> {
     // columns that are not named here, they are one thing that was renamed (N17).
     fn note_keys(&mut self, record: &Record, from: Keys, to: Keys) {
         let ((mut unknown_from, silent_from), (mut unknown_to, silent_to)) = (from, to);
-        let was_renamed = !unknown_from.is_empty()
-            && !(unknown_to.is_empty() && silent_from.is_empty())
+        let other_names = !unknown_to.is_empty() || !silent_from.is_empty();
+        let was_renamed = !unknown_from.is_empty() && other_names
             || !unknown_to.is_empty() && !silent_to.is_empty();
         if was_renamed {
             unknown_to.extend(
