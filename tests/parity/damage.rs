@@ -208,9 +208,10 @@ fn edited_object(object: &str, damage: &Damage) -> String {
 }
 
 fn edited(mut rows: Vec<String>, damage: &Damage) -> Vec<String> {
+    let key: serde_json::Value = serde_json::from_str(damage.row).unwrap();
     let has_key = |row: &String| {
         let row: serde_json::Value = serde_json::from_str(row).unwrap();
-        row["id"].to_string() == damage.row
+        row["id"] == key
     };
     let at = rows
         .iter()
@@ -280,12 +281,12 @@ fn each_kind_of_damage_is_reported_once_at_its_place_by_the_sides_that_differ() 
                 ));
             }
         }
-        println!(
+        eprintln!(
             "{:?}: {}: {} / {} / {} {}",
             damage.on, damage.kind, damage.table, damage.key, damage.field, damage.pointer
         );
     }
-    println!(
+    eprintln!(
         "{} kinds of damage, each reported once at its place",
         KINDS.len()
     );
