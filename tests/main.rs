@@ -10,6 +10,7 @@ mod big;
 mod catalog;
 mod check;
 mod chinook;
+mod clients;
 mod concurrent;
 mod diff;
 mod embedded_postgres;

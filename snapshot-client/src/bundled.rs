@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use snapshot_format::{
-    BootstrapHeader, BootstrapReader, Key, Manifest, ObjectHash, ReadError, SchemaVersion,
-    TableEntry, TableKey, TableReader, TableWriter, Version,
+    BootstrapHeader, BootstrapReader, FORMAT_VERSION, Key, Manifest, ObjectHash, ObjectRef,
+    ReadError, ReferenceVersion, SchemaVersion, TableEntry, TableKey, TableReader, TableWriter,
+    Version,
 };
 
 use crate::core::refresh::{parse_manifest, parse_version};
@@ -66,6 +67,18 @@ impl Bundled {
         let tables = read_bootstrap(&version, bootstrap)
             .map_err(|error| refused("bootstrap is none").with_source(error))?;
         Ok(Self { version, tables })
+    }
+
+    /// Rows that nobody published, canonical and in order; the version is older than any that is
+    /// published.
+    pub(crate) fn unpublished(tables: BTreeMap<TableKey, Vec<Vec<u8>>>) -> Self {
+        let tables = tables.into_iter();
+        Self {
+            version: never_published(),
+            tables: tables
+                .map(|(key, rows)| (key, BundledTable { rows, entry: None }))
+                .collect(),
+        }
     }
 
     /// A table as the object that it is published in under this schema.
@@ -159,4 +172,24 @@ fn unusable(path: &Path) -> Error {
         path.display()
     );
     Error::new(ErrorCode::NoData, message)
+}
+
+fn never_published() -> Version {
+    let nothing = ObjectRef {
+        hash: ObjectHash::of(b""),
+        size: 0,
+    };
+    let epoch = "1970-01-01T00:00:00Z".to_owned();
+    Version {
+        format_version: FORMAT_VERSION,
+        epoch: 0,
+        sequence: 0,
+        schema_version: SchemaVersion { major: 1, minor: 0 },
+        reference_version: ReferenceVersion(0),
+        generated_at: epoch.clone(),
+        published_at: epoch,
+        manifest: nothing,
+        bootstrap: nothing,
+        rollback: None,
+    }
 }

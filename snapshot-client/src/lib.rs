@@ -13,6 +13,7 @@ mod provider;
 mod remote;
 mod runtime;
 mod snapshot;
+mod source_folder;
 mod storage;
 mod transport;
 
@@ -34,6 +35,7 @@ pub use provider::{
 pub use remote::RemoteProvider;
 pub use runtime::{Runtime, Signal, SystemRuntime};
 pub use snapshot::{Snapshot, Source, Table};
+pub use source_folder::SourceFolder;
 pub use storage::{MemoryStorage, Storage};
 pub use transport::{Request, Response, Transport};
 

@@ -167,8 +167,9 @@ pub enum Event {
     UpdateRequired(String),
 }
 
-/// Is told what happens, on a thread of the provider, one event after the other. It may call the
-/// provider, but should not wait there for what only a later event will bring.
+/// Is told what happens, one event after the other, on a thread of the provider or of whoever
+/// brought the event about. It may call the provider; what it would have to wait for there it does
+/// not get: a read that needs the server fails at once, and a refresh is begun and `Skipped`.
 pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// What an app reads tables from; whoever holds one does not know where the data lives.

@@ -45,6 +45,7 @@ const CACHE_FORMAT: u64 = 1;
 // Values have at most this many bytes and so at most as many UTF-16 units, which is what the
 // smallest storage of an app can read back. The rest of 2^18 is for the line in front.
 const PIECE_BYTES: usize = (1 << 18) - 16;
+const CHECK: &[u8] = br#","check":""#;
 const HEAD: &str = "head";
 const INDEX: &str = "index";
 
@@ -131,7 +132,7 @@ pub(crate) async fn commit(io: &Io, cache: &mut Cache, next: &Generation) -> Res
         current: &next.version,
         previous: cache.whole.as_ref().map(|whole| &whole.version),
     };
-    let text = serde_json::to_vec(&stored).expect("a head holds nothing that JSON cannot");
+    let text = checked(serde_json::to_vec(&stored).expect("a head holds nothing that JSON cannot"));
     io.write(HEAD, text.clone()).await?;
     cache.head = Head::Seen(Some(text));
     cache.whole = Some(next.clone());
@@ -284,10 +285,37 @@ fn piece_key(hash: ObjectHash, piece: usize) -> String {
     format!("{hash}.{piece}")
 }
 
+// No hash names a head, and a digit of it that a disk has changed would be believed: a sequence
+// too high would refuse every version to come.
+fn checked(mut text: Vec<u8>) -> Vec<u8> {
+    text.pop();
+    let check = check_of(&text);
+    text.extend_from_slice(CHECK);
+    text.extend_from_slice(check.as_bytes());
+    text.extend_from_slice(b"\"}");
+    text
+}
+
+// A head without a check is one of another client.
+fn is_damaged(text: &[u8]) -> bool {
+    let Some(at) = text.windows(CHECK.len()).rposition(|part| part == CHECK) else {
+        return false;
+    };
+    let check = text[at + CHECK.len()..].strip_suffix(b"\"}");
+    check != Some(check_of(&text[..at]).as_bytes())
+}
+
+fn check_of(text: &[u8]) -> String {
+    ObjectHash::of(text).to_string()[..16].to_owned()
+}
+
 fn parse_head(text: Option<&[u8]>) -> HeadText {
     let Some(text) = text else {
         return HeadText::None;
     };
+    if is_damaged(text) {
+        return HeadText::Broken;
+    }
     let Ok(Value::Object(mut head)) = serde_json::from_slice(text) else {
         return HeadText::Broken;
     };
@@ -336,6 +364,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const VERSION: &str = r#"{"formatVersion":1,"epoch":7,"sequence":12,"schemaVersion":"1.0","referenceVersion":"seq:3","generatedAt":"2026-02-24T13:12:04Z","publishedAt":"2026-02-24T13:12:04Z","manifest":{"hash":"af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262","size":1},"bootstrap":{"hash":"af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262","size":1}}"#;
+
+    #[test]
+    fn no_bit_of_a_head_changes_the_order_that_it_gives() {
+        let text =
+            format!(r#"{{"cacheFormat":1,"current":{VERSION},"previous":null}}"#).into_bytes();
+        assert_eq!(
+            parse_head(Some(&text)).order(),
+            Some((7, 12)),
+            "another client's"
+        );
+        let text = checked(text);
+        assert_eq!(parse_head(Some(&text)).order(), Some((7, 12)));
+        for bit in 0..text.len() * 8 {
+            let mut damaged = text.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let order = parse_head(Some(&damaged)).order();
+            assert!(order.is_none_or(|order| order == (7, 12)), "bit {bit}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 use crate::provider::{Event, Listener};
 use crate::{Error, ErrorCode};
@@ -16,7 +17,7 @@ struct Inner {
     next_id: u64,
     queue: VecDeque<Event>,
     // Somebody tells, and will tell what is queued meanwhile.
-    telling: bool,
+    telling: Option<ThreadId>,
 }
 
 impl Listeners {
@@ -49,14 +50,18 @@ impl Listeners {
     /// Tells what is queued, one event after the other. Called without any lock held; where
     /// another thread tells already, or a listener calls back, that one goes on telling.
     pub(super) fn tell(&self) {
-        if std::mem::replace(&mut self.inner().telling, true) {
-            return;
+        {
+            let mut inner = self.inner();
+            if inner.telling.is_some() {
+                return;
+            }
+            inner.telling = Some(thread::current().id());
         }
         loop {
             let (event, listeners) = {
                 let mut inner = self.inner();
                 let Some(event) = inner.queue.pop_front() else {
-                    inner.telling = false;
+                    inner.telling = None;
                     return;
                 };
                 (event, inner.listeners.clone())
@@ -70,6 +75,11 @@ impl Listeners {
                 }
             }
         }
+    }
+
+    /// Whether this thread is telling: a listener runs on it.
+    pub(super) fn tells_here(&self) -> bool {
+        self.inner().telling == Some(thread::current().id())
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

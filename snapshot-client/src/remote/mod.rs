@@ -336,6 +336,10 @@ impl Shared {
             if let Some(found) = look(&self.shown()) {
                 return Some(found);
             }
+            // Nothing more will come while a listener waits on the thread that works.
+            if self.listeners.tells_here() {
+                return None;
+            }
             if until.is_some_and(|until| self.settings.runtime.now() >= until) {
                 return None;
             }
@@ -414,6 +418,13 @@ impl Shared {
                 false => shown.result(RefreshStatus::Skipped, before.as_ref(), None),
             };
         };
+        // A listener that asks on the very thread that would answer: the refresh comes, the answer
+        // cannot be waited for.
+        if self.listeners.tells_here() {
+            return self
+                .shown()
+                .result(RefreshStatus::Skipped, before.as_ref(), None);
+        }
         let result = self.until(None, |shown| {
             let given_up = || shown.result(RefreshStatus::Failed, before.as_ref(), Some(aborted()));
             let result = cycle.result.get().cloned();

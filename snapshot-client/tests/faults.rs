@@ -1,0 +1,458 @@
+//! Whatever fails, in whatever order: the client shows only what was published, never goes back,
+//! always has what is bundled, and reaches the newest version once the faults stop.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected has failed"
+)]
+#![allow(unreachable_pub, missing_docs, reason = "what tests share is theirs")]
+
+#[path = "support/published.rs"]
+mod published;
+#[allow(dead_code, reason = "the conformance driver needs all of it")]
+#[path = "support/virtual_time.rs"]
+mod virtual_time;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use snapshot_client::{
+    Bundled, Error, ErrorCode, MemoryStorage, ReferenceDataProvider, RemoteConfig, RemoteProvider,
+    Request, Response, Signal, Storage, Transport,
+};
+
+use published::Published;
+use virtual_time::World;
+
+// In their order. The schema of "major" is one that the client does not know.
+const NAMES: [&str; 12] = [
+    "one",
+    "two",
+    "three",
+    "every",
+    "added",
+    "removed",
+    "minor",
+    "major",
+    "rolled-back",
+    "after-major",
+    "rebuilt",
+    "rebuilt-next",
+];
+
+/// What happens to one request.
+#[derive(Debug, Clone)]
+enum NetworkFault {
+    None,
+    Lost,
+    Hangs,
+    Status(usize),
+    Page,
+    Flipped(usize),
+    Cut(usize),
+    Long(usize),
+    Old(usize),
+    Panics,
+}
+
+/// What happens to one access to the storage.
+#[derive(Debug, Clone, Copy)]
+enum DeviceFault {
+    None,
+    Full,
+    Hangs,
+    Kills,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish { ahead: usize },
+    Network(Vec<NetworkFault>),
+    Device(Vec<DeviceFault>),
+    Advance { ms: u64 },
+    Restart,
+    Damage { at: usize },
+    Background(bool),
+    Flight(bool),
+}
+
+/// The world around a client: a server, a network, a device, and a clock.
+struct Surroundings {
+    time: World,
+    server: Arc<Server>,
+    device: Device,
+    listed: Arc<Vec<Published>>,
+}
+
+struct Server {
+    listed: Arc<Vec<Published>>,
+    published: Mutex<usize>,
+    faults: Mutex<VecDeque<NetworkFault>>,
+    time: World,
+    // Given when the test is over: requests that hang end.
+    over: Signal,
+}
+
+#[derive(Clone)]
+struct Device {
+    values: MemoryStorage,
+    faults: Arc<Mutex<VecDeque<DeviceFault>>>,
+    time: World,
+    over: Signal,
+}
+
+struct Process {
+    device: Device,
+    dead: Arc<AtomicBool>,
+}
+
+fn network_fault() -> impl Strategy<Value = NetworkFault> {
+    let at = || 0..5000_usize;
+    prop_oneof![
+        4 => Just(NetworkFault::None),
+        1 => Just(NetworkFault::Lost),
+        1 => Just(NetworkFault::Hangs),
+        1 => at().prop_map(NetworkFault::Status),
+        1 => Just(NetworkFault::Page),
+        2 => at().prop_map(NetworkFault::Flipped),
+        1 => at().prop_map(NetworkFault::Cut),
+        1 => at().prop_map(NetworkFault::Long),
+        2 => at().prop_map(NetworkFault::Old),
+        1 => Just(NetworkFault::Panics),
+    ]
+}
+
+fn device_fault() -> impl Strategy<Value = DeviceFault> {
+    prop_oneof![
+        4 => Just(DeviceFault::None),
+        1 => Just(DeviceFault::Full),
+        1 => Just(DeviceFault::Hangs),
+        1 => Just(DeviceFault::Kills),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..4_usize).prop_map(|ahead| Step::Publish { ahead }),
+        4 => prop::collection::vec(network_fault(), 1..30).prop_map(Step::Network),
+        2 => prop::collection::vec(device_fault(), 0..25).prop_map(Step::Device),
+        6 => (1_000..900_000_u64).prop_map(|ms| Step::Advance { ms }),
+        3 => Just(Step::Restart),
+        2 => (0..1000_usize).prop_map(|at| Step::Damage { at }),
+        1 => any::<bool>().prop_map(Step::Background),
+        1 => any::<bool>().prop_map(Step::Flight),
+    ]
+}
+
+/// As many as CI has time for; `PROPTEST_CASES` gives more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(64)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn faults_of_every_kind_with_a_bundled_snapshot(steps in prop::collection::vec(step(), 3..40)) {
+        play(&steps, true);
+    }
+
+    #[test]
+    fn faults_of_every_kind_with_nothing_bundled(steps in prop::collection::vec(step(), 3..40)) {
+        play(&steps, false);
+    }
+}
+
+fn play(steps: &[Step], bundled: bool) {
+    let mut world = Surroundings::new();
+    let mut client = Client::begin(&world, bundled);
+    // A device that loses what it was given may show less after a restart, and only such a one.
+    let mut is_healthy = true;
+    for step in steps {
+        match step {
+            Step::Publish { ahead } => world.publish(*ahead),
+            Step::Network(faults) => *world.server.faults.lock().unwrap() = faults.clone().into(),
+            Step::Device(faults) => {
+                *world.device.faults.lock().unwrap() = faults.clone().into();
+                // Death loses nothing that was shown.
+                let loses =
+                    |fault: &DeviceFault| matches!(fault, DeviceFault::Full | DeviceFault::Hangs);
+                is_healthy &= !faults.iter().any(loses);
+            }
+            Step::Advance { ms } => world.advance(Duration::from_millis(*ms)),
+            Step::Damage { at } => {
+                world.device.damage(*at);
+                is_healthy = false;
+            }
+            Step::Background(background) => client.provider.set_active(!background),
+            Step::Flight(flight) => client.provider.set_online(!flight),
+            Step::Restart => {
+                client.process_dead.store(true, Ordering::SeqCst);
+                world.device.faults.lock().unwrap().clear();
+            }
+        }
+        world.advance(Duration::ZERO);
+        if client.process_dead.load(Ordering::SeqCst) {
+            client.provider.dispose();
+            let before = client.before.take().filter(|_| is_healthy);
+            client = Client {
+                before,
+                ..Client::begin(&world, bundled)
+            };
+            world.advance(Duration::from_millis(1));
+        }
+        client.check(&world);
+    }
+    world.server.faults.lock().unwrap().clear();
+    world.device.faults.lock().unwrap().clear();
+    if client.process_dead.load(Ordering::SeqCst) {
+        client.provider.dispose();
+        client = Client::begin(&world, bundled);
+    }
+    client.provider.set_active(true);
+    client.provider.set_online(true);
+    // Behind the longest that a server may ask us to wait.
+    world.advance(Duration::from_secs(2 * 3600));
+    client.check(&world);
+    let newest = world.newest();
+    if newest.name != "major" {
+        let shown = client
+            .provider
+            .snapshot()
+            .map(|shown| shown.version().clone());
+        assert_eq!(
+            shown.as_ref(),
+            Some(&newest.version),
+            "the newest is reached"
+        );
+    }
+    client.provider.dispose();
+    world.end();
+}
+
+struct Client {
+    provider: RemoteProvider,
+    process_dead: Arc<AtomicBool>,
+    bundled: bool,
+    // The order that was shown last.
+    before: Option<(u64, u64)>,
+}
+
+impl Client {
+    fn begin(world: &Surroundings, bundled: bool) -> Self {
+        let dead = Arc::<AtomicBool>::default();
+        let process = Process {
+            device: world.device.clone(),
+            dead: Arc::clone(&dead),
+        };
+        let mut config = RemoteConfig::new("http://store.example");
+        config.runtime = Some(world.time.client().0);
+        config.transport = Some(Arc::clone(&world.server) as Arc<dyn Transport>);
+        config.storage = Some(Arc::new(process));
+        if bundled {
+            let first = &world.listed[0];
+            config.bundled = Some(Bundled::from_bytes(&first.text, &first.bootstrap).unwrap());
+        }
+        Self {
+            provider: RemoteProvider::new(config).unwrap(),
+            process_dead: dead,
+            bundled,
+            before: None,
+        }
+    }
+
+    fn check(&mut self, world: &Surroundings) {
+        let Some(snapshot) = self.provider.snapshot() else {
+            assert!(!self.bundled, "what is bundled is always there");
+            return;
+        };
+        let version = snapshot.version();
+        let published = world.listed.iter().find(|each| each.version == *version);
+        let published = published.expect("only a published version is shown");
+        let keys: Vec<_> = snapshot.table_keys().collect();
+        assert!(
+            keys.iter().eq(published.tables.keys()),
+            "its tables are those that were published"
+        );
+        for key in keys {
+            let table = snapshot.table(key).unwrap();
+            assert_eq!(
+                table.rows().unwrap(),
+                published.tables[key],
+                "rows of {key}"
+            );
+        }
+        assert!(
+            self.before <= Some(version.order()),
+            "a version never goes back"
+        );
+        self.before = Some(version.order());
+    }
+}
+
+impl Surroundings {
+    fn new() -> Self {
+        let listed: Arc<Vec<_>> =
+            Arc::new(NAMES.iter().map(|name| Published::read(name)).collect());
+        let (time, over) = (World::new(), Signal::new());
+        Self {
+            server: Arc::new(Server {
+                listed: Arc::clone(&listed),
+                published: Mutex::new(0),
+                faults: Mutex::default(),
+                time: time.clone(),
+                over: over.clone(),
+            }),
+            device: Device {
+                values: MemoryStorage::new(),
+                faults: Arc::default(),
+                time: time.clone(),
+                over,
+            },
+            time,
+            listed,
+        }
+    }
+
+    fn publish(&mut self, ahead: usize) {
+        let mut published = self.server.published.lock().unwrap();
+        *published = (*published + ahead).min(NAMES.len() - 1);
+    }
+
+    fn newest(&self) -> &Published {
+        &self.listed[*self.server.published.lock().unwrap()]
+    }
+
+    /// Time passes, timer by timer, and what each sets off is over before the next.
+    fn advance(&self, time: Duration) {
+        let mut left = time;
+        loop {
+            self.settle();
+            if left.is_zero() {
+                break;
+            }
+            left -= self.time.advance(left);
+        }
+    }
+
+    // What a server holds back is under way as long as the test lasts.
+    fn settle(&self) {
+        self.time.settle().unwrap();
+    }
+
+    fn end(&self) {
+        self.server.over.give();
+    }
+}
+
+impl Transport for Server {
+    fn get(&self, request: &Request) -> Result<Response, Error> {
+        let fault = self
+            .faults
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or(NetworkFault::None);
+        let path = request.url.trim_start_matches("http://store.example/");
+        let path = path.split('?').next().unwrap();
+        let published = *self.published.lock().unwrap();
+        let is_version = path == "version.json";
+        let mut body = match is_version {
+            true => self.listed[published].text.clone(),
+            false => published::object(path),
+        };
+        let answer = |status, body| Response {
+            status,
+            body,
+            ..Response::default()
+        };
+        match fault {
+            NetworkFault::None => {}
+            NetworkFault::Lost => return Err(Error::new(ErrorCode::Network, "connection lost")),
+            NetworkFault::Hangs => {
+                self.time.request(|| self.over.wait(0, None));
+                return Err(Error::new(ErrorCode::Network, "the test is over"));
+            }
+            NetworkFault::Status(at) => {
+                let status = [404, 410, 403, 500, 503, 304][at % 6];
+                let retry_after = Some(at.to_string());
+                return Ok(Response {
+                    retry_after,
+                    ..answer(status, Vec::new())
+                });
+            }
+            NetworkFault::Page => body = b"<!doctype html>".to_vec(),
+            // A version has no hash: what is damaged and still a version, nobody can tell.
+            NetworkFault::Flipped(_) if is_version => drop(body.remove(0)),
+            NetworkFault::Flipped(at) => {
+                let index = at % body.len();
+                body[index] ^= 1 << (at % 8);
+            }
+            NetworkFault::Cut(at) => body.truncate(at % body.len()),
+            NetworkFault::Long(more) => body.resize(body.len() + more + 1, b' '),
+            NetworkFault::Old(at) if is_version => {
+                body = self.listed[at % (published + 1)].text.clone()
+            }
+            NetworkFault::Old(_) => {}
+            NetworkFault::Panics => std::panic::resume_unwind(Box::new("a transport that panics")),
+        }
+        Ok(answer(200, body))
+    }
+}
+
+impl Device {
+    fn damage(&self, at: usize) {
+        let keys = self.values.keys();
+        if keys.is_empty() {
+            return;
+        }
+        let key = &keys[at % keys.len()];
+        let mut value = self.values.read(key).unwrap().unwrap();
+        if !value.is_empty() {
+            let index = at.wrapping_mul(7919) % value.len();
+            value[index] ^= 1;
+        }
+        self.values.write(key, &value).unwrap();
+    }
+}
+
+impl Process {
+    fn access<T>(&self, run: impl FnOnce(&MemoryStorage) -> io::Result<T>) -> io::Result<T> {
+        let dead = || self.dead.load(Ordering::SeqCst);
+        if !dead() {
+            let fault = self.device.faults.lock().unwrap().pop_front();
+            match fault.unwrap_or(DeviceFault::None) {
+                DeviceFault::None => {}
+                DeviceFault::Full => return Err(io::ErrorKind::StorageFull.into()),
+                DeviceFault::Hangs => self.device.time.held(&self.device.over, 0),
+                DeviceFault::Kills => self.dead.store(true, Ordering::SeqCst),
+            }
+        }
+        // What a dead process was about to do it does not do.
+        match dead() || self.device.over.count() > 0 {
+            true => Err(io::Error::other("killed")),
+            false => run(&self.device.values),
+        }
+    }
+}
+
+impl Storage for Process {
+    fn read(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
+        self.access(|values| values.read(key))
+    }
+
+    fn write(&self, key: &str, value: &[u8]) -> io::Result<()> {
+        self.access(|values| values.write(key, value))
+    }
+
+    fn remove(&self, key: &str) -> io::Result<()> {
+        self.access(|values| values.remove(key))
+    }
+}
