@@ -26,8 +26,7 @@ export function createEmitter(): Emitter {
       }
     }
   };
-  void Promise.resolve().then(() => {
-    const told = early ?? [];
+  void Promise.resolve(early).then((told) => {
     early = undefined;
     for (const each of told) each();
   });

@@ -20,6 +20,7 @@ export type {
   ReadOptions,
   ReadyState,
   ReferenceDataProvider,
+  RefreshOptions,
   RefreshResult,
   State,
   Status,

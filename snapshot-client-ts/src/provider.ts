@@ -32,6 +32,14 @@ export interface Status {
   readonly updateRequired: string | undefined;
 }
 
+/** How an app refreshes. */
+export interface RefreshOptions {
+  /** Ends the caller's waiting; the refresh goes on for others. */
+  signal?: AbortSignal;
+  /** Passes caches by, for whoever knows that there is something new; a refresh under way is taken as it is. */
+  fresh?: boolean;
+}
+
 /** What came of a refresh. */
 export interface RefreshResult {
   /** `skipped`: stopped, or known to be without network. */
@@ -92,8 +100,8 @@ export interface ReferenceDataProvider<T = AnyTables> {
   on<E extends keyof Events>(event: E, listener: (payload: Events[E]) => void): () => void;
   /** Waits for the cache and the first refresh; never rejects. */
   waitForReady(options?: { timeoutMs?: number }): Promise<ReadyState>;
-  /** Asks the server now; never rejects. A caller that gives up does not end it for others. */
-  refresh(options?: { signal?: AbortSignal }): Promise<RefreshResult>;
+  /** Asks the server now; never rejects. */
+  refresh(options?: RefreshOptions): Promise<RefreshResult>;
   /** Begins to poll; a new provider has begun. */
   start(): void;
   /** Ends timers and requests; what is shown stays. */

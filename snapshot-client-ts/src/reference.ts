@@ -12,6 +12,7 @@ import type {
   ReadOptions,
   ReadyState,
   ReferenceDataProvider,
+  RefreshOptions,
   RefreshResult,
   State,
   Status,
@@ -141,10 +142,10 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
 
   // --- refreshing ---
 
-  function refreshNow(): Promise<RefreshResult> {
+  function refreshNow(fresh?: boolean): Promise<RefreshResult> {
     if (!cycle) {
       const began = life;
-      cycle = exclusive(() => runCycle(began)).then((result) => {
+      cycle = exclusive(() => runCycle(began, fresh)).then((result) => {
         cycles++;
         if (began === life) cycle = undefined;
         schedule();
@@ -162,7 +163,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     return result;
   }
 
-  async function runCycle(began: number): Promise<RefreshResult> {
+  async function runCycle(began: number, fresh: boolean | undefined): Promise<RefreshResult> {
     const before = shown;
     const isOver = (): boolean => began !== life || !isRunning();
     follow();
@@ -171,6 +172,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
         await lookIntoCache();
         const next = await refresh(requests.get, held, {
           shown: shown?.version,
+          fresh,
           knows,
           requiredTables,
           bundled: bundled as Snapshot | undefined,
@@ -236,7 +238,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     clock.clearTimer(timer);
     timer = undefined;
     if (isRunning() && config.polling !== 'manual' && active && online && !loading && !cycle) {
-      timer = clock.setTimer(refreshNow, Math.max(dueAt - clock.now(), atLeastMs), true);
+      timer = clock.setTimer(() => void refreshNow(), Math.max(dueAt - clock.now(), atLeastMs), true);
     }
     const before = status;
     const now = currentStatus();
@@ -297,7 +299,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     return readyState();
   }
 
-  async function refreshFor({ signal }: { signal?: AbortSignal } = {}): Promise<RefreshResult> {
+  async function refreshFor({ signal, fresh }: RefreshOptions = {}): Promise<RefreshResult> {
     follow();
     const before = shown;
     if (!isRunning()) return resultOf('skipped', before);
@@ -306,7 +308,7 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
         resolve(resultOf('failed', before, new ReferenceDataError('aborted', baseUrl)));
       if (signal?.aborted) return giveUp();
       signal?.addEventListener('abort', giveUp);
-      void refreshNow().then(resolve);
+      void refreshNow(fresh).then(resolve);
     });
   }
 
@@ -317,6 +319,8 @@ function createProvider<T>(config: RemoteConfig, flag: ReferenceConfig['enabled'
     const wanted = isOn(flag);
     if (wanted === on || disposed) return;
     on = wanted;
+    // Whoever follows the status hears of it, whatever else stays the same.
+    status = undefined;
     cut();
     if (!loading) {
       show(on && newer(fetched?.version, bundled?.version) === fetched?.version ? fetched : bundled);

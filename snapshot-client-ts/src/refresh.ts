@@ -22,6 +22,8 @@ import { objectOf, type Snapshot } from './snapshot.js';
 export interface RefreshRules {
   /** What is shown now. */
   readonly shown: Version | undefined;
+  /** Pass caches by. */
+  readonly fresh: boolean | undefined;
   /** Whether the app knows this version's major of `schemaVersion`. */
   knows(version: Version): boolean;
   /** Tables without which a version is of no use to the app. */
@@ -48,7 +50,7 @@ const REQUEST_BYTES = 512;
 export async function refresh(
   get: Requests['get'],
   held: Held,
-  { shown, knows, requiredTables, bundled }: RefreshRules,
+  { shown, fresh, knows, requiredTables, bundled }: RefreshRules,
 ): Promise<Generation | undefined> {
   const offer = async (again?: boolean): Promise<Version> =>
     parseVersion(await get({ path: 'version.json', size: VERSION_MAX_BYTES }, again));
@@ -121,7 +123,7 @@ export async function refresh(
     if (worst) throw worst;
   }
 
-  const version = await offer()
+  const version = await offer(fresh)
     .then(check)
     .catch(async (thrown: ReferenceDataError) => {
       if (thrown.code !== 'version_regressed') throw thrown;

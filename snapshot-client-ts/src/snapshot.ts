@@ -107,15 +107,12 @@ function snapshotOf<T>(
     row: ((key, id) => indexOf(key).get(`${id}`)) as Snapshot<T>['row'],
     schemaFingerprint: (key: string) => entryOf(key)?.schemaFingerprint,
     // What a bundler has parsed is known by what it makes, whatever a manifest says.
-    hash: (key: string) => (source !== 'bundled' ? entryOf(key)?.hash : has(key) ? hashOf(key) : undefined),
+    hash: (key: string) => (source === 'bundled' && has(key) ? hashOf(key) : entryOf(key)?.hash),
   });
   return snapshot;
 }
 
-function once<V>(make: (key: string) => V): (key: string) => V {
+function once<V extends object | string>(make: (key: string) => V): (key: string) => V {
   const made = new Map<string, V>();
-  return (key) => {
-    if (!made.has(key)) made.set(key, make(key));
-    return made.get(key) as V;
-  };
+  return (key) => made.get(key) ?? (made.set(key, make(key)).get(key) as V);
 }

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
@@ -13,18 +14,21 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { get } from 'node:http';
+import { createServer, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
 import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
 import { createReferenceProvider, createRemoteProvider } from '../dist/index.js';
 import { fileStorage } from '../dist/node.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BUILT = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const noBrowser = existsSync(executablePath) ? false : `no ${executablePath}; name one by CHROMIUM`;
 const skip = existsSync(join(BUILT, 'publisher')) ? false : 'publisher is not built; `./dev test` builds it';
 
 /** Ends what a test has started. */
@@ -71,8 +75,8 @@ describe('published, served, read', { skip }, () => {
     return { version, bootstrap: read(`bootstrap/${version.bootstrap.hash}.json`) };
   }
 
-  async function serve() {
-    const server = spawn(join(BUILT, 'snapshot-server'), ['--root', snapshots, '--listen', '127.0.0.1:0'], {
+  async function serve(root = snapshots) {
+    const server = spawn(join(BUILT, 'snapshot-server'), ['--root', root, '--listen', '127.0.0.1:0'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     ends.push(() => endOf(server));
@@ -199,7 +203,74 @@ describe('published, served, read', { skip }, () => {
     // This nginx knows no coding but gzip, which makes more of a manifest's hashes than brotli does.
     assert.ok(sum(traffic) <= 4300, listed(traffic));
   });
+
+  test('a page of another site shows an edit when it is published', {
+    skip: noBrowser,
+    timeout: 120_000,
+  }, async () => {
+    const page = await openPage();
+    await page.goto(`${await servePages()}/examples/live.html?table=stanceWidths&base=${baseUrl}`);
+    const first = page.locator('#rows li').first();
+    await first.waitFor();
+    const before = await first.textContent();
+    edit();
+    publish();
+    // The next poll is five minutes away.
+    await page.getByText(`${before}, edited`).waitFor({ timeout: 60_000 });
+  });
+
+  test('a page of another site may read what the client reads', {
+    skip: noBrowser,
+    timeout: 120_000,
+  }, async () => {
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    const page = await openPage();
+    await page.goto(await servePages());
+    const readable = (url, names) =>
+      page.evaluate(
+        async ([url, names]) => {
+          const { status, headers } = await fetch(url);
+          return [status, names.filter((name) => headers.get(name) === null)];
+        },
+        [url, names],
+      );
+    assert.deepEqual(await readable(`${baseUrl}/version.json`, ['date', 'etag', 'content-length']), [
+      200,
+      [],
+    ]);
+    const unready = `${await serve(empty)}/version.json`;
+    assert.deepEqual(await readable(unready, ['date', 'retry-after']), [503, []]);
+  });
 });
+
+async function openPage() {
+  const browser = await chromium.launch({
+    executablePath,
+    // No sandbox for root, as whom containers run; nothing but our own pages are shown.
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
+  ends.push(() => browser.close());
+  return browser.newPage();
+}
+
+/** This package as a site: its examples import its files as they are. */
+async function servePages() {
+  const types = { html: 'text/html; charset=utf-8', js: 'text/javascript' };
+  const server = createServer(({ url }, response) => {
+    const path = new URL(url, 'http://localhost').pathname;
+    const file = join(ROOT, 'snapshot-client-ts', path);
+    const type = types[path.split('.').pop()];
+    if (type && existsSync(file)) response.setHeader('content-type', type).end(readFileSync(file));
+    else response.setHeader('content-type', types.html).end('<!doctype html><title>a page</title>');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  ends.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
 
 async function importTypeScript(path) {
   const { outputFiles } = await build({ entryPoints: [path], format: 'esm', write: false });

@@ -19,6 +19,8 @@ const LIMITS = {
   'node.js': [4_100, 4_300],
   'react.js': [300, 300],
   'lifecycle.js': [400, 400],
+  'events.js': [500, 500],
+  'xhr.js': [500, 500],
   'explain.js': [1_600, 1_600],
   'text-encoder.js': [300, 300],
 };

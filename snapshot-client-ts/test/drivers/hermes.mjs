@@ -40,33 +40,41 @@ const evaluate = (code) => vm.stdin.write(`${ascii(code)}\n`);
 const parsed = (json) => `JSON.parse(${JSON.stringify(json)})`;
 
 const aborters = new Map();
+// Who waits until the VM has seen how far its body has come: it may have had enough.
+const seen = new Map();
 
-// As React Native's fetch: a text, whole or not at all.
-async function fetchFor({ fetch: id, url }) {
+// As React Native's XMLHttpRequest: progress is told, and the text is there at the end.
+async function request({ fetch: id, url }) {
   const aborter = new AbortController();
   aborters.set(id, aborter);
   let given = 'null';
-  let error = 'null';
   try {
-    const response = await fetch(url, { signal: aborter.signal });
-    given = JSON.stringify({
-      status: response.status,
-      body: await response.text(),
-      retryAfter: response.headers.get('retry-after'),
-      date: response.headers.get('date'),
-    });
-  } catch (thrown) {
-    error = JSON.stringify(String(thrown));
+    const { status, headers, body } = await fetch(url, { signal: aborter.signal });
+    const response = { status, headers: Object.fromEntries(headers), responseText: '' };
+    const head = parsed(JSON.stringify(response));
+    const decoder = new TextDecoder();
+    let loaded = 0;
+    for await (const part of body ?? []) {
+      loaded += part.length;
+      response.responseText += decoder.decode(part, { stream: true });
+      const told = new Promise((resolve) => seen.set(id, resolve));
+      evaluate(`progressed(${id},${loaded},${head})`);
+      await told;
+    }
+    given = parsed(JSON.stringify(response));
+  } catch {
+    // No response, or one cut off; an app is told no more than that.
   }
   aborters.delete(id);
-  evaluate(`fetched(${id},${parsed(given)},${error})`);
+  evaluate(`fetched(${id},${given})`);
 }
 
 createInterface({ input: vm.stdout }).on('line', (line) => {
   const text = line.slice(line.indexOf('{'));
   if (!line.includes('{"')) return process.env.HERMES_SHOW ? console.error(line) : undefined;
-  if (text.startsWith('{"fetch":')) void fetchFor(JSON.parse(text));
+  if (text.startsWith('{"fetch":')) void request(JSON.parse(text));
   else if (text.startsWith('{"abortFetch":')) aborters.get(JSON.parse(text).abortFetch)?.abort();
+  else if (text.startsWith('{"progressSeen":')) seen.get(JSON.parse(text).progressSeen)?.();
   else process.stdout.write(`${text}\n`);
 });
 vm.on('exit', () => process.exit(0));

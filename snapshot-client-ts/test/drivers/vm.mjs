@@ -1,9 +1,10 @@
 // The driver within a Hermes VM; `hermes.mjs` is its other half.
 //
-// A VM is not React Native: it has no fetch, no AbortController, no TextEncoder. The first two are put in here as
+// A VM is not React Native: it has no XMLHttpRequest, no AbortController, no TextEncoder. The first two are put in here as
 // React Native has them; the third comes from the package, as for older releases.
 
 import '../../dist/text-encoder.js';
+import { xhrTransport } from '../../dist/xhr.js';
 import { createSession } from './session.mjs';
 
 // What AsyncStorage reads back on Android.
@@ -26,28 +27,43 @@ globalThis.AbortController ??= class {
 };
 
 const say = (message) => print(JSON.stringify(message));
-const fetches = new Map();
-let nextFetch = 1;
+const requests = new Map();
+let nextRequest = 1;
 
-function transport(url, _limitBytes, signal) {
-  return new Promise((resolve, reject) => {
-    const id = nextFetch++;
-    fetches.set(id, { resolve, reject });
-    signal.addEventListener('abort', () => {
-      say({ abortFetch: id });
-      if (fetches.delete(id)) reject(new Error('aborted'));
-    });
-    say({ fetch: id, url });
-  });
-}
+/** As React Native has it: progress is told, and the text is there at the end. */
+globalThis.XMLHttpRequest ??= class {
+  open(_, url) {
+    this.url = url;
+  }
+  send() {
+    this.id = nextRequest++;
+    requests.set(this.id, this);
+    say({ fetch: this.id, url: this.url });
+  }
+  abort() {
+    if (!requests.delete(this.id)) return;
+    say({ abortFetch: this.id });
+    this.onabort();
+  }
+  getResponseHeader(name) {
+    return this.headers[name];
+  }
+};
 
-/** Called by the other half when a response is there. */
-globalThis.fetched = (id, response, error) => {
-  const waiting = fetches.get(id);
-  fetches.delete(id);
-  if (!waiting) return;
-  if (error) waiting.reject(new Error(error));
-  else waiting.resolve(response);
+/** Called by the other half when so many bytes have come. */
+globalThis.progressed = (id, loaded, response) => {
+  const request = requests.get(id);
+  if (request) Object.assign(request, response).onprogress({ loaded });
+  say({ progressSeen: id });
+};
+
+/** Called by the other half when a response is there, or none will be. */
+globalThis.fetched = (id, response) => {
+  const request = requests.get(id);
+  requests.delete(id);
+  if (!request) return;
+  if (response) Object.assign(request, response).onload();
+  else request.onerror();
 };
 
 /** As AsyncStorage is: promises, and values of a certain size. */
@@ -68,9 +84,9 @@ async function newAsyncStorage() {
 }
 
 const session = createSession({
-  capabilities: ['sockets'],
+  capabilities: ['streaming', 'sockets'],
   newStorage: newAsyncStorage,
-  transport,
+  transport: xhrTransport(),
   send: say,
   // Everything in this VM is microtasks, so some hundred of them are a turn for everybody.
   turn: async () => {
