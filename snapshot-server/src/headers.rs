@@ -18,8 +18,9 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
 /// What a page may read beyond the fields that the Fetch standard always shows.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("Accept-Ranges, Content-Encoding, Content-Range, Date, ETag");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Accept-Ranges, Content-Encoding, Content-Range, Date, ETag, Retry-After",
+);
 
 /// What is known of a representation before anybody asks for it.
 #[derive(Debug)]
