@@ -98,6 +98,27 @@ describe('published, served, read', { skip }, () => {
     writeFileSync(path, JSON.stringify(rows, null, 2));
   }
 
+  /** The rows that people edit, by id; of icons a map from id to value. */
+  function sourceRows(key) {
+    const source = JSON.parse(readFileSync(join(folder, 'json-source', `${key}.json`), 'utf8'));
+    const rows = Array.isArray(source)
+      ? source
+      : Object.entries(source).map(([id, value]) => ({ id, value }));
+    return new Map(rows.filter((row) => row.is_active !== false).map((row) => [row.id, row]));
+  }
+
+  /** Every row of the source, and of each row every column that apps see. */
+  function assertSameRows(key, rows, source) {
+    assert.deepEqual(new Set(rows.map(({ id }) => id)), new Set(source.keys()), key);
+    for (const row of rows) {
+      const written = source.get(row.id);
+      const columns = Object.keys(written).filter((column) => column in row);
+      assert.ok(columns.length > 1, key);
+      for (const column of columns)
+        assert.deepEqual(row[column], written[column], `${key} ${row.id} ${column}`);
+    }
+  }
+
   const tablesOf = (snapshot) =>
     Object.fromEntries(snapshot.tableKeys.map((key) => [key, snapshot.table(key)]));
 
@@ -112,6 +133,7 @@ describe('published, served, read', { skip }, () => {
     const off = await create(flag.value, 'http://127.0.0.1:1').getBootstrap();
     assert.equal(off.source, 'bundled');
     assert.equal(off.tableKeys.length, 23);
+    for (const key of off.tableKeys) assertSameRows(key, off.table(key), sourceRows(key));
     // Nothing bundled, so that all of it is fetched.
     const on = createRemoteProvider({ baseUrl, storage, namespace: 'parity' });
     assert.equal(await on.waitForReady(), 'up-to-date');
@@ -124,12 +146,12 @@ describe('published, served, read', { skip }, () => {
     assert.deepEqual(tablesOf(cached), tablesOf(off));
   });
 
-  test('the example service gives the same with the flag off and on', async () => {
+  test('the example service gives the same with the flag off, on, and on without network', async () => {
     const path = join(ROOT, 'snapshot-client-ts/examples/exercise-config-service.ts');
     const { createExerciseConfigService } = await importTypeScript(path);
-    const answers = async (enabled) => {
-      const provider = createReferenceProvider({ baseUrl, bundled, enabled });
-      await provider.waitForReady();
+    const answers = async (config, ready) => {
+      const provider = createReferenceProvider({ baseUrl, ...config });
+      assert.equal(await provider.waitForReady(), ready);
       const service = createExerciseConfigService(provider);
       const given = {};
       for (const [name, call] of Object.entries(service)) given[name] = await call('BARBELL');
@@ -137,11 +159,14 @@ describe('published, served, read', { skip }, () => {
       provider.dispose();
       return given;
     };
-    const off = await answers(false);
+    const off = await answers({ bundled, enabled: false }, 'bundled');
     assert.ok(
       off.getPrimaryMuscles.length > 0 && off.below.length > 0 && off.getEquipmentIcon.startsWith('<svg'),
     );
-    assert.deepEqual(await answers(true), off);
+    // Nothing is bundled here, so that all of it comes from the server, and then from the cache.
+    const remote = { enabled: true, storage: fileStorage(join(folder, 'service')), namespace: 'service' };
+    assert.deepEqual(await answers(remote, 'up-to-date'), off);
+    assert.deepEqual(await answers({ ...remote, baseUrl: 'http://127.0.0.1:1' }, 'cached'), off);
   });
 
   test('the generated types are those of the published tables', async () => {
