@@ -2,13 +2,17 @@
 """Is snapshot-server cheaper and faster than nginx over the same folder?
 
     against-nginx.py SERVER_BINARY SNAPSHOT_FOLDER [--rounds 5] [--seconds 2] [--http2] [--check]
+                     [--floor FLOOR_BINARY] [--browser] [--only WORD]
 
 Both serve the folder on loopback; rounds alternate, so a noisy machine is noisy
 for both, and the ratios are medians of the rounds' own ratios. Trust the CPU
 time per request (the kernel's account of each thread) and the system calls per
 request (strace) over requests per second. `--check` fails where a request costs
 more than 3.05 system calls: the one number that no neighbour can change.
-`--http2` asks by h2load, 16 connections of 10 streams each.
+`--http2` asks by h2load, 16 connections of 10 streams each. `--floor` measures beside
+them what nobody can be cheaper than: the example `floor`, which answers whatever it
+reads with the same bytes. `--browser` accepts what browsers accept, gzip alone
+otherwise, since nginx has no other coding. `--only` picks questions.
 
 Needs nginx, wrk and strace, or h2load.
 """
@@ -38,6 +42,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--http2", action="store_true", help="compare over HTTP/2")
+    parser.add_argument("--floor", help="the example floor, to be measured too")
+    parser.add_argument("--browser", action="store_true", help="accept gzip, deflate, br, zstd")
+    parser.add_argument("--only", help="the questions whose name holds this word")
     parser.add_argument("--check", action="store_true", help="only count system calls, and judge")
     options = parser.parse_args()
 
@@ -47,10 +54,11 @@ def main():
         if not options.check:
             servers["nginx"] = nginx(options.folder, Path(scratch))
         try:
-            questions = scenarios(servers["snapshot-server"], options.folder)
+            questions = scenarios(options.folder, options.browser)
+            questions = {name: asked for name, asked in questions.items() if (options.only or "") in name}
             if not options.check:
-                compare(servers, questions, options)
-            calls = {} if options.http2 else count_syscalls(servers, questions)
+                compare(servers, questions, options, Path(scratch))
+            calls = {} if options.http2 or options.floor else count_syscalls(servers, questions)
         finally:
             for server in servers.values():
                 server.stop()
@@ -122,11 +130,15 @@ def nginx(folder, scratch):
     return Server(subprocess.Popen(["nginx", "-p", scratch, "-c", path]), port, port_of_http2)
 
 
-def scenarios(server, folder):
+def scenarios(folder, is_browser):
     """What clients of a CDN's origin ask: name -> path, header fields."""
     version = json.loads((folder / "version.json").read_text())
     bundle = f"/bootstrap/{version['bootstrap']['hash']}.json"
     size = os.path.getsize(f"{folder}{bundle}.gz")
+    if is_browser:
+        small = os.path.getsize(f"{folder}{bundle}.zst")
+        name = f"bundle, {small / 1000:.0f}, {size / 1000:.0f} kB"
+        return {name: (bundle, {"Accept-Encoding": "gzip, deflate, br, zstd"})}
     return {
         "version.json 200": ("/version.json", {}),
         "version.json 304": ("/version.json", {"If-None-Match": None}),
@@ -136,21 +148,42 @@ def scenarios(server, folder):
 
 def fields_for(server, path, fields):
     """The server's own tag, where one is asked for."""
-    if "If-None-Match" in fields:
+    if "If-None-Match" in fields and fields["If-None-Match"] is None:
         with urllib.request.urlopen(server.url + path) as response:
             fields = {**fields, "If-None-Match": response.headers["ETag"]}
     return fields
 
 
-def compare(servers, questions, options):
+def floors(binary, server, path, fields, scratch):
+    """The server's own response, sent by as little as can send it."""
+    response = scratch / "response"
+    with connect(server) as connection:
+        connection.sendall(request_for(path, fields_for(server, path, fields)))
+        response.write_bytes(receive(connection))
+    started = {}
+    for source in ("write", "memory", "file"):
+        port = free_port()
+        started[f"floor, {source}"] = Server(subprocess.Popen([binary, str(port), response, source]), port)
+    return started
+
+
+def compare(servers, questions, options, scratch):
     slow = "mean us" if options.http2 else "p99 us"
     print(f"{'':24}{'':16}{'req/s':>9}{slow:>9}{'cpu us/req':>12}")
     for question, (path, fields) in questions.items():
-        results = {name: [] for name in servers}
-        for _ in range(options.rounds):
-            for name, server in servers.items():
-                ask = measure_http2 if options.http2 else measure
-                results[name].append(ask(server, path, fields, options.seconds))
+        least = floors(options.floor, servers["snapshot-server"], path, fields, scratch) if options.floor else {}
+        asked = {**servers, **least}
+        results = {name: [] for name in asked}
+        try:
+            for _ in range(options.rounds):
+                for name, server in asked.items():
+                    ask = measure_http2 if options.http2 else measure
+                    # A floor answers the same to everybody, and knows no tag.
+                    own = {} if name in least else fields
+                    results[name].append(ask(server, path, own, options.seconds))
+        finally:
+            for server in least.values():
+                server.stop()
         for name, rounds in results.items():
             rate, p99, cpu = (statistics.median(values) for values in zip(*rounds))
             print(f"{question:24}{name:16}{rate:9.0f}{p99:9.0f}{cpu:12.2f}")
@@ -159,7 +192,12 @@ def compare(servers, questions, options):
         p99 = statistics.median(a[1] / b[1] for a, b in pairs)
         cpu = statistics.median(b[2] / a[2] for a, b in pairs)
         print(f"{'':24}ratio: {rate:.2f} times the requests, {p99:.2f} times the {slow[:-3]}, "
-              f"{cpu:.2f} times less CPU\n")
+              f"{cpu:.2f} times less CPU")
+        for name in least:
+            cpu = statistics.median(nginx[2] / floor[2] for floor, nginx in zip(results[name], results["nginx"]))
+            rate = statistics.median(floor[0] / nginx[0] for floor, nginx in zip(results[name], results["nginx"]))
+            print(f"{'':24}{name}: {rate:.2f} times the requests, {cpu:.2f} times less CPU than nginx")
+        print(flush=True)
 
 
 def measure(server, path, fields, seconds):
@@ -224,21 +262,34 @@ def count_syscalls(servers, questions, requests=10_000):
 
 
 def ask(server, path, fields, requests):
-    port = int(server.url.rsplit(":", 1)[1])
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode()
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    request = request_for(path, fields)
+    with connect(server) as connection:
         for _ in range(requests):
             connection.sendall(request)
-            answer = b""
-            while b"\r\n\r\n" not in answer:
-                answer += connection.recv(1 << 20)
-            head, _, body = answer.partition(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            left = 0 if head.startswith(b"HTTP/1.1 304") else int(length[1]) - len(body)
-            while left > 0:
-                left -= len(connection.recv(1 << 20))
+            receive(connection)
+
+
+def connect(server):
+    connection = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    return connection
+
+
+def request_for(path, fields):
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode()
+
+
+def receive(connection):
+    answer = bytearray()
+    while (end := answer.find(b"\r\n\r\n")) < 0:
+        answer += connection.recv(1 << 20)
+    length = re.search(rb"(?i)content-length: (\d+)", answer[:end])
+    has_body = not answer.startswith(b"HTTP/1.1 304")
+    size = end + 4 + (int(length[1]) if has_body else 0)
+    while len(answer) < size:
+        answer += connection.recv(1 << 20)
+    return bytes(answer)
 
 
 def free_port():
