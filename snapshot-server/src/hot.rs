@@ -2,23 +2,28 @@
 //!
 //! Writing a bundle copies it into the kernel, which is most of its cost. So a
 //! response that is asked for again and again is kept whole, head, date and
-//! body, in an anonymous file, and the kernel takes its pages from there
+//! body, in a file without a name, and the kernel takes its pages from there
 //! without a copy: one `sendfile` in place of one `writev`. It is good until
 //! the date changes. Anything that does not fit is written as ever.
+//!
+//! A file system may make whoever opens, writes or closes a file wait for its
+//! disk, so a thread of its own does all three, and none that serves ever does.
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use snapshot_format::Encoding;
 
 use crate::connection::DateLine;
+use crate::content::Content;
 use crate::load::lock;
 use crate::state::Resource;
 
-/// Measured: at 94 kB a copy costs as much as what `sendfile` does around its
-/// pages, at 240 kB half as much again.
-pub(crate) const LARGE_BYTES: usize = 128 * 1024;
+/// Measured: at 97 kB a copy costs a fifth more than what `sendfile` does around
+/// its pages, at 383 kB half as much again.
+pub(crate) const LARGE_BYTES: usize = 64 * 1024;
 /// How often in a second before making the file pays: it is a copy itself.
 const WORTH_IT: u32 = 4;
 const MOST_ENTRIES: usize = 8;
@@ -28,6 +33,8 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Default)]
 pub(crate) struct Hot {
     entries: Mutex<Vec<Entry>>,
+    /// The thread that handles files; nothing where the system gives none.
+    clerk: OnceLock<Option<Sender<Job>>>,
 }
 
 struct Entry {
@@ -36,67 +43,256 @@ struct Entry {
     encoding: Option<Encoding>,
     date_line: DateLine,
     asked: u32,
-    whole: Option<Arc<Whole>>,
+    /// Once it is worth one; filled when the file is there.
+    whole: Option<Arc<OnceLock<Whole>>>,
+    size_bytes: usize,
 }
 
 /// A response from its first byte to its last.
 pub(crate) struct Whole {
-    pub(crate) file: File,
+    file: Option<File>,
     pub(crate) size_bytes: usize,
+    clerk: Sender<Job>,
+}
+
+enum Job {
+    Make {
+        resource: Arc<Resource>,
+        encoding: Option<Encoding>,
+        date_line: DateLine,
+        whole: Arc<OnceLock<Whole>>,
+        clerk: Sender<Job>,
+    },
+    Close(File),
+}
+
+impl Whole {
+    pub(crate) fn file(&self) -> &File {
+        self.file.as_ref().expect("taken only when it is dropped")
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            // Where nobody takes it any more it is closed here.
+            let _ = self.clerk.send(Job::Close(file));
+        }
+    }
 }
 
 impl Hot {
-    /// Counts a request for a large response; the file, once it is worth one.
+    /// Counts a request for the whole of a large representation; its response
+    /// in a file, once that was worth making and is there.
     pub(crate) fn ask(
         &self,
         resource: &Arc<Resource>,
         encoding: Option<Encoding>,
         date_line: &DateLine,
-        parts: [&[u8]; 3],
-    ) -> Option<Arc<Whole>> {
+    ) -> Option<Arc<OnceLock<Whole>>> {
         let mut entries = lock(&self.entries);
         entries.retain(|entry| entry.date_line == *date_line);
-        let held: usize = entries
-            .iter()
-            .filter_map(|e| Some(e.whole.as_ref()?.size_bytes))
-            .sum();
-        let asked_for = |entry: &&mut Entry| {
+        let asked_for = |entry: &Entry| {
             entry.encoding == encoding
                 && std::ptr::eq(entry.resource.as_ptr(), Arc::as_ptr(resource))
         };
-        let Some(entry) = entries.iter_mut().find(asked_for) else {
+        let Some(at) = entries.iter().position(asked_for) else {
             if entries.len() < MOST_ENTRIES {
-                let (resource, date_line) = (Arc::downgrade(resource), *date_line);
-                entries.push(Entry {
-                    resource,
-                    encoding,
-                    date_line,
-                    asked: 1,
-                    whole: None,
-                });
+                entries.push(Entry::new(resource, encoding, *date_line));
             }
             return None;
         };
+        let held = entries.iter().filter(|entry| entry.whole.is_some());
+        let held: usize = held.map(|entry| entry.size_bytes).sum();
+        let entry = &mut entries[at];
         entry.asked = entry.asked.saturating_add(1);
-        let size: usize = parts.iter().map(|part| part.len()).sum();
-        if entry.whole.is_none() && entry.asked >= WORTH_IT && held + size <= MOST_BYTES {
-            entry.whole = make(parts, size).ok().map(Arc::new);
+        if let Some(whole) = &entry.whole {
+            return whole.get().is_some().then(|| whole.clone());
         }
-        entry.whole.clone()
+        if entry.asked >= WORTH_IT && held + entry.size_bytes <= MOST_BYTES {
+            let whole = Arc::default();
+            entry.whole = Some(Arc::clone(&whole));
+            self.make(resource, encoding, *date_line, whole);
+        }
+        None
+    }
+
+    fn make(
+        &self,
+        resource: &Arc<Resource>,
+        encoding: Option<Encoding>,
+        date_line: DateLine,
+        whole: Arc<OnceLock<Whole>>,
+    ) {
+        let Some(clerk) = self.clerk.get_or_init(|| start().ok()) else {
+            return;
+        };
+        let job = Job::Make {
+            resource: resource.clone(),
+            encoding,
+            date_line,
+            whole,
+            clerk: clerk.clone(),
+        };
+        let _ = clerk.send(job);
     }
 }
 
-#[cfg(target_os = "linux")]
-fn make(parts: [&[u8]; 3], size_bytes: usize) -> io::Result<Whole> {
-    use nix::sys::memfd::{MFdFlags, memfd_create};
-
-    let mut file = File::from(memfd_create(c"response", MFdFlags::MFD_CLOEXEC)?);
-    parts.iter().try_for_each(|part| file.write_all(part))?;
-    Ok(Whole { file, size_bytes })
+impl Entry {
+    fn new(resource: &Arc<Resource>, encoding: Option<Encoding>, date_line: DateLine) -> Self {
+        let representation = resource.representation(encoding);
+        let body = usize::try_from(representation.content.size_bytes()).unwrap_or(usize::MAX);
+        Self {
+            resource: Arc::downgrade(resource),
+            encoding,
+            date_line,
+            asked: 1,
+            whole: None,
+            size_bytes: body.saturating_add(representation.ok_lines().len() + date_line.len()),
+        }
+    }
 }
 
-/// Elsewhere files of memory or `sendfile` are spelled differently, and a copy must do.
+/// The thread ends with the last response of the last server.
+fn start() -> io::Result<Sender<Job>> {
+    let (clerk, jobs) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("responses".to_owned());
+    thread.spawn(move || {
+        for job in jobs {
+            match job {
+                Job::Close(file) => drop(file),
+                Job::Make {
+                    resource,
+                    encoding,
+                    date_line,
+                    whole,
+                    clerk,
+                } => {
+                    if let Ok((file, size_bytes)) = write(&resource, encoding, &date_line) {
+                        let made = Whole {
+                            file: Some(file),
+                            size_bytes,
+                            clerk,
+                        };
+                        // Each place is made for one job.
+                        let _ = whole.set(made);
+                    }
+                }
+            }
+        }
+    })?;
+    Ok(clerk)
+}
+
+fn write(
+    resource: &Resource,
+    encoding: Option<Encoding>,
+    date_line: &DateLine,
+) -> io::Result<(File, usize)> {
+    let representation = resource.representation(encoding);
+    let Content::Memory(body) = &representation.content else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
+    // In one piece: a file system then takes large pages, which `sendfile` hands on whole.
+    let response = [representation.ok_lines(), date_line, body].concat();
+    let mut file = nameless_file()?;
+    file.write_all(&response)?;
+    Ok((file, response.len()))
+}
+
+#[cfg(target_os = "linux")]
+fn nameless_file() -> io::Result<File> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
+    // Memory does too where there is no such folder: small pages, and still no copy.
+    tempfile::tempfile().or_else(|_| {
+        Ok(File::from(memfd_create(
+            c"response",
+            MFdFlags::MFD_CLOEXEC,
+        )?))
+    })
+}
+
+/// Elsewhere `sendfile` is spelled differently, and a copy must do.
 #[cfg(not(target_os = "linux"))]
-fn make(_: [&[u8]; 3], _: usize) -> io::Result<Whole> {
+fn nameless_file() -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Read;
+    use std::time::{Duration, Instant};
+
+    use bytes::Bytes;
+    use snapshot_format::Key;
+
+    use super::*;
+    use crate::load::plain;
+
+    fn resource(bytes: &[u8]) -> Arc<Resource> {
+        let object = plain(Bytes::copy_from_slice(bytes));
+        let key = Key::Bootstrap(object.hash, None);
+        Arc::new(Resource::immutable(&key, &object))
+    }
+
+    fn date(second: u8) -> DateLine {
+        [b'0' + second; 33]
+    }
+
+    /// Asks until the file is there.
+    fn ask_on(hot: &Hot, resource: &Arc<Resource>, date_line: &DateLine) -> Vec<u8> {
+        let begun = Instant::now();
+        loop {
+            if let Some(whole) = hot.ask(resource, None, date_line) {
+                let whole = whole.get().expect("given only when it is there");
+                let mut bytes = vec![0; whole.size_bytes + 1];
+                let count = crate::content::read_at(whole.file(), &mut bytes, 0);
+                bytes.truncate(count.expect("readable"));
+                return bytes;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "it is made");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_file_is_the_response_of_this_second() {
+        let hot = Hot::default();
+        let (first, second) = (resource(b"one body"), resource(b"another"));
+        for (resource, body) in [(&first, &b"one body"[..]), (&second, b"another")] {
+            for second in 1..4 {
+                let found = ask_on(&hot, resource, &date(second));
+                let head = resource.representation(None).ok_lines();
+                assert_eq!(found, [head, &date(second), body].concat());
+            }
+        }
+        // Those of other seconds are gone.
+        assert_eq!(lock(&hot.entries).len(), 1);
+    }
+
+    #[test]
+    fn what_is_asked_for_once_costs_no_file() {
+        let hot = Hot::default();
+        let all: Vec<_> = (0..20_u8).map(|n| resource(&[n])).collect();
+        for resource in &all {
+            assert!(hot.ask(resource, None, &date(1)).is_none());
+        }
+        assert!(hot.clerk.get().is_none(), "no thread for nothing");
+        assert_eq!(lock(&hot.entries).len(), MOST_ENTRIES);
+    }
+
+    #[test]
+    fn a_file_outlives_the_server_while_it_is_sent() {
+        let hot = Hot::default();
+        let resource = resource(b"a body");
+        ask_on(&hot, &resource, &date(1));
+        let sending = hot.ask(&resource, None, &date(1)).expect("it is there");
+        drop((hot, resource));
+        let mut rest = String::new();
+        let mut file = sending.get().expect("it is there").file();
+        io::Seek::rewind(&mut file).expect("a file");
+        file.read_to_string(&mut rest).expect("ASCII");
+        assert!(rest.ends_with("a body"));
+    }
 }

@@ -117,12 +117,12 @@ impl Reply {
         };
         let parts = [head, &date[..], body];
         let whole = if S::SENDS_FILES && body.len() >= LARGE_BYTES {
-            shared.hot.ask(&self.resource, self.encoding, &date, parts)
+            shared.hot.ask(&self.resource, self.encoding, &date)
         } else {
             None
         };
-        match whole {
-            Some(whole) => stream.send_file(&whole.file, whole.size_bytes).await?,
+        match whole.as_ref().and_then(|whole| whole.get()) {
+            Some(whole) => stream.send_file(whole.file(), whole.size_bytes).await?,
             None => write_all(stream, parts).await?,
         }
         exchange.sent(body.len() as u64);
