@@ -24,6 +24,7 @@ import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { createReferenceProvider, createRemoteProvider } from '../dist/index.js';
 import { fileStorage } from '../dist/node.js';
+import { PATIENT } from './patient.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BUILT = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
@@ -126,7 +127,13 @@ describe('published, served, read', { skip }, () => {
     const flag = { value: false };
     const storage = fileStorage(join(folder, 'cache'));
     const create = (enabled, url) => {
-      const provider = createReferenceProvider({ baseUrl: url, bundled, storage, enabled: () => enabled });
+      const provider = createReferenceProvider({
+        ...PATIENT,
+        baseUrl: url,
+        bundled,
+        storage,
+        enabled: () => enabled,
+      });
       ends.push(() => provider.dispose());
       return provider;
     };
@@ -135,11 +142,16 @@ describe('published, served, read', { skip }, () => {
     assert.equal(off.tableKeys.length, 23);
     for (const key of off.tableKeys) assertSameRows(key, off.table(key), sourceRows(key));
     // Nothing bundled, so that all of it is fetched.
-    const on = createRemoteProvider({ baseUrl, storage, namespace: 'parity' });
+    const on = createRemoteProvider({ ...PATIENT, baseUrl, storage, namespace: 'parity' });
     assert.equal(await on.waitForReady(), 'up-to-date');
     assert.deepEqual(tablesOf(on.getSnapshot()), tablesOf(off));
     on.dispose();
-    const offline = createRemoteProvider({ baseUrl: 'http://127.0.0.1:1', storage, namespace: 'parity' });
+    const offline = createRemoteProvider({
+      ...PATIENT,
+      baseUrl: 'http://127.0.0.1:1',
+      storage,
+      namespace: 'parity',
+    });
     ends.push(() => offline.dispose());
     const cached = await offline.getBootstrap({ allowStaleCache: true });
     assert.equal(cached.source, 'cache');
@@ -150,7 +162,7 @@ describe('published, served, read', { skip }, () => {
     const path = join(ROOT, 'snapshot-client-ts/examples/exercise-config-service.ts');
     const { createExerciseConfigService } = await importTypeScript(path);
     const answers = async (config, ready) => {
-      const provider = createReferenceProvider({ baseUrl, ...config });
+      const provider = createReferenceProvider({ ...PATIENT, baseUrl, ...config });
       assert.equal(await provider.waitForReady(), ready);
       const service = createExerciseConfigService(provider);
       const given = {};
@@ -180,7 +192,7 @@ describe('published, served, read', { skip }, () => {
     if (process.env.TABLECAST_BLESS) writeFileSync(path, printed);
     assert.equal(readFileSync(path, 'utf8'), printed);
     const { SCHEMA_FINGERPRINTS } = await importTypeScript(path);
-    const provider = createRemoteProvider({ baseUrl, polling: 'manual' });
+    const provider = createRemoteProvider({ ...PATIENT, baseUrl, polling: 'manual' });
     ends.push(() => provider.dispose());
     await provider.refresh();
     const snapshot = provider.getSnapshot();
@@ -190,7 +202,12 @@ describe('published, served, read', { skip }, () => {
 
   test('an idle poll is one request of at most 1 KiB; one edited row moves at most 4 kB', async (t) => {
     const traffic = [];
-    const provider = createRemoteProvider({ baseUrl, polling: 'manual', transport: measured(traffic) });
+    const provider = createRemoteProvider({
+      ...PATIENT,
+      baseUrl,
+      polling: 'manual',
+      transport: measured(traffic),
+    });
     ends.push(() => provider.dispose());
     await provider.refresh();
     t.diagnostic(`first start: ${sum(traffic)} bytes of bodies in ${traffic.length} requests`);
@@ -210,13 +227,14 @@ describe('published, served, read', { skip }, () => {
 
   test('the same behind nginx', async (t) => {
     const url = await serveByNginx(folder, snapshots);
-    const provider = createRemoteProvider({ baseUrl: url, polling: 'manual' });
+    const provider = createRemoteProvider({ ...PATIENT, baseUrl: url, polling: 'manual' });
     ends.push(() => provider.dispose());
     assert.equal((await provider.refresh()).status, 'updated');
     const newest = readBundled();
     assert.deepEqual(tablesOf(provider.getSnapshot()), newest.bootstrap.tables);
     const traffic = [];
     const follower = createRemoteProvider({
+      ...PATIENT,
       baseUrl: url,
       bundled,
       polling: 'manual',
@@ -274,6 +292,7 @@ async function openPage() {
     executablePath,
     // No sandbox for root, as whom containers run; nothing but our own pages are shown.
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    timeout: 120_000,
   });
   ends.push(() => browser.close());
   return browser.newPage();
@@ -335,28 +354,33 @@ async function until(isSo, traffic) {
 }
 
 async function serveByNginx(folder, root) {
-  const port = await freePort();
   const logs = join(folder, 'nginx');
   mkdirSync(logs);
-  writeFileSync(
-    join(logs, 'nginx.conf'),
-    `daemon off; error_log stderr; pid ${logs}/pid; worker_processes 1;
+  const path = [...process.env.PATH.split(':'), '/usr/sbin']
+    .map((each) => join(each, 'nginx'))
+    .find(existsSync);
+  // nginx cannot choose a port, and somebody else may be quicker to take one that was free.
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    writeFileSync(join(logs, 'nginx.conf'), nginxConf(logs, root, new URL(url).host));
+    const nginx = spawn(path, ['-p', logs, '-e', 'stderr', '-c', 'nginx.conf'], { stdio: 'ignore' });
+    ends.push(() => endOf(nginx));
+    let answered = false;
+    while (!answered && nginx.exitCode === null) answered = await answers(url);
+    if (nginx.exitCode === null) return url;
+  }
+  return assert.fail('nginx does not start');
+}
+
+function nginxConf(logs, root, place) {
+  return `daemon off; error_log stderr; pid ${logs}/pid; worker_processes 1;
      events {}
      http {
        access_log off; types { application/json json; }
        client_body_temp_path ${logs}; proxy_temp_path ${logs}; fastcgi_temp_path ${logs}; uwsgi_temp_path ${logs}; scgi_temp_path ${logs};
        gzip on; gzip_types application/json; gzip_min_length 256; gzip_comp_level 9;
-       server { listen 127.0.0.1:${port}; root ${root}; }
-     }`,
-  );
-  const path = [...process.env.PATH.split(':'), '/usr/sbin']
-    .map((each) => join(each, 'nginx'))
-    .find(existsSync);
-  const nginx = spawn(path, ['-p', logs, '-e', 'stderr', '-c', 'nginx.conf'], { stdio: 'ignore' });
-  ends.push(() => endOf(nginx));
-  const url = `http://127.0.0.1:${port}`;
-  while (!(await answers(url))) assert.equal(nginx.exitCode, null, 'nginx has ended');
-  return url;
+       server { listen ${place}; root ${root}; }
+     }`;
 }
 
 const answers = (url) =>
@@ -366,7 +390,6 @@ const answers = (url) =>
   );
 
 async function freePort() {
-  const { createServer } = await import('node:net');
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.on('listening', resolve));
   const { port } = server.address();

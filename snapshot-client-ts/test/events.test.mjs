@@ -9,6 +9,7 @@ import { startServer } from '../../tests/conformance/kit/server.mjs';
 import { readStore } from '../../tests/conformance/kit/store.mjs';
 import { followEvents } from '../dist/events.js';
 import { createReferenceProvider, createRemoteProvider } from '../dist/index.js';
+import { PATIENT } from './patient.mjs';
 
 const store = readStore();
 // What does not come would otherwise be waited for without end.
@@ -103,7 +104,7 @@ const shows = (provider, name) =>
 
 test('a new version is shown when the server tells of it, and what is known is not asked for', async (t) => {
   const { server, listener, baseUrl, eventsUrl, tell } = await serving(t, 'one');
-  const provider = createRemoteProvider({ baseUrl });
+  const provider = createRemoteProvider({ ...PATIENT, baseUrl });
   t.after(() => provider.dispose());
   t.after(followEvents(provider, eventsUrl, FetchedEventSource));
   await listener;
@@ -124,7 +125,7 @@ test('a new version is shown when the server tells of it, and what is known is n
 test('a refresh that asked too early is followed by another', async (t) => {
   const { server, baseUrl } = await serving(t, 'one');
   const Source = countedSource();
-  const provider = createRemoteProvider({ baseUrl });
+  const provider = createRemoteProvider({ ...PATIENT, baseUrl });
   t.after(() => provider.dispose());
   t.after(followEvents(provider, `${baseUrl}/events`, Source));
   await provider.refresh();
@@ -205,7 +206,7 @@ test('nobody listens in the background, without network, stopped, or with the fl
 test('a connection that was given up is opened again with the next poll', async (t) => {
   const { baseUrl } = await serving(t, 'one');
   const Source = countedSource();
-  const provider = createRemoteProvider({ baseUrl });
+  const provider = createRemoteProvider({ ...PATIENT, baseUrl });
   t.after(() => provider.dispose());
   t.after(followEvents(provider, `${baseUrl}/events`, Source));
   await provider.refresh();
@@ -218,7 +219,7 @@ test('a connection that was given up is opened again with the next poll', async 
 
 test('where there is no EventSource, nothing happens', async (t) => {
   const { baseUrl } = await serving(t, 'one');
-  const provider = createRemoteProvider({ baseUrl });
+  const provider = createRemoteProvider({ ...PATIENT, baseUrl });
   t.after(() => provider.dispose());
   const end = followEvents(provider, `${baseUrl}/events`, undefined);
   assert.equal((await provider.refresh()).status, 'updated');

@@ -14,6 +14,7 @@ import { createLocalProvider, createReferenceProvider, createRemoteProvider } fr
 import { browserLifecycle, reactNativeLifecycle } from '../dist/lifecycle.js';
 import { fileStorage } from '../dist/node.js';
 import { memoryStorage } from '../dist/storage.js';
+import { PATIENT } from './patient.mjs';
 
 const store = readStore();
 const bundledOf = (name) => {
@@ -32,7 +33,12 @@ async function serving(t, name) {
 test('a flag may be a function, which is asked at each call', async (t) => {
   const { server, baseUrl } = await serving(t, 'two');
   let value = 'true';
-  const provider = createReferenceProvider({ baseUrl, bundled: bundledOf('one'), enabled: () => value });
+  const provider = createReferenceProvider({
+    ...PATIENT,
+    baseUrl,
+    bundled: bundledOf('one'),
+    enabled: () => value,
+  });
   t.after(() => provider.dispose());
   assert.equal((await provider.getVersion()).sequence, 1);
   assert.equal(server.state.received, 0);
@@ -56,7 +62,7 @@ test('what is bundled may be missing: that is an error, and not the end', async 
   const { baseUrl } = await serving(t, 'one');
   const bundled = async () => Promise.reject(new Error('no such file'));
   const errors = [];
-  const provider = createRemoteProvider({ baseUrl, bundled });
+  const provider = createRemoteProvider({ ...PATIENT, baseUrl, bundled });
   t.after(() => provider.dispose());
   provider.on('error', ({ message }) => errors.push(message));
   assert.equal(await provider.waitForReady(), 'up-to-date');
@@ -66,10 +72,10 @@ test('what is bundled may be missing: that is an error, and not the end', async 
 test('a synchronous storage has the data before the first frame', async (t) => {
   const { baseUrl } = await serving(t, 'one');
   const storage = memoryStorage();
-  const first = createRemoteProvider({ baseUrl, storage });
+  const first = createRemoteProvider({ ...PATIENT, baseUrl, storage });
   await first.waitForReady();
   first.dispose();
-  const second = createRemoteProvider({ baseUrl, storage, polling: 'manual' });
+  const second = createRemoteProvider({ ...PATIENT, baseUrl, storage, polling: 'manual' });
   t.after(() => second.dispose());
   assert.equal(second.getSnapshot()?.version.sequence, 1);
 });
@@ -100,7 +106,7 @@ test('a program that is done need not wait for the next poll', async (t) => {
   const { baseUrl } = await serving(t, 'one');
   const program = `
     import { createRemoteProvider } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
-    const provider = createRemoteProvider({ baseUrl: ${JSON.stringify(baseUrl)} });
+    const provider = createRemoteProvider({ ...${JSON.stringify(PATIENT)}, baseUrl: ${JSON.stringify(baseUrl)} });
     console.log(await provider.waitForReady(), provider.getStatus().nextRefreshAt !== undefined);
   `;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
@@ -148,7 +154,7 @@ test('a process killed while it writes leaves a whole cache', async (t) => {
         return inner.setItem(key, value);
       },
     };
-    const provider = createRemoteProvider({ baseUrl: ${JSON.stringify(baseUrl)}, storage: cacheIn(storage), namespace: 'k' });
+    const provider = createRemoteProvider({ ...${JSON.stringify(PATIENT)}, baseUrl: ${JSON.stringify(baseUrl)}, storage: cacheIn(storage), namespace: 'k' });
     await provider.waitForReady();
   `;
   const start = (writes) => {
@@ -159,11 +165,12 @@ test('a process killed while it writes leaves a whole cache', async (t) => {
   };
   const shown = async () => {
     const provider = createRemoteProvider({
+      ...PATIENT,
       baseUrl: 'http://127.0.0.1:1',
       storage: fileStorage(folder),
       namespace: 'k',
     });
-    await provider.waitForReady({ timeoutMs: 100 });
+    await provider.waitForReady();
     provider.dispose();
     const snapshot = provider.getSnapshot();
     if (!snapshot) return undefined;

@@ -39,6 +39,7 @@ test('a component renders again when its version changes, and only then', { skip
   const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    timeout: 120_000,
   });
   try {
     const page = await browser.newPage();

@@ -26,6 +26,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   // No sandbox for root, as whom containers run; nothing but our own page is shown.
   args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  timeout: 120_000,
 });
 const page = await browser.newPage();
 page.on('pageerror', (error) => console.error(error.stack));

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 // No command waits for anything that takes so long; a driver that does hangs.
-const SILENT_MS = 30_000;
+const SILENT_MS = 120_000;
 
 /** Starts a driver; `command` is a program and its arguments. */
 export function startDriver(command) {
