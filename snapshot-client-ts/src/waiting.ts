@@ -15,17 +15,17 @@ export function createWaiting(clock: Clock): Waiting {
     wake: () => {
       for (const look of looks) look();
     },
-    until: (isSo, timeoutMs) => {
+    until: async (isSo, timeoutMs) => {
+      let look!: () => void;
       const being = new Promise<void>((resolve) => {
-        const look = (): void => {
-          if (!isSo()) return;
-          looks.delete(look);
-          resolve();
+        look = () => {
+          if (isSo()) resolve();
         };
-        looks.add(look);
-        look();
       });
-      return within(clock, timeoutMs, being, () => new Error()).catch(() => {});
+      looks.add(look);
+      look();
+      await within(clock, timeoutMs, being, Error).catch(() => {});
+      looks.delete(look);
     },
   };
 }

@@ -4,6 +4,7 @@
 
 import { createReferenceProvider, createRemoteProvider } from '../../dist/index.js';
 import { cacheIn } from '../../dist/storage.js';
+import { damage, readStored } from './stored.mjs';
 
 /**
  * A driver's session.
@@ -308,7 +309,7 @@ export function createSession(platform) {
       else if (given.heal) {
         order = newOrder();
         for (const resolve of held.splice(0)) resolve();
-      } else if (given.damage) await damage(given);
+      } else if (given.damage) await damage(device, given);
       else order = { ...newOrder(), ...given };
     },
     wall: ({ ms }) => {
@@ -344,7 +345,7 @@ export function createSession(platform) {
           return [name, seen];
         }),
       ),
-      ...(stored && { stored: await readStored() }),
+      ...(stored && { stored: await readStored(device) }),
     }),
   };
 
@@ -352,59 +353,6 @@ export function createSession(platform) {
     const due = timers.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     timers = timers.filter(({ at }) => at > now);
     for (const { callback } of due) callback();
-  }
-
-  // --- what lies in the storage ---
-
-  /** What the kit asks about a cache, in its own words: the versions of the head, and how many objects. */
-  async function readStored() {
-    const keys = await device.keys();
-    const find = (name) => keys.find((key) => key.endsWith(`/${name}`));
-    const headKey = find('head');
-    let head = null;
-    try {
-      head = headKey ? JSON.parse(await storage.getItem(headKey)) : null;
-    } catch {
-      // A damaged one.
-    }
-    const orderOf = (version) => (version ? version.sequence : null);
-    return {
-      current: orderOf(head?.current),
-      previous: orderOf(head?.previous),
-      objects: new Set(
-        keys.filter((key) => /\.\d+$/.test(key)).map((key) => key.replace(/^.*\/|\.\d+$/g, '')),
-      ).size,
-    };
-  }
-
-  /** Damages `head`, `manifest` or `table:<key>` of the current generation, and so on. */
-  async function damage({ damage: what, how, value }) {
-    const keys = await device.keys();
-    const headKey = keys.find((key) => key.endsWith('/head'));
-    const prefix = headKey.slice(0, -'head'.length);
-    let names = [what];
-    if (what !== 'head') {
-      const { current } = JSON.parse(await storage.getItem(headKey));
-      names = keys
-        .filter((key) => key.startsWith(`${prefix}${current.manifest.hash}.`))
-        .map((key) => key.slice(prefix.length));
-      if (what.startsWith('table:')) {
-        let text = '';
-        for (const name of names.sort()) text += await storage.getItem(prefix + name);
-        const { hash } = JSON.parse(text.slice(text.indexOf('\n') + 1)).tables[what.slice('table:'.length)];
-        names = keys
-          .filter((key) => key.startsWith(`${prefix}${hash}.`))
-          .map((key) => key.slice(prefix.length));
-      }
-      names.sort();
-    }
-    const key = prefix + (how === 'remove-last' ? names[names.length - 1] : names[0]);
-    const old = await storage.getItem(key);
-    if (how === 'remove' || how === 'remove-last') await storage.removeItem(key);
-    else if (how === 'cut') await storage.setItem(key, old.slice(0, old.length >> 1));
-    else if (how === 'flip') await storage.setItem(key, flip(old));
-    else if (how === 'set') await storage.setItem(key, value);
-    else fail(`no damage is called "${how}"`);
   }
 
   return {
@@ -437,11 +385,6 @@ function resultOf({ status, version, changedTables, error }) {
     changedTables,
     ...(error && { error: error.code }),
   };
-}
-
-function flip(text) {
-  const at = text.length >> 1;
-  return text.slice(0, at) + (text[at] === 'x' ? 'y' : 'x') + text.slice(at + 1);
 }
 
 function never() {
