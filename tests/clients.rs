@@ -7,6 +7,7 @@ mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
@@ -14,10 +15,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use snapshot_client::{
-    Bundled, Error, HttpTransport, LocalProvider, Polling, ProviderKind, ReadOptions, ReadyState,
-    ReferenceConfig, ReferenceDataProvider, RefreshStatus, RemoteConfig, RemoteProvider, Request,
-    Response, Signal, Snapshot, SourceFolder, Switch, SystemRuntime, Transport,
-    create_reference_provider,
+    Bundled, Error, Event, HttpTransport, LocalProvider, Polling, ProviderKind, ReadOptions,
+    ReadyState, ReferenceConfig, ReferenceDataProvider, RefreshStatus, RemoteConfig,
+    RemoteProvider, Request, Response, Signal, Snapshot, SourceFolder, Switch, SystemRuntime,
+    Transport, create_reference_provider,
 };
 
 use crate::support::Project;
@@ -176,6 +177,44 @@ fn a_service_over_the_provider_says_the_same_with_the_flag_off_and_on() {
     assert_eq!(provider.refresh().status, RefreshStatus::Updated);
     assert_eq!(provider.snapshot().unwrap().version(), &version(&project));
     pretty_assertions::assert_eq!(everything(&service), off);
+}
+
+#[test]
+fn a_version_is_there_as_soon_as_the_server_tells_of_it() {
+    let project = published();
+    let server = serve(&project);
+    let (tell, told) = mpsc::channel();
+    let outside = Arc::<Outside>::default();
+    let mut config = remote(&server, &outside);
+    // No poll comes in time.
+    config.poll_interval = Duration::from_secs(24 * 3600);
+    config.live_reload = true;
+    let config = config.on_event(move |event| {
+        if let Event::Change(change) = event {
+            let _ = tell.send((change.to.clone(), change.changed_tables.clone()));
+        }
+    });
+    let switch = Switch::new(false);
+    let bundled = Bundled::from_folder(&project.path("snapshots")).unwrap();
+    let provider =
+        create_reference_provider(ReferenceConfig::new(switch.clone(), bundled, config)).unwrap();
+    let next = || told.recv_timeout(Duration::from_secs(120)).unwrap();
+    let _bundled = next();
+    assert_eq!(outside.threads.load(Ordering::SeqCst), 0);
+    switch.set(true);
+    until(
+        || outside.urls(),
+        |urls| urls.iter().any(|url| url.ends_with("/events")),
+    );
+
+    let grips = std::fs::read_to_string(project.path("json-source/grips.json")).unwrap();
+    project.source(
+        "grips",
+        &grips.replacen("\"Pronated\"", "\"Palms down\"", 1),
+    );
+    project.run(&["run", "--quiet"]).succeeded();
+    assert_eq!(next(), (version(&project), vec!["grips".to_owned()]));
+    drop(provider);
 }
 
 /// What a service gives to all its screens.
@@ -350,5 +389,14 @@ impl Transport for CountedTransport {
     fn get(&self, request: &Request) -> Result<Response, Error> {
         self.1.urls.lock().unwrap().push(request.url.clone());
         self.0.get(request)
+    }
+
+    fn listen(
+        &self,
+        url: &str,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.1.urls.lock().unwrap().push(url.to_owned());
+        self.0.listen(url, each)
     }
 }

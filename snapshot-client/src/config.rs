@@ -30,6 +30,11 @@ pub struct RemoteConfig {
     pub namespace: Option<String>,
     /// When to refresh. Default [`Polling::Auto`].
     pub polling: Polling,
+    /// Whether to listen to the server's `/events` beside polling, as `snapshot-server` has them: a
+    /// new version is then there within a moment. One more thread and one open connection while
+    /// the provider runs, is in the foreground and has a network; both end with the next line that
+    /// arrives, at most a heartbeat (15 seconds) later. Default no.
+    pub live_reload: bool,
     /// From 5 seconds to 24 hours. Default five minutes.
     pub poll_interval: Duration,
     /// How long a confirmation by the server counts as fresh. Default: the interval.
@@ -84,6 +89,7 @@ impl RemoteConfig {
             storage: None,
             namespace: None,
             polling: Polling::Auto,
+            live_reload: false,
             poll_interval: Duration::from_secs(300),
             stale_time: None,
             request_timeout: Duration::from_secs(10),
@@ -157,6 +163,7 @@ pub(crate) struct Settings {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) polling: Polling,
+    pub(crate) live_reload: bool,
     pub(crate) poll_interval: Duration,
     pub(crate) stale_time: Duration,
     pub(crate) request_timeout: Duration,
@@ -192,6 +199,7 @@ impl Settings {
                 .runtime
                 .unwrap_or_else(|| Arc::new(SystemRuntime::new())),
             polling: config.polling,
+            live_reload: config.live_reload,
             poll_interval: config.poll_interval,
             stale_time: config.stale_time.unwrap_or(config.poll_interval),
             request_timeout: config.request_timeout,

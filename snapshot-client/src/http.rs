@@ -2,7 +2,9 @@
 //! this client needs no runtime.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::ring;
 use snapshot_format::{Encoding, decompress};
@@ -25,6 +27,8 @@ pub struct HttpTransport {
 
 const CODINGS: &str = "zstd, br, gzip";
 const MAX_REDIRECTS: u32 = 5;
+// Three heartbeats of a stream that were not heard: it is gone.
+const SILENCE: Duration = Duration::from_secs(45);
 
 impl HttpTransport {
     /// A transport for this base URL.
@@ -78,6 +82,45 @@ impl Transport for HttpTransport {
             response.body = unpack(url, packed, coding.as_deref(), *limit_bytes)?;
         }
         Ok(response)
+    }
+
+    fn listen(
+        &self,
+        url: &str,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.stream(url, each)
+    }
+}
+
+impl HttpTransport {
+    fn stream(
+        &self,
+        url: &str,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let request = self.agent.get(url).header("accept", "text/event-stream");
+        let request = request.header("accept-encoding", "identity").config();
+        let request = request
+            .timeout_connect(Some(SILENCE))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE));
+        let answer = request.build().call().map_err(|error| failed(url, error))?;
+        let status = answer.status().as_u16();
+        if status != 200 {
+            let message = format!("{url}: status {status}");
+            return Err(Error::new(ErrorCode::HttpStatus, message).with_status(status));
+        }
+        let mut body = answer.into_body().into_reader();
+        let mut piece = [0; 4096];
+        loop {
+            match body.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(size) if each(&piece[..size]).is_break() => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(failed(url, ureq::Error::from(error))),
+            }
+        }
     }
 }
 

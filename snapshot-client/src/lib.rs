@@ -14,6 +14,8 @@ mod remote;
 mod runtime;
 mod snapshot;
 mod source_folder;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod storage;
 mod transport;
 

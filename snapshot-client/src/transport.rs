@@ -1,5 +1,6 @@
 //! How bytes come from a server.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::Error;
@@ -14,6 +15,20 @@ pub trait Transport: Send + Sync + 'static {
     /// [`ErrorCode::Network`](crate::ErrorCode::Network) or a closer one where no response comes,
     /// or one that is cut off.
     fn get(&self, request: &Request) -> Result<Response, Error>;
+
+    /// Gets a stream without an end, and gives each piece of its body to `each` as it arrives,
+    /// until that breaks off or the stream ends. A transport without streams returns at once.
+    ///
+    /// # Errors
+    /// Where the stream does not begin with status 200, or is cut off.
+    fn listen(
+        &self,
+        url: &str,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let _ = (url, each);
+        Ok(())
+    }
 }
 
 /// What to get.

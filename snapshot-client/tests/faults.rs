@@ -7,6 +7,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "what tests share is theirs")]
 
+#[allow(dead_code, reason = "other tests need more of it")]
 #[path = "support/published.rs"]
 mod published;
 #[allow(dead_code, reason = "the conformance driver needs all of it")]

@@ -8,4 +8,5 @@ pub(crate) mod cache;
 pub(crate) mod held;
 pub(crate) mod refresh;
 pub(crate) mod schedule;
+pub(crate) mod sse;
 pub(crate) mod story;

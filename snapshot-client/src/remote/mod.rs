@@ -7,6 +7,7 @@
 //! neither: every call of the seam is a look into memory, or waits on purpose.
 
 mod listeners;
+mod live;
 mod shown;
 mod worker;
 
@@ -210,6 +211,7 @@ impl Shared {
         let mut shown = self.shown();
         let result = change(self, &mut shown);
         self.worker_for(&mut shown);
+        self.live_reload_for(&mut shown);
         let events = std::mem::take(&mut shown.events);
         self.listeners.queue(events);
         drop(shown);
@@ -448,6 +450,23 @@ impl Shared {
                 shown.abandon(&error);
             }
         }
+    }
+}
+
+impl Shared {
+    /// Sees to it that somebody listens, where that is wanted. Without a thread for it, polling
+    /// does.
+    fn live_reload_for(self: &Arc<Self>, shown: &mut Shown) {
+        if shown.listening || !live::is_wanted(self, shown) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        let work = Box::new(move || live::run(&shared));
+        shown.listening = self
+            .settings
+            .runtime
+            .spawn("tablecast-events", work)
+            .is_ok();
     }
 }
 

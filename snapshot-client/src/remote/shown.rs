@@ -31,6 +31,10 @@ pub(super) struct Shown {
     pub(super) jobs: VecDeque<Job>,
     /// Whether there is a worker.
     pub(super) worker: bool,
+    /// Whether there is somebody who listens to the server.
+    pub(super) listening: bool,
+    /// What the server has told of while a refresh was under way.
+    pub(super) told: Option<(u64, u64)>,
     pub(super) due_at: Duration,
     pub(super) timer: Option<Duration>,
     pub(super) bundled: Option<Arc<Snapshot>>,
@@ -78,6 +82,8 @@ impl Shown {
             cycles: 0,
             jobs: VecDeque::new(),
             worker: false,
+            listening: false,
+            told: None,
             due_at: now,
             timer: None,
             bundled: None,

@@ -77,6 +77,14 @@ fn run_cycle(shared: &Arc<Shared>, cycle: &Arc<Cycle>, life: u64) {
         shown.cycles += 1;
         if shown.life == life {
             shown.cycle = None;
+            let known = shown
+                .snapshot
+                .as_deref()
+                .map(|known| known.version().order());
+            // Once: the poll does the rest, where some cache is behind the server.
+            if shown.told.take() > known && shown.is_running() {
+                shared.refresh_now(shown);
+            }
             shared.schedule(shown, std::time::Duration::ZERO);
         }
     });

@@ -13,6 +13,10 @@ pub struct Published {
     pub text: Vec<u8>,
     pub version: Version,
     pub bootstrap: Vec<u8>,
+    /// Its manifest's hash.
+    pub manifest: String,
+    /// Hashes by table key.
+    pub objects: BTreeMap<String, String>,
     /// Rows by table key.
     pub tables: BTreeMap<String, Vec<Value>>,
 }
@@ -33,8 +37,14 @@ impl Published {
             table["rows"].as_array().unwrap().clone()
         };
         let tables = manifest["tables"].as_object().unwrap();
+        let hash_of = |entry: &Value| entry["hash"].as_str().unwrap().to_owned();
         Self {
             name: name.to_owned(),
+            manifest: hash("manifest"),
+            objects: tables
+                .iter()
+                .map(|(key, entry)| (key.clone(), hash_of(entry)))
+                .collect(),
             version: serde_json::from_slice(&text).unwrap(),
             bootstrap: object(&format!("bootstrap/{}.json", hash("bootstrap"))),
             tables: tables

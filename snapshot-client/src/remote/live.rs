@@ -1,0 +1,105 @@
+//! Live reload: a refresh as soon as the server tells of a version. Only a notification: what it
+//! names is fetched as ever, and polling stays the truth.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use snapshot_format::Version;
+
+use super::Shared;
+use super::shown::Shown;
+use crate::core::sse::{EventReader, ServerEvent};
+
+// Also for a server that knows no events: it may be replaced.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// Whether a connection is wanted now.
+pub(super) fn is_wanted(shared: &Shared, shown: &Shown) -> bool {
+    shared.settings.live_reload && shown.is_running() && shown.active && shown.online
+}
+
+/// Listens as long as it is wanted.
+pub(super) fn run(shared: &Arc<Shared>) {
+    let mut failures: u32 = 0;
+    loop {
+        let mut reader = EventReader::default();
+        let heard = listen(shared, &mut reader);
+        failures = if heard { 0 } else { failures.saturating_add(1) };
+        let wait = FIRST_WAIT
+            .saturating_mul(1 << failures.min(12))
+            .min(MAX_WAIT);
+        let wait = wait
+            .mul_f64(shared.settings.runtime.random())
+            .max(reader.retry.unwrap_or(FIRST_WAIT));
+        if !pause(shared, wait.min(MAX_WAIT)) {
+            return;
+        }
+    }
+}
+
+// Whether anything came.
+fn listen(shared: &Arc<Shared>, reader: &mut EventReader) -> bool {
+    let url = format!("{}events", shared.settings.base_url);
+    let mut heard = false;
+    // How a connection ends says nothing that the next would not say, too.
+    let _ = shared.settings.transport.listen(&url, &mut |bytes| {
+        if !is_wanted(shared, &shared.shown()) {
+            return ControlFlow::Break(());
+        }
+        let Ok(events) = reader.push(bytes) else {
+            return ControlFlow::Break(());
+        };
+        heard = true;
+        for event in events {
+            follow(shared, &event);
+        }
+        ControlFlow::Continue(())
+    });
+    heard
+}
+
+fn follow(shared: &Arc<Shared>, event: &ServerEvent) {
+    if event.event != "version" {
+        return;
+    }
+    let Ok(told) = Version::parse(event.data.as_bytes()) else {
+        return;
+    };
+    shared.change(|shared, shown| {
+        let known = shown
+            .snapshot
+            .as_deref()
+            .map(|known| known.version().order());
+        // The current version is told to whoever connects.
+        if !shown.is_running() || known.is_some_and(|known| told.order() <= known) {
+            return;
+        }
+        match shown.loading || shown.cycle.is_some() {
+            // What is under way may have asked before there was a new version.
+            true => shown.told = Some(told.order()),
+            false => drop(shared.refresh_now(shown)),
+        }
+    });
+}
+
+/// Waits; whether a connection is still wanted then.
+fn pause(shared: &Arc<Shared>, time: Duration) -> bool {
+    let runtime = &shared.settings.runtime;
+    let until = runtime.now() + time;
+    loop {
+        let seen = shared.signal.count();
+        {
+            let mut shown = shared.shown();
+            if !is_wanted(shared, &shown) {
+                shown.listening = false;
+                return false;
+            }
+        }
+        if runtime.now() >= until {
+            return true;
+        }
+        runtime.wait(&shared.signal, seen, Some(until), true);
+    }
+}
