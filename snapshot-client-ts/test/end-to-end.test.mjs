@@ -285,6 +285,32 @@ describe('published, served, read', { skip }, () => {
     const unready = `${await serve(empty)}/version.json`;
     assert.deepEqual(await readable(unready, ['date', 'retry-after']), [503, []]);
   });
+
+  test('XMLHttpRequest brings what fetch brings, and stops at the limit', {
+    skip: noBrowser,
+    timeout: 120_000,
+  }, async () => {
+    const page = await openPage();
+    await page.goto(await servePages());
+    const get = (url, limitBytes) =>
+      page.evaluate(
+        async ([url, limitBytes]) => {
+          const { xhrTransport } = await import('/dist/xhr.js');
+          const { signal } = new AbortController();
+          const { status, body, date } = await xhrTransport()(url, limitBytes, signal);
+          return { status, body: typeof body === 'string' ? body : body.length, dated: date !== null };
+        },
+        [url, limitBytes],
+      );
+    const { version } = readBundled();
+    const whole = await get(`${baseUrl}/version.json`, 1024);
+    assert.deepEqual({ ...whole, body: JSON.parse(whole.body) }, { status: 200, body: version, dated: true });
+    const { hash, size } = version.bootstrap;
+    assert.equal((await get(`${baseUrl}/bootstrap/${hash}.json`, size)).body.length > 100_000, true);
+    assert.equal((await get(`${baseUrl}/bootstrap/${hash}.json`, 1000)).body, 1001);
+    assert.equal((await get(`${baseUrl}/tables/grips/${hash}.json`, 1000)).status, 404);
+    await assert.rejects(get('http://127.0.0.1:1', 1000), /no response, or one cut off/);
+  });
 });
 
 async function openPage() {
