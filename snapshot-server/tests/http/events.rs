@@ -109,21 +109,6 @@ fn silent(store: &Store) -> Served {
     store.serve_with(|options| options.timeouts.heartbeat = NEVER)
 }
 
-/// The gauge, once it says so.
-fn wait_for_listeners(served: &Served, expected: usize) {
-    let begun = Instant::now();
-    let line = format!("tablecast_listeners {expected}");
-    let address = served.metrics.expect("a listener");
-    loop {
-        let reply = Client::connect(address).request("GET", "/metrics", &[]);
-        if reply.text().lines().any(|found| found == line) {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{line} in\n{}", reply.text());
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_listener_hears_of_the_current_version_and_of_each_next_one() {
     let (mut store, first) = Store::published();
@@ -233,14 +218,14 @@ fn beyond_the_bound_one_is_told_to_poll_until_another_leaves() {
     });
     let mut staying = Listener::to(&served);
     let leaving = Listener::to(&served);
-    wait_for_listeners(&served, 2);
+    served.wait_for_gauge("listeners", 2);
     let refused = served.get("/events", &[]);
     refused.is_problem(503);
     assert_eq!(refused.field("retry-after"), Some("1"));
 
     // Nothing is written meanwhile: the server sees by itself who has left.
     drop(leaving);
-    wait_for_listeners(&served, 1);
+    served.wait_for_gauge("listeners", 1);
     Listener::to(&served).hears_of(&first);
     staying.hears_of(&first);
 }
@@ -289,7 +274,7 @@ fn one_that_never_reads_is_dropped_and_the_others_hear_on() {
     let mut deaf = served.client();
     shrink_receive_buffer(&deaf);
     deaf.send("GET /events HTTP/1.1\r\nHost: test\r\n\r\n");
-    wait_for_listeners(&served, 2);
+    served.wait_for_gauge("listeners", 2);
 
     // The one reads all along; the buffers of the other fill.
     let begun = Instant::now();

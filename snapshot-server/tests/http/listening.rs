@@ -136,7 +136,8 @@ fn a_silent_handshake_is_closed() {
     let served = store.serve_with(|options| {
         options.listen = vec![Listen::Https(([127, 0, 0, 1], 0).into())];
         options.tls = Some(files);
-        options.timeouts.head = std::time::Duration::from_millis(500);
+        // Those who do go on have it too, on whatever machine.
+        options.timeouts.head = std::time::Duration::from_secs(3);
     });
     let mut silent: Vec<_> = (0..50).map(|_| served.client()).collect();
     // The beginning of a ClientHello.

@@ -305,6 +305,21 @@ impl Served {
         self.reload.configure(&options).expect("options of ours");
     }
 
+    /// Returns once the counters' page says so. Needs [`Options::metrics`].
+    pub(crate) fn wait_for_gauge(&self, name: &str, expected: usize) {
+        let begun = std::time::Instant::now();
+        let line = format!("tablecast_{name} {expected}");
+        let address = self.metrics.expect("a listener");
+        loop {
+            let page = Client::connect(address).request("GET", "/metrics", &[]);
+            if page.text().lines().any(|found| found == line) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{line} in\n{}", page.text());
+            std::thread::yield_now();
+        }
+    }
+
     /// Begins to stop; [`Served::wait`] or drop waits for the end.
     pub(crate) fn stop(&mut self) {
         self.stop
