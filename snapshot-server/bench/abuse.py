@@ -6,8 +6,9 @@
 Measures a client that stays and clients that come new, quiet and under each
 attack: 2,000 slow heads, heads of a megabyte, HTTP/2 requests that are taken
 back at once, HTTP/2 heads that never end, a million paths that might be objects
-and are none. Needs slowhttptest and wrk. The attackers share the machine: what
-they take of its processors shows as well.
+and are none; and, to compare, as many requests for what there is. Needs
+slowhttptest and wrk. The attackers share the machine: what they take of its
+processors shows at a second server, which nobody attacks.
 """
 
 import socket
@@ -23,12 +24,7 @@ REQUEST = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def main():
-    binary, folder = sys.argv[1:3]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [binary, "--root", folder, "--listen", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    (server, port), (bystander, beside) = start(*sys.argv[1:3]), start(*sys.argv[1:3])
     try:
         time.sleep(3)
         for name, attack in {
@@ -38,13 +34,24 @@ def main():
             "rapid resets": rapid_resets,
             "endless h2 heads": continuations,
             "a million bad paths": bad_paths,
+            "the pointer instead": good_paths,
             "quiet again": quiet,
         }.items():
             with attack(port):
                 print(f"{name:20}{measure(port)}; {memory(server.pid)}", flush=True)
+                print(f"{'  not attacked':20}{measure(beside)}", flush=True)
     finally:
-        server.terminate()
-        server.wait()
+        for process in (server, bystander):
+            process.terminate()
+            process.wait()
+
+
+def start(binary, folder):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [binary, "--root", folder, "--listen", f"127.0.0.1:{port}"]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL), port
 
 
 def measure(port):
@@ -165,6 +172,13 @@ def bad_paths(port):
         command = ["wrk", "-t1", "-c8", "-d60s", "-s", script.name, f"http://127.0.0.1:{port}"]
         with background(command, seconds_before=1):
             yield
+
+
+@contextmanager
+def good_paths(port):
+    command = ["wrk", "-t1", "-c8", "-d10s", f"http://127.0.0.1:{port}/version.json"]
+    with background(command, seconds_before=1):
+        yield
 
 
 @contextmanager

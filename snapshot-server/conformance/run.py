@@ -171,7 +171,7 @@ def schemathesis(server):
     tool = python_tool("schemathesis")
     # It would wait for the end of a stream that has none; tests/http/events.rs asks it instead.
     report = run(tool, "run", path, "--url", server.url, "--checks", "all", "--max-examples", "50",
-                 "--exclude-path", "/events")
+                 "--exclude-path", "/events", folder=server.scratch)
     return re.search(r"(\d+ generated, [^\n]*)", report)[1]
 
 
@@ -328,10 +328,10 @@ def python_tool(name):
     return tool
 
 
-def run(*command, check=True):
+def run(*command, check=True, folder=None):
     if not shutil.which(str(command[0])):
         raise Failed(f"{command[0]} is not installed")
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
     if check and done.returncode != 0:
         raise Failed(f"{command[0]} ended with {done.returncode}\n{(done.stdout + done.stderr)[-4000:]}")
     return done.stdout
