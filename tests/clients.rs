@@ -214,6 +214,13 @@ fn a_version_is_there_as_soon_as_the_server_tells_of_it() {
     );
     project.run(&["run", "--quiet"]).succeeded();
     assert_eq!(next(), (version(&project), vec!["grips".to_owned()]));
+    // A cache may still have had the version before.
+    assert!(
+        outside
+            .urls()
+            .iter()
+            .any(|url| url.contains("/version.json?again="))
+    );
     drop(provider);
 }
 

@@ -13,6 +13,8 @@
 
 #[path = "conformance_driver/device.rs"]
 mod device;
+#[path = "conformance_driver/given.rs"]
+mod given;
 #[path = "conformance_driver/session.rs"]
 mod session;
 #[path = "../tests/support/virtual_time.rs"]

@@ -7,6 +7,7 @@
 pub(crate) mod cache;
 pub(crate) mod held;
 pub(crate) mod refresh;
+mod response;
 pub(crate) mod schedule;
 pub(crate) mod sse;
 pub(crate) mod story;

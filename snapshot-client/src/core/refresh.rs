@@ -3,7 +3,7 @@
 //! `docs/client.md` section 3 is this file in words.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use snapshot_format::{
     BootstrapHeader, BootstrapReader, FORMAT_VERSION, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE,
@@ -12,9 +12,9 @@ use snapshot_format::{
 };
 
 use super::held::{Cache, Generation};
+use super::response::{VERSION_PATH, body_of};
 use super::story::{FetchRequest, Io};
 use crate::bundled::Bundled;
-use crate::transport::Response;
 use crate::{Error, ErrorCode};
 
 /// What one refresh needs to know.
@@ -28,6 +28,8 @@ pub(crate) struct RefreshRules {
     pub(crate) required_tables: Vec<String>,
     /// What the app ships.
     pub(crate) bundled: Option<Arc<Bundled>>,
+    /// Whether to pass caches by: the server has told of a version that they may not have yet.
+    pub(crate) fresh: bool,
     /// The wall clock, for a `Retry-After` date of a response without `Date`.
     pub(crate) wall: SystemTime,
 }
@@ -43,8 +45,6 @@ struct Wanted {
 const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
 // What a request costs beside its body, in bytes: headers both ways.
 const REQUEST_BYTES: u64 = 512;
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-const VERSION_PATH: &str = "version.json";
 
 /// The newest generation, or none where the version shown is the newest.
 pub(crate) async fn refresh(
@@ -75,7 +75,7 @@ pub(crate) async fn refresh(
 }
 
 async fn fetch_version(io: &Io, cache: &Cache, rules: &RefreshRules) -> Result<Version, Error> {
-    let version = parse_version(&fetch_version_bytes(io, rules, false).await?)?;
+    let version = parse_version(&fetch_version_bytes(io, rules, rules.fresh).await?)?;
     match check(cache, rules, &version) {
         Err(error) if error.code() == ErrorCode::VersionRegressed => {
             let version = parse_version(&fetch_version_bytes(io, rules, true).await?)?;
@@ -333,49 +333,6 @@ fn hold(cache: &mut Cache, path: &str, object: ObjectRef, bytes: Vec<u8>) -> Res
     Ok(())
 }
 
-fn body_of(
-    request: &FetchRequest,
-    result: Result<Response, Error>,
-    wall: SystemTime,
-) -> Result<Vec<u8>, Error> {
-    let FetchRequest {
-        path, limit_bytes, ..
-    } = request;
-    let response = result?;
-    let status = response.status;
-    if status != 200 {
-        let gone = matches!(status, 404 | 410) && path != VERSION_PATH;
-        let code = match gone {
-            true => ErrorCode::ObjectMissing,
-            false => ErrorCode::HttpStatus,
-        };
-        let asked = matches!(status, 429 | 503).then(|| retry_after(&response, wall));
-        return Err(Error::new(code, format!("{path}: status {status}"))
-            .with_status(status)
-            .with_retry_after(asked.flatten()));
-    }
-    if response.body.len() as u64 > *limit_bytes {
-        let message = format!("{path}: more than {limit_bytes} bytes");
-        return Err(Error::new(ErrorCode::TooLarge, message));
-    }
-    Ok(response.body)
-}
-
-// RFC 9110 §10.2.3: seconds or a date. A date is compared with the server's own: ours may be a
-// day off.
-fn retry_after(response: &Response, wall: SystemTime) -> Option<Duration> {
-    let text = response.retry_after.as_deref()?.trim();
-    let date = |text: &str| httpdate::parse_http_date(text).ok();
-    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has are more than an hour, too.
-        text.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
-    } else {
-        let now = response.date.as_deref().and_then(date).unwrap_or(wall);
-        date(text)?.duration_since(now).unwrap_or_default()
-    };
-    Some(wait.min(MAX_RETRY_AFTER))
-}
-
 /// Reads a `version.json`.
 pub(crate) fn parse_version(bytes: &[u8]) -> Result<Version, Error> {
     match Version::parse(bytes) {
@@ -415,37 +372,6 @@ fn later_format(name: &str, format: u32) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check_wait(retry_after_field: &str, date: Option<&str>, expected_s: Option<u64>) {
-        let response = Response {
-            status: 503,
-            retry_after: Some(retry_after_field.to_owned()),
-            date: date.map(str::to_owned),
-            ..Response::default()
-        };
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
-        let wait = retry_after(&response, wall);
-        assert_eq!(
-            wait,
-            expected_s.map(Duration::from_secs),
-            "{retry_after_field}"
-        );
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_at_most_an_hour() {
-        check_wait("120", None, Some(120));
-        check_wait(" 0 ", None, Some(0));
-        check_wait("999999999999999999999999", None, Some(3600));
-        check_wait("Thu, 01 Jan 1970 00:01:30 GMT", None, Some(30));
-        let date = Some("Tue, 24 Feb 2026 13:00:00 GMT");
-        check_wait("Tue, 24 Feb 2026 13:01:30 GMT", date, Some(90));
-        check_wait("Tue, 24 Feb 2026 12:00:00 GMT", date, Some(0));
-        for nonsense in ["", "-5", "soon", "1e9", "1.5"] {
-            check_wait(nonsense, None, None);
-        }
-    }
 
     #[test]
     fn a_lower_format_is_no_version_and_a_later_one_asks_for_an_update() {

@@ -9,6 +9,7 @@ use snapshot_format::Version;
 
 use super::Shared;
 use super::shown::Shown;
+use crate::config::Polling;
 use crate::core::sse::{EventReader, ServerEvent};
 
 // Also for a server that knows no events: it may be replaced.
@@ -17,7 +18,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Whether a connection is wanted now.
 pub(super) fn is_wanted(shared: &Shared, shown: &Shown) -> bool {
-    shared.settings.live_reload && shown.is_running() && shown.active && shown.online
+    let polls = shared.settings.polling == Polling::Auto;
+    shared.settings.live_reload && polls && shown.is_running() && shown.active && shown.online
 }
 
 /// Listens as long as it is wanted.
@@ -79,7 +81,7 @@ fn follow(shared: &Arc<Shared>, event: &ServerEvent) {
         match shown.loading || shown.cycle.is_some() {
             // What is under way may have asked before there was a new version.
             true => shown.told = Some(told.order()),
-            false => drop(shared.refresh_now(shown)),
+            false => drop(shared.refresh_fresh(shown)),
         }
     });
 }

@@ -61,7 +61,11 @@ pub(super) enum Job {
     /// Looks into the cache.
     Open,
     /// Refreshes, unless this life is over.
-    Refresh { cycle: Arc<Cycle>, life: u64 },
+    Refresh {
+        cycle: Arc<Cycle>,
+        life: u64,
+        fresh: bool,
+    },
 }
 
 impl Shown {
@@ -158,12 +162,14 @@ impl Shown {
         self.jobs.push_back(Job::Open);
     }
 
-    pub(super) fn begin_cycle(&mut self) -> Arc<Cycle> {
+    /// A refresh, for the worker; a fresh one passes caches by.
+    pub(super) fn begin_cycle(&mut self, fresh: bool) -> Arc<Cycle> {
         let cycle = Arc::<Cycle>::default();
         self.cycle = Some(Arc::clone(&cycle));
         self.jobs.push_back(Job::Refresh {
             cycle: Arc::clone(&cycle),
             life: self.life,
+            fresh,
         });
         cycle
     }

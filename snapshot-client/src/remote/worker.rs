@@ -18,7 +18,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
     while let Some(job) = next_job(shared) {
         match job {
             Job::Open => open(shared),
-            Job::Refresh { cycle, life } => run_cycle(shared, &cycle, life),
+            Job::Refresh { cycle, life, fresh } => run_cycle(shared, &cycle, life, fresh),
         }
     }
 }
@@ -62,9 +62,9 @@ fn open(shared: &Arc<Shared>) {
     });
 }
 
-fn run_cycle(shared: &Arc<Shared>, cycle: &Arc<Cycle>, life: u64) {
+fn run_cycle(shared: &Arc<Shared>, cycle: &Arc<Cycle>, life: u64, fresh: bool) {
     let before = shared.shown().snapshot.clone();
-    let (status, error) = refresh_once(shared, life);
+    let (status, error) = refresh_once(shared, life, fresh);
     shared.change(|shared, shown| {
         // What another process had fetched counts, too.
         let same = before.as_ref().map(Arc::as_ptr) == shown.snapshot.as_ref().map(Arc::as_ptr);
@@ -83,14 +83,14 @@ fn run_cycle(shared: &Arc<Shared>, cycle: &Arc<Cycle>, life: u64) {
                 .map(|known| known.version().order());
             // Once: the poll does the rest, where some cache is behind the server.
             if shown.told.take() > known && shown.is_running() {
-                shared.refresh_now(shown);
+                shared.refresh_fresh(shown);
             }
             shared.schedule(shown, std::time::Duration::ZERO);
         }
     });
 }
 
-fn refresh_once(shared: &Arc<Shared>, life: u64) -> (RefreshStatus, Option<Error>) {
+fn refresh_once(shared: &Arc<Shared>, life: u64, fresh: bool) -> (RefreshStatus, Option<Error>) {
     let is_over = || is_over(shared, life);
     if !shared.follow() || is_over() || !shared.shown().online {
         return (RefreshStatus::Skipped, None);
@@ -106,6 +106,7 @@ fn refresh_once(shared: &Arc<Shared>, life: u64) -> (RefreshStatus, Option<Error
         schema_majors: shared.settings.schema_majors.clone(),
         required_tables: shared.settings.required_tables.clone(),
         bundled: shared.bundled.clone(),
+        fresh,
         wall: shared.settings.runtime.wall(),
     };
     let held = &mut *cache;
