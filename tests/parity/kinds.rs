@@ -127,7 +127,7 @@ const fn published_gauge(kind: &'static str, from: &'static str, to: &'static st
 pub const GAUGES: &str = r#"[
 {"id":1,"code":"AB","price":"12345678901234567.89","ratio":0.30000000000000004,"weight":1.5,"made_at":"2026-02-24T14:12:04.5+01:00","opens":"08:30:00","day":"2026-02-24","token":"0190163d-8694-739b-aea5-966c26f8ad91","raw":"AAECAw==","tags":["café",null,"b"],"note":"line one\nline two","sort_order":1},
 {"id":10,"code":"CD","price":2,"ratio":1,"weight":0.1,"made_at":"2026-02-24T13:12:04Z","opens":"12:00:00","day":"2026-02-25","token":"0190163D-8694-739B-AEA5-966C26F8AD92","raw":"","tags":[],"sort_order":2},
-{"id":9,"code":"EF","price":"0.50","ratio":1e300,"weight":16777216,"made_at":"2026-02-24T13:12:04Z","opens":"00:00:00","day":"2026-02-25","token":"0190163d-8694-739b-aea5-966c26f8ad93","raw":"/w==","tags":["x"],"sort_order":2}
+{"id":9,"code":"EF","price":"0.50","ratio":1e300,"weight":16777216,"made_at":"2026-02-24T13:12:04Z","opens":"00:00:00","day":"2026-02-25","token":"0190163d-8694-739b-aea5-966c26f8ad93","raw":"/w==","tags":["x"],"note":"","sort_order":2}
 ]"#;
 
 /// Its table.
@@ -177,6 +177,22 @@ pub const KINDS: &[Damage] = &[
     source("the empty string for null", "\"parent_id\": null", "\"parent_id\": \"\"").at("parent_id", ""),
     source("the word null for null", "\"parent_id\": null", "\"parent_id\": \"null\"").at("parent_id", ""),
     source("an object for null", "\"rotation_path\": null", "\"rotation_path\": {}").at("rotation_path", ""),
+    damage(
+        On::Source,
+        "null for the empty string",
+        "gauges",
+        "9",
+        How::Text("\"note\":\"\"", "\"note\":null"),
+    )
+    .at("note", ""),
+    damage(
+        On::Snapshot,
+        "null published for the empty string",
+        "gauges",
+        "9",
+        How::Text("\"note\":\"\"", "\"note\":null"),
+    )
+    .at("note", ""),
     database("a string lost", "UPDATE grips SET icon = NULL WHERE id = 'PRONATED'").at("icon", ""),
     database("the empty string stored", "UPDATE grips SET parent_id = '' WHERE id = 'PRONATED'").at("parent_id", ""),
     snapshot("the empty string published", "\"parent_id\":null", "\"parent_id\":\"\"").at("parent_id", ""),
