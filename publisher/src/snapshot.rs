@@ -4,11 +4,13 @@
 //! object before the next one is read; both are hashed on the way, behind its back. So a
 //! table of any length needs the memory of one row and some buffers.
 
+mod kept;
+
 use std::collections::BTreeMap;
 
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Manifest, ReferenceVersion,
-    TableEntry, TableWriter, content_hash,
+    SchemaVersion, TableEntry, TableWriter, content_hash,
 };
 
 use crate::config::Config;
@@ -20,6 +22,9 @@ use crate::schema::{Schema, Table};
 use crate::source::Problem;
 use crate::spool::{Spool, Staging};
 use crate::write_behind::WriteBehind;
+
+use self::kept::Keeping;
+pub use self::kept::KeptRows;
 
 /// Why a state cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +65,8 @@ impl SnapshotError {
     }
 }
 
-/// Reads and renders every table.
+/// Reads and renders every table; rows that are `kept` and known to be the same are not
+/// read again.
 ///
 /// # Errors
 /// Where the state cannot be read or must not be published.
@@ -71,6 +77,7 @@ pub async fn render_snapshot(
     guards: &Guards,
     staging: &Staging,
     progress: Progress,
+    kept: Option<&mut KeptRows>,
 ) -> Result<Rendered, SnapshotError> {
     if schema.tables.is_empty() {
         return Err(SnapshotError::NoTables(config.schema.clone()));
@@ -82,20 +89,24 @@ pub async fn render_snapshot(
         staging,
         bar: progress.step("render"),
     };
-    let mut bootstrap = BootstrapWriter::new(out.spool(), &header).map_err(write_failed)?;
+    let mut rendering = Rendering {
+        bootstrap: BootstrapWriter::new(out.spool(), &header).map_err(write_failed)?,
+        reader,
+        config,
+        schema_version: header.schema_version,
+        out,
+        kept,
+    };
     let (mut objects, mut tables) = (Vec::new(), BTreeMap::new());
     for table in &schema.tables {
         let seq = versions
             .get(&table.name)
             .map_or(0, |version| version.version_seq);
-        let (object, entry) =
-            render_table(reader, config, table, seq, &header, &out, &mut bootstrap).await?;
+        let (object, entry) = rendering.table(table, seq).await?;
         objects.push(object);
         tables.insert(table.key.clone(), entry);
     }
-    let written = bootstrap.finish().map_err(write_failed)?;
-    let bootstrap = RenderedObject::bootstrap(finished(written)?);
-    out.bar.finish_and_clear();
+    let bootstrap = rendering.finish()?;
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         schema_version: header.schema_version,
@@ -157,40 +168,82 @@ fn header(config: &Config, versions: &BTreeMap<String, TableVersion>) -> Option<
     })
 }
 
-async fn render_table(
-    reader: &SnapshotReader<'_>,
-    config: &Config,
-    table: &Table,
-    version_seq: u64,
-    header: &BootstrapHeader,
-    out: &Spools<'_>,
-    bootstrap: &mut BootstrapWriter<Output>,
-) -> Result<(RenderedObject, TableEntry), SnapshotError> {
-    let in_bootstrap = config.in_bootstrap(table);
-    let mut object =
-        TableWriter::new(out.spool(), header.schema_version, &table.key).map_err(write_failed)?;
-    if in_bootstrap {
-        bootstrap.table(&table.key).map_err(write_failed)?;
-    }
-    out.bar.set_message(format!("render {}", table.key));
-    let mut count: u64 = 0;
-    reader
-        .rows(table, |row| {
-            count += 1;
-            if count.is_multiple_of(50_000) {
-                out.bar
-                    .set_message(format!("render {}: {count} rows", table.key));
-            }
+// What the tables have in common while they are rendered.
+struct Rendering<'r, 'c> {
+    reader: &'r SnapshotReader<'c>,
+    config: &'r Config,
+    schema_version: SchemaVersion,
+    out: Spools<'r>,
+    bootstrap: BootstrapWriter<Output>,
+    kept: Option<&'r mut KeptRows>,
+}
+
+impl Rendering<'_, '_> {
+    async fn table(
+        &mut self,
+        table: &Table,
+        version_seq: u64,
+    ) -> Result<(RenderedObject, TableEntry), SnapshotError> {
+        let Self {
+            reader,
+            config,
+            schema_version,
+            out,
+            bootstrap,
+            kept,
+        } = self;
+        let in_bootstrap = config.in_bootstrap(table);
+        let mut object =
+            TableWriter::new(out.spool(), *schema_version, &table.key).map_err(write_failed)?;
+        if in_bootstrap {
+            bootstrap.table(&table.key).map_err(write_failed)?;
+        }
+        out.bar.set_message(format!("render {}", table.key));
+        let mut write = |row: &[u8]| {
             if in_bootstrap {
                 bootstrap.row(row)?;
             }
             object.row(row)
-        })
-        .await?;
-    let (written, rows) = object.finish().map_err(write_failed)?;
-    let object = RenderedObject::table(table.key.clone(), finished(written)?);
-    let entry = table_entry(table, &object, rows, version_seq, in_bootstrap);
-    Ok((object, entry))
+        };
+        match kept.as_ref().and_then(|kept| kept.of(table, version_seq)) {
+            Some(rows) => {
+                for row in rows {
+                    write(row).map_err(write_failed)?;
+                }
+            }
+            None => {
+                let mut keeping = kept.is_some().then(Keeping::default);
+                let mut count: u64 = 0;
+                reader
+                    .rows(table, |row| {
+                        count += 1;
+                        if count.is_multiple_of(50_000) {
+                            out.bar
+                                .set_message(format!("render {}: {count} rows", table.key));
+                        }
+                        if let Some(keeping) = &mut keeping {
+                            keeping.push(row);
+                        }
+                        write(row)
+                    })
+                    .await?;
+                if let (Some(kept), Some(keeping)) = (kept, keeping) {
+                    kept.keep(table, version_seq, keeping);
+                }
+            }
+        }
+        let (written, rows) = object.finish().map_err(write_failed)?;
+        let object = RenderedObject::table(table.key.clone(), finished(written)?);
+        let entry = table_entry(table, &object, rows, version_seq, in_bootstrap);
+        Ok((object, entry))
+    }
+
+    /// Ends the bootstrap object.
+    fn finish(self) -> Result<RenderedObject, SnapshotError> {
+        let written = self.bootstrap.finish().map_err(write_failed)?;
+        self.out.bar.finish_and_clear();
+        Ok(RenderedObject::bootstrap(finished(written)?))
+    }
 }
 
 fn table_entry(

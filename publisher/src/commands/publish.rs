@@ -17,7 +17,7 @@ use crate::database::{Database, SnapshotReader, read_schema};
 use crate::error::Error;
 use crate::publish::{Event, Published, Rendered, Terms, publish};
 use crate::schema::Schema;
-use crate::snapshot::render_snapshot;
+use crate::snapshot::{KeptRows, render_snapshot};
 use crate::store::{DirectoryStore, Store};
 
 /// Flags of `publisher publish`.
@@ -60,6 +60,7 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
         force: &args.force,
         guards: &args.guards,
         deactivation: BTreeMap::new(),
+        kept: None,
     };
     let report = publish_database(&mut database, &config, &args.common, terms).await?;
     args.common.print_json(&report)?;
@@ -72,6 +73,8 @@ pub(super) struct PublishTerms<'a> {
     pub(super) guards: &'a GuardFlags,
     /// What the seed of the same run was allowed.
     pub(super) deactivation: BTreeMap<TableKey, u64>,
+    /// What this connection rendered before, where that is kept.
+    pub(super) kept: Option<&'a mut KeptRows>,
 }
 
 /// The step itself, which `run` takes too.
@@ -112,7 +115,10 @@ pub(super) async fn publish_into(
         let reader = SnapshotReader::begin(database.client()).await?;
         let progress = common.progress();
         let staging = store.staging();
-        render_snapshot(&reader, config, schema, &guards, staging, progress).await?
+        render_snapshot(
+            &reader, config, schema, &guards, staging, progress, terms.kept,
+        )
+        .await?
     };
     let render_ms = millis(rendering);
     let (tables, rows) = size_of(&rendered);

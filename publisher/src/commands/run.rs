@@ -65,6 +65,7 @@ impl JobFlags {
             force: &self.force,
             guards: &self.guards,
             deactivation: self.seed.allowed_deactivation(),
+            kept: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use snapshot_format::TableKey;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row};
 
 use super::error::DatabaseError;
@@ -20,23 +21,16 @@ pub async fn read_schema(
     config: &Config,
 ) -> Result<Schema, DatabaseError> {
     let failed = |source| DatabaseError::query("read the catalog", source);
-    let types = Types::read(client).await.map_err(failed)?;
-    let columns = client
-        .query(COLUMNS, &[&config.schema])
-        .await
-        .map_err(failed)?;
-    let keys = client
-        .query(PRIMARY_KEYS, &[&config.schema])
-        .await
-        .map_err(failed)?;
-    let references = client
-        .query(FOREIGN_KEYS, &[&config.schema])
-        .await
-        .map_err(failed)?;
-    let triggers = client
-        .query(TRIGGERS, &[&config.schema])
-        .await
-        .map_err(failed)?;
+    // At once: each is an answer to wait for, and none needs another's.
+    let of_schema: [&(dyn ToSql + Sync); 1] = [&config.schema];
+    let (types, columns, keys, references, triggers) = tokio::try_join!(
+        Types::read(client),
+        client.query(COLUMNS, &of_schema),
+        client.query(PRIMARY_KEYS, &of_schema),
+        client.query(FOREIGN_KEYS, &of_schema),
+        client.query(TRIGGERS, &of_schema),
+    )
+    .map_err(failed)?;
 
     check_excluded(client, config).await?;
     let mut tables: HashMap<u32, Draft> = HashMap::new();

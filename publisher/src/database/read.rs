@@ -104,59 +104,57 @@ impl<'c> SnapshotReader<'c> {
         schema: &Schema,
     ) -> Result<BTreeMap<TableKey, Vec<Problem>>, DatabaseError> {
         let mut by_table: BTreeMap<TableKey, Vec<Problem>> = BTreeMap::new();
-        for table in &schema.tables {
-            for foreign_key in &table.foreign_keys {
-                let Some(target) = schema.table(foreign_key.target.as_str()) else {
-                    continue;
-                };
-                if target.has_is_active() {
-                    let broken = self.broken_by(table, foreign_key, target).await?;
-                    if !broken.is_empty() {
-                        by_table
-                            .entry(table.key.clone())
-                            .or_default()
-                            .extend(broken);
-                    }
-                }
-            }
+        for reference in self.broken(references_of(schema)).await? {
+            let problems = self.problems_of(&reference).await?;
+            let table = reference.table.key.clone();
+            by_table.entry(table).or_default().extend(problems);
         }
         Ok(by_table)
     }
 
-    async fn broken_by(
+    // Those that any row breaks, by one statement: as a rule that is the last one.
+    async fn broken<'s>(
         &self,
-        table: &Table,
-        foreign_key: &ForeignKey,
-        target: &Table,
-    ) -> Result<Vec<Problem>, DatabaseError> {
-        let names: Vec<&str> = foreign_key
-            .columns
-            .iter()
-            .map(|&c| table.columns[c].name.as_str())
-            .collect();
-        let joined = names.iter().zip(&foreign_key.target_columns);
-        let on: Vec<String> = joined
-            .map(|(from, to)| format!("t.{} = p.{}", identifier(from), identifier(to)))
-            .collect();
+        references: Vec<Reference<'s>>,
+    ) -> Result<Vec<Reference<'s>>, DatabaseError> {
+        let each = references.iter().enumerate();
+        let each = each.map(|(index, reference)| {
+            format!(
+                "SELECT {index} WHERE EXISTS (SELECT {})",
+                reference.broken_rows()
+            )
+        });
+        let each: Vec<String> = each.collect();
+        if each.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |source| DatabaseError::query("check the references of active rows", source);
+        let rows = self.tx.query(&each.join(" UNION ALL "), &[]).await;
+        let rows = rows.map_err(failed)?;
+        let broken: Result<Vec<i32>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        let broken = broken.map_err(failed)?;
+        let mut references = references.into_iter().zip(0..).collect::<Vec<_>>();
+        references.retain(|(_, index)| broken.contains(index));
+        Ok(references
+            .into_iter()
+            .map(|(reference, _)| reference)
+            .collect())
+    }
+
+    async fn problems_of(&self, reference: &Reference<'_>) -> Result<Vec<Problem>, DatabaseError> {
+        let Reference { table, target, .. } = reference;
+        let names = reference.columns();
         let text = |columns: &[&str]| {
             let texts = columns.iter().map(|c| format!("t.{}::text", identifier(c)));
             texts.collect::<Vec<_>>().join(", ")
         };
         let key = table.primary_key_names();
         let key: Vec<&str> = key.iter().map(String::as_str).collect();
-        let active = if table.has_is_active() {
-            "t.is_active AND "
-        } else {
-            ""
-        };
         let query = format!(
-            "SELECT ARRAY[{}], ARRAY[{}] FROM {} AS t JOIN {} AS p ON {}
-             WHERE {active} NOT p.is_active ORDER BY ARRAY[{0}] COLLATE \"C\" LIMIT 1000",
+            "SELECT ARRAY[{}], ARRAY[{}] {} ORDER BY ARRAY[{0}] COLLATE \"C\" LIMIT 1000",
             text(&key),
             text(&names),
-            qualified(table),
-            qualified(target),
-            on.join(" AND "),
+            reference.broken_rows(),
         );
         let failed = |source| DatabaseError::query("check the references of active rows", source);
         let rows = self.tx.query(&query, &[]).await.map_err(failed)?;
@@ -211,6 +209,57 @@ impl<'c> SnapshotReader<'c> {
             count += 1;
         }
         Ok(TableRows { rows: count })
+    }
+}
+
+// A foreign key whose target may hold inactive rows.
+struct Reference<'s> {
+    table: &'s Table,
+    foreign_key: &'s ForeignKey,
+    target: &'s Table,
+}
+
+fn references_of(schema: &Schema) -> Vec<Reference<'_>> {
+    let references = schema.tables.iter().flat_map(|table| {
+        table.foreign_keys.iter().filter_map(move |foreign_key| {
+            let target = schema.table(foreign_key.target.as_str())?;
+            target.has_is_active().then_some(Reference {
+                table,
+                foreign_key,
+                target,
+            })
+        })
+    });
+    references.collect()
+}
+
+impl Reference<'_> {
+    fn columns(&self) -> Vec<&str> {
+        let columns = self.foreign_key.columns.iter();
+        columns
+            .map(|&column| self.table.columns[column].name.as_str())
+            .collect()
+    }
+
+    // The active rows that point at inactive ones, from FROM on.
+    fn broken_rows(&self) -> String {
+        let joined = self
+            .columns()
+            .into_iter()
+            .zip(&self.foreign_key.target_columns);
+        let on: Vec<String> = joined
+            .map(|(from, to)| format!("t.{} = p.{}", identifier(from), identifier(to)))
+            .collect();
+        let active = match self.table.has_is_active() {
+            true => "t.is_active AND ",
+            false => "",
+        };
+        format!(
+            "FROM {} AS t JOIN {} AS p ON {} WHERE {active}NOT p.is_active",
+            qualified(self.table),
+            qualified(self.target),
+            on.join(" AND "),
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use super::super::publish::{PublishReport, publish_into};
+use super::super::publish::{PublishReport, PublishTerms, publish_into};
 use super::super::run::JobFlags;
 use super::super::seed::read_source_of;
 use super::super::warn_of_missing_triggers;
@@ -18,6 +18,7 @@ use crate::database::{
 };
 use crate::error::Error;
 use crate::publish::Published;
+use crate::snapshot::KeptRows;
 use crate::store::DirectoryStore;
 use crate::watch::Inputs;
 
@@ -34,6 +35,8 @@ pub(super) struct Rounds {
     database: Option<Database>,
     // Of what the database was brought up to date with: nothing where that is not known.
     migrated: Option<Inputs>,
+    // What is known while the connection, the migrations and the settings are the same.
+    kept: KeptRows,
 }
 
 /// What a round did.
@@ -93,6 +96,7 @@ impl Rounds {
             job,
             database: None,
             migrated: None,
+            kept: KeptRows::default(),
         }
     }
 
@@ -113,11 +117,16 @@ impl Rounds {
 
     /// Ends the connection, and the private PostgreSQL with it.
     pub(super) async fn close(&mut self) -> Result<(), Error> {
-        self.migrated = None;
+        self.forget();
         match self.database.take() {
             Some(database) => Ok(database.close().await?),
             None => Ok(()),
         }
+    }
+
+    fn forget(&mut self) {
+        self.migrated = None;
+        self.kept = KeptRows::default();
     }
 
     pub(super) fn has_lost_its_connection(&self) -> bool {
@@ -147,7 +156,7 @@ impl Rounds {
         let result = self.try_round(inputs).await;
         if result.is_err() {
             // Whatever went wrong, nothing is known of the database any more.
-            self.migrated = None;
+            self.forget();
         }
         result
     }
@@ -155,6 +164,11 @@ impl Rounds {
     async fn try_round(&mut self, inputs: &Inputs) -> Result<Rounded, Error> {
         let begun = Instant::now();
         self.open().await?;
+        if self.migrated.as_ref().is_some_and(|known| {
+            inputs.has_other_settings(known) || inputs.has_other_migrations(known)
+        }) {
+            self.kept = KeptRows::default();
+        }
         let fixed = self.settle_anew(inputs)?;
         let mut steps = Steps::default();
         let applied = self.migrate(inputs, &mut steps).await?;
@@ -164,6 +178,7 @@ impl Rounds {
             quiet,
             config,
             database,
+            kept,
             ..
         } = self;
         let database = database.as_mut().expect("it was opened above");
@@ -198,7 +213,10 @@ impl Rounds {
 
         let start = Instant::now();
         let store = DirectoryStore::open(&config.out, config.lock_timeout, |_| {}).await?;
-        let terms = job.terms();
+        let terms = PublishTerms {
+            kept: Some(kept),
+            ..job.terms()
+        };
         let publish = publish_into(
             &store,
             database,

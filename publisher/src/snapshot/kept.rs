@@ -1,0 +1,129 @@
+//! Rows as they were rendered last, for whoever publishes again and again.
+
+use std::collections::BTreeMap;
+
+use snapshot_format::TableKey;
+
+use crate::schema::Table;
+
+/// Tables above that size are read again each time.
+const MEMORY_LIMIT: usize = 256 * 1024;
+
+/// The rows of small tables, to be used again while the table's number stands: whatever
+/// changes a row moves it.
+///
+/// A number tells of one life of one database, so this is for one connection: another
+/// one, another migration, other settings want a new value.
+#[derive(Debug, Default)]
+pub struct KeptRows {
+    tables: BTreeMap<TableKey, Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    // As it was when they were rendered: its columns decide how they look.
+    table: Table,
+    version_seq: u64,
+    rows: Vec<Box<[u8]>>,
+}
+
+impl KeptRows {
+    /// The rows of a table, in their order, where they are known to be the same.
+    pub(super) fn of(&self, table: &Table, version_seq: u64) -> Option<&[Box<[u8]>]> {
+        let kept = self.tables.get(&table.key)?;
+        let same = kept.version_seq == version_seq && kept.table == *table;
+        same.then_some(kept.rows.as_slice())
+    }
+
+    pub(super) fn keep(&mut self, table: &Table, version_seq: u64, rows: Keeping) {
+        self.tables.remove(&table.key);
+        // Without all its triggers, or without a number, nothing tells of a change.
+        if rows.too_many || version_seq == 0 || !table.missing_triggers.is_empty() {
+            return;
+        }
+        let kept = Kept {
+            table: table.clone(),
+            version_seq,
+            rows: rows.rows,
+        };
+        self.tables.insert(table.key.clone(), kept);
+    }
+}
+
+/// Rows while they are rendered.
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
+    rows: Vec<Box<[u8]>>,
+    size_bytes: usize,
+    too_many: bool,
+}
+
+impl Keeping {
+    pub(super) fn push(&mut self, row: &[u8]) {
+        self.size_bytes += row.len();
+        if self.size_bytes > MEMORY_LIMIT {
+            self.too_many = true;
+            self.rows = Vec::new();
+        }
+        if !self.too_many {
+            self.rows.push(row.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table {
+            key: "grips".parse().expect("a key"),
+            name: "grips".to_owned(),
+            namespace: "public".to_owned(),
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            foreign_keys: Vec::new(),
+            missing_triggers: Vec::new(),
+        }
+    }
+
+    fn keeping(rows: &[&[u8]]) -> Keeping {
+        let mut keeping = Keeping::default();
+        rows.iter().for_each(|row| keeping.push(row));
+        keeping
+    }
+
+    #[test]
+    fn rows_are_kept_for_their_number_and_their_shape() {
+        let (mut kept, table) = (KeptRows::default(), table());
+        kept.keep(&table, 7, keeping(&[b"a", b"b"]));
+        let rows = kept.of(&table, 7).expect("kept");
+        assert_eq!(rows, [Box::from(&b"a"[..]), Box::from(&b"b"[..])]);
+        assert_eq!(kept.of(&table, 8), None);
+        let mut other = table.clone();
+        other.name = "holds".to_owned();
+        assert_eq!(kept.of(&other, 7), None);
+    }
+
+    #[test]
+    fn what_may_change_without_a_trace_is_not_kept() {
+        let (mut kept, table) = (KeptRows::default(), table());
+        kept.keep(&table, 0, keeping(&[b"a"]));
+        assert_eq!(kept.of(&table, 0), None);
+        let untracked = Table {
+            missing_triggers: vec!["UPDATE"],
+            ..table
+        };
+        kept.keep(&untracked, 7, keeping(&[b"a"]));
+        assert_eq!(kept.of(&untracked, 7), None);
+    }
+
+    #[test]
+    fn a_large_table_is_not_kept() {
+        let (mut kept, table) = (KeptRows::default(), table());
+        kept.keep(&table, 7, keeping(&[b"a"]));
+        kept.keep(&table, 8, keeping(&[&[b' '; MEMORY_LIMIT], b"b"]));
+        assert_eq!(kept.of(&table, 8), None);
+        assert_eq!(kept.of(&table, 7), None);
+    }
+}
