@@ -1,6 +1,8 @@
 //! `publisher watch`: a save is a round, and nothing ends it but Ctrl-C.
 
 mod editors;
+mod serving;
+mod soak;
 mod world;
 
 use std::fs;
@@ -211,6 +213,29 @@ fn a_folder_that_is_replaced_is_watched_on() {
     assert_eq!(project.published("grips")[1]["label"], "Nobody's");
     project.source("grips", &grips("Fourth"));
     watching.changed(&["grips ~1"]);
+}
+
+/// The second of two folders may get the inode of the first.
+#[test]
+fn a_folder_that_is_replaced_again_and_again_is_watched_on() {
+    let project = project();
+    let watching = Watching::begun(&project, &[]);
+    let (source, old) = (project.path("json-source"), project.path("old"));
+    for number in 0..4 {
+        for _ in 0..6 {
+            fs::rename(&source, &old).unwrap();
+            crate::support::copy_folder(&old, &source);
+            fs::remove_dir_all(&old).unwrap();
+        }
+        // The first may be seen with the folder; the second is for who watches the new one.
+        for edit in ["first", "second"] {
+            let label = format!("Number {number}, {edit}");
+            project.source("grips", &grips(&label));
+            while project.published("grips")[1]["label"] != *label {
+                watching.next();
+            }
+        }
+    }
 }
 
 #[test]

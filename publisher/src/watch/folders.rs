@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -73,6 +74,8 @@ pub struct Hints {
 struct Shared {
     gather: Mutex<Gather>,
     came: Notify,
+    // A folder was made, removed or renamed: it may be another one by now.
+    replaced: AtomicBool,
 }
 
 impl Hints {
@@ -107,7 +110,8 @@ impl Hints {
 ///
 /// Each is watched alone, without those below it: nothing below is read, and a tree would
 /// cost a watch for each of its folders. The folder above is watched too, which tells when
-/// one is replaced; where that is missed, [`Folders::renew`] sees it.
+/// one is replaced. Where no event tells of it, [`Folders::renew`] sees another inode; that
+/// alone would not do, for a new folder may get the inode of the one that was removed.
 pub struct Folders {
     places: Places,
     hints: Hints,
@@ -139,13 +143,15 @@ impl Folders {
     /// # Errors
     /// As [`Folders::watch`].
     pub fn renew(&mut self) -> Result<(), WatchError> {
-        let now = identified(&self.places);
-        if now == self.watched {
+        let replaced = self.hints.shared.replaced.swap(false, Ordering::SeqCst);
+        if !replaced && identified(&self.places) == self.watched {
             return Ok(());
         }
-        let (watched, watcher) = arm(&self.places, &self.hints)?;
-        self.watched = watched;
-        self._watcher = watcher;
+        let armed = arm(&self.places, &self.hints);
+        if armed.is_err() {
+            self.hints.shared.replaced.store(true, Ordering::SeqCst);
+        }
+        (self.watched, self._watcher) = armed?;
         self.hints.note(Hint::Touched);
         Ok(())
     }
@@ -155,6 +161,9 @@ fn arm(places: &Places, hints: &Hints) -> Result<(Watched, RecommendedWatcher), 
     let (told, concern) = (hints.clone(), places.clone());
     let tell = move |event: notify::Result<Event>| match event {
         Ok(event) => {
+            if replaces_a_folder(&event, &concern) {
+                told.shared.replaced.store(true, Ordering::SeqCst);
+            }
             for hint in hints_of(&event, &concern) {
                 told.note(hint);
             }
@@ -244,6 +253,18 @@ fn hints_of(event: &Event, places: &Places) -> Vec<Hint> {
     hints.collect()
 }
 
+// Also where the event says no more than that something is other.
+fn replaces_a_folder(event: &Event, places: &Places) -> bool {
+    let of_a_folder = |path: &PathBuf| folders_of(places).contains(path);
+    match event.kind {
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
+            event.paths.iter().any(of_a_folder)
+        }
+        EventKind::Any | EventKind::Other => true,
+        _ => false,
+    }
+}
+
 fn waits_for(path: &Path, places: &Places) -> bool {
     TELLS_OF_CLOSING && places.read(path)
 }
@@ -312,6 +333,24 @@ mod tests {
             "/p/json-source",
             &[Hint::Touched],
         );
+    }
+
+    #[test]
+    fn a_folder_may_be_another_whenever_its_name_was_given_or_taken() {
+        let replaces = |kind, path: &str| {
+            let event = Event::new(kind).add_path(path.into());
+            replaces_a_folder(&event, &places())
+        };
+        for kind in [
+            EventKind::Create(CreateKind::Folder),
+            EventKind::Remove(RemoveKind::Folder),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+            EventKind::Other,
+        ] {
+            assert!(replaces(kind, "/p/json-source"), "{kind:?}");
+        }
+        let created = EventKind::Create(CreateKind::File);
+        assert!(!replaces(created, "/p/json-source/grips.json"));
     }
 
     #[test]
