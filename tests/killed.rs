@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use publisher::store::{Disk, Step};
 
 use crate::support::ledger::{Act, Ledger};
-use crate::support::{Project, tracked};
+use crate::support::{Project, Random, tracked};
 
 const ACT: &str = "TABLECAST_TEST_ACT";
 const ROOT: &str = "TABLECAST_TEST_ROOT";
@@ -221,28 +221,6 @@ impl Until {
             Self::Deaths(enough) => deaths >= *enough,
             Self::End(end) => Instant::now() >= *end,
         }
-    }
-}
-
-/// Numbers that are the same for the same seed, which is printed.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let seed = match std::env::var("TABLECAST_TEST_SEED") {
-            Ok(seed) => seed.parse().unwrap(),
-            Err(_) => u64::from(std::process::id()) << 20 | 1,
-        };
-        eprintln!("TABLECAST_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        // xorshift64*
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
     }
 }
 

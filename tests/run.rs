@@ -19,7 +19,8 @@ impl Drop for Running {
     }
 }
 
-fn get(address: &str, path: &str) -> (String, Vec<u8>) {
+/// The head and the body of an answer.
+pub fn get(address: &str, path: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,

@@ -317,6 +317,30 @@ pub fn publisher() -> Command {
     command
 }
 
+/// Numbers that are the same for the same seed, which is printed.
+pub struct Random(u64);
+
+impl Random {
+    /// Begins by `TABLECAST_TEST_SEED`, or anew.
+    pub fn new() -> Self {
+        let seed = match std::env::var("TABLECAST_TEST_SEED") {
+            Ok(seed) => seed.parse().unwrap(),
+            Err(_) => u64::from(std::process::id()) << 20 | 1,
+        };
+        eprintln!("TABLECAST_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        // xorshift64*
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+}
+
 /// A text with every number in it as `N`: for what depends on the clock or on a process.
 pub fn without_numbers(text: &str) -> String {
     let mut hidden = String::with_capacity(text.len());

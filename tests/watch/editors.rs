@@ -164,7 +164,8 @@ fn old_label(path: &Path) -> String {
     label.split('"').next().unwrap().to_owned()
 }
 
-fn git(project: &Project, arguments: &[&str]) {
+/// Runs git in a project.
+pub fn git(project: &Project, arguments: &[&str]) {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]);
     run(git.args(arguments).current_dir(project.path(".")));

@@ -65,20 +65,22 @@ fn sessions_that_the_server_ends_are_opened_again() {
 // The private PostgreSQL
 
 /// A project without a database URL.
-struct Private(Project);
+pub struct Private(pub Project);
 
 impl Private {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(project())
     }
 
-    fn watch(&self) -> Watching {
+    /// Starts to watch it.
+    pub fn watch(&self) -> Watching {
         let mut command = publisher();
         command.arg("watch").current_dir(self.0.path("."));
         Watching::start(command, self.0.path("watch.log"))
     }
 
-    fn begun(&self) -> Watching {
+    /// The same, and waits for the first round.
+    pub fn begun(&self) -> Watching {
         let watching = self.watch();
         watching.next_is("started");
         watching.round();
@@ -93,7 +95,7 @@ impl Private {
 
     /// Waits until no process of its server is left.
     #[track_caller]
-    fn is_left_clean(&self) {
+    pub fn is_left_clean(&self) {
         let start = Instant::now();
         let data = fs::canonicalize(self.0.path(".tablecast/postgres")).unwrap();
         while is_used(&data) {
