@@ -88,7 +88,7 @@ impl Soak {
             0..=2 => fs::write(&path, text).unwrap(),
             3 | 4 => by_rename(&path, &text),
             // Broken, each in its way.
-            5 => fs::write(&path, &text[..text.len() / 2]).unwrap(),
+            5 => fs::write(&path, &text.as_bytes()[..text.len() / 2]).unwrap(),
             6 => by_rename(
                 &path,
                 &text.replacen("\"id\": \"", "\"id\": 7, \"x\": \"", 1),
