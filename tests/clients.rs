@@ -6,7 +6,8 @@
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -177,6 +178,81 @@ fn a_service_over_the_provider_says_the_same_with_the_flag_off_and_on() {
     assert_eq!(provider.refresh().status, RefreshStatus::Updated);
     assert_eq!(provider.snapshot().unwrap().version(), &version(&project));
     pretty_assertions::assert_eq!(everything(&service), off);
+}
+
+/// On the way between client and server, where bytes are counted.
+fn counted(server: &Server) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = server.base_url.trim_start_matches("http://").to_owned();
+    let bytes = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&bytes);
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(&address).unwrap();
+            let (mut from_client, mut to_server) =
+                (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || io::copy(&mut from_client, &mut to_server));
+            let counter = Arc::clone(&counter);
+            std::thread::spawn(move || pass_on(server, client, &counter));
+        }
+    });
+    (url, bytes)
+}
+
+// Counts the bodies: each is as long as its head says.
+fn pass_on(server: TcpStream, mut client: TcpStream, counter: &AtomicUsize) -> io::Result<()> {
+    let mut server = BufReader::new(server);
+    loop {
+        let mut size = 0;
+        loop {
+            let mut line = String::new();
+            if server.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            client.write_all(line.as_bytes())?;
+            if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                size = length.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; size];
+        server.read_exact(&mut body)?;
+        counter.fetch_add(size, Ordering::SeqCst);
+        client.write_all(&body)?;
+    }
+}
+
+#[test]
+fn an_idle_poll_moves_a_kibibyte_and_an_edited_row_four() {
+    let project = published();
+    let server = serve(&project);
+    let (url, bytes) = counted(&server);
+    let mut config = RemoteConfig::new(url);
+    config.polling = Polling::Manual;
+    config.request_timeout = Duration::from_secs(60);
+    let provider = RemoteProvider::new(config).unwrap();
+    assert_eq!(provider.refresh().status, RefreshStatus::Updated);
+    bytes.store(0, Ordering::SeqCst);
+    assert_eq!(provider.refresh().status, RefreshStatus::NotModified);
+    let idle = bytes.swap(0, Ordering::SeqCst);
+    assert!((1..=1024).contains(&idle), "{idle}");
+
+    let path = "json-source/torsoOrientations.json";
+    let rows = std::fs::read_to_string(project.path(path)).unwrap();
+    project.file(path, rows.replacen("\"label\": \"", "\"label\": \"New ", 1));
+    project.run(&["run", "--quiet"]).succeeded();
+    let newest = version(&project);
+    let polled = || {
+        bytes.store(0, Ordering::SeqCst);
+        provider.refresh()
+    };
+    let result = until(polled, |result| result.version.as_ref() == Some(&newest));
+    assert_eq!(result.changed_tables, ["torsoOrientations"]);
+    let moved = bytes.load(Ordering::SeqCst);
+    assert!((1025..=4096).contains(&moved), "{moved}");
 }
 
 #[test]
