@@ -113,11 +113,13 @@ function* commit(state: State, next: Generation): Story<void> {
   for (const hash of objects) if (!state.stored.has(hash)) yield* writeObject(state, hash);
 
   if ((yield* read('head')) !== head) return;
-  const text = JSON.stringify({
-    cacheFormat: CACHE_FORMAT,
-    current: next.version,
-    previous: state.whole?.version ?? null,
-  });
+  const text = checked(
+    JSON.stringify({
+      cacheFormat: CACHE_FORMAT,
+      current: next.version,
+      previous: state.whole?.version ?? null,
+    }),
+  );
   yield writing('head', text);
   state.head = text;
   state.whole = next;
@@ -182,14 +184,26 @@ function* readPieces(hash: string): Story<string> {
 
 function* writeObject(state: State, hash: string): Story<void> {
   const text = state.held.texts.get(hash) as string;
-  const size = PIECE_UNITS - 16;
-  const pieces = Math.max(1, Math.ceil(text.length / size));
+  const pieces = piecesOf(text);
   // The first piece last: it says how many there are, so whoever finds it finds all.
-  for (let piece = pieces - 1; piece >= 0; piece--) {
-    const part = text.slice(piece * size, (piece + 1) * size);
-    yield writing(`${hash}.${piece}`, piece > 0 ? part : `${pieces}\n${part}`);
+  for (let piece = pieces.length - 1; piece >= 0; piece--) {
+    const part = pieces[piece] as string;
+    yield writing(`${hash}.${piece}`, piece > 0 ? part : `${pieces.length}\n${part}`);
   }
   state.stored.add(hash);
+}
+
+// Cut between characters: half of a surrogate pair has no UTF-8, and files are UTF-8.
+function piecesOf(text: string): string[] {
+  const pieces: string[] = [];
+  let at = 0;
+  do {
+    let end = at + PIECE_UNITS - 16;
+    if ((text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;
+    pieces.push(text.slice(at, end));
+    at = end;
+  } while (at < text.length);
+  return pieces;
 }
 
 function* removeObject(state: State, hash: string): Story<void> {
@@ -214,7 +228,7 @@ function parseHead(text: string | null, report?: (error: ReferenceDataError) => 
   try {
     const head = JSON.parse(text) as Head;
     const current = versionIn(head.current);
-    if (head.cacheFormat === CACHE_FORMAT && current) {
+    if (head.cacheFormat === CACHE_FORMAT && current && !isDamaged(text)) {
       return { ...head, current, previous: versionIn(head.previous) ?? null };
     }
   } catch {
@@ -222,6 +236,23 @@ function parseHead(text: string | null, report?: (error: ReferenceDataError) => 
   }
   report?.(new ReferenceDataError('cache_corrupt', 'head'));
   return undefined;
+}
+
+// No hash names a head, and a digit of it that a disk has changed would be believed: a sequence too high would
+// refuse every version to come.
+function checked(text: string): string {
+  const body = text.slice(0, -1);
+  return `${body},"check":"${checkOf(body)}"}`;
+}
+
+// A head without a check is of a release that wrote none.
+function isDamaged(text: string): boolean {
+  const [, body, check] = /^(.*),"check":"(.*)"}$/s.exec(text) ?? [];
+  return body !== undefined && check !== checkOf(body);
+}
+
+function checkOf(text: string): string {
+  return blake3(encode(text)).slice(0, 16);
 }
 
 function versionIn(json: Version | null): Version | undefined {

@@ -15,8 +15,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 // finds less to share. A byte more is a decision, not an accident.
 const LIMITS = {
   'index.js': [6_000, 6_450],
-  'storage.js': [4_100, 4_300],
-  'node.js': [4_100, 4_300],
+  'storage.js': [4_200, 4_450],
+  'node.js': [4_200, 4_450],
   'react.js': [300, 300],
   'lifecycle.js': [400, 400],
   'events.js': [500, 500],

@@ -80,6 +80,51 @@ test('a synchronous storage has the data before the first frame', async (t) => {
   assert.equal(second.getSnapshot()?.version.sequence, 1);
 });
 
+test('a digit that a disk has changed in the head is not believed', async (t) => {
+  const { baseUrl } = await serving(t, 'one');
+  const values = new Map();
+  const storage = memoryStorage(values);
+  const first = createRemoteProvider({ ...PATIENT, baseUrl, storage });
+  await first.waitForReady();
+  first.dispose();
+  const [key] = [...values.keys()].filter((key) => key.endsWith('/head'));
+  const damaged = values.get(key).replace('"sequence":1,', '"sequence":9,');
+  assert.notEqual(damaged, values.get(key));
+  values.set(key, damaged);
+  const second = createRemoteProvider({ ...PATIENT, baseUrl, storage });
+  t.after(() => second.dispose());
+  const errors = [];
+  second.on('error', ({ message }) => errors.push(message));
+  assert.equal(await second.waitForReady(), 'up-to-date');
+  assert.equal(second.getSnapshot().version.sequence, 1);
+  assert.deepEqual(errors, ['cache_corrupt: head']);
+});
+
+test('an object is cut into pieces between its characters', async () => {
+  const values = new Map();
+  const text = `x${'😀'.repeat(300_000)}`;
+  const [hash, manifest] = ['a'.repeat(64), 'b'.repeat(64)];
+  const cache = memoryStorage(values).open({
+    config: { baseUrl: 'http://test/' },
+    held: {
+      texts: new Map([
+        [hash, text],
+        [manifest, '{}'],
+      ]),
+    },
+    knows: () => true,
+    report: assert.fail,
+  });
+  const { version } = store.named('one');
+  const next = { ...version, manifest: { ...version.manifest, hash: manifest } };
+  await cache.commit({ version: next, manifest: { tables: { many: { hash } } } });
+  const pieces = [0, 1, 2].map(
+    (piece) => [...values].find(([key]) => key.endsWith(`/${hash}.${piece}`))?.[1],
+  );
+  for (const piece of pieces) assert.ok(piece.length <= 262_144 && piece.isWellFormed());
+  assert.equal(pieces.join(''), `3\n${text}`);
+});
+
 test('no request has a header of ours, a cache mode or a query', async (t) => {
   const seen = [];
   const server = createServer((request, response) => {
