@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -31,6 +31,10 @@ fn whatever_is_edited_what_is_public_in_the_end_is_what_a_fresh_run_makes_of_the
     let mut used = Vec::new();
     for number in 0..edits {
         soak.edit();
+        // How far apart edits are is random, too: some meet a round that runs, some are one
+        // burst, and after some the round comes to its end. Nothing waits for anything.
+        let apart = soak.random.below(3) * soak.random.below(150);
+        std::thread::sleep(Duration::from_millis(apart));
         if number % 20 == 19 {
             soak.comes_to_rest(number);
             used.push(soak.used());
@@ -229,7 +233,7 @@ fn a_watch_may_be_killed_at_any_moment() {
         }
         project.0.source("grips", &grips(number));
         // The moment of a death is what is random here; nothing waits for anything.
-        std::thread::sleep(std::time::Duration::from_millis(random.below(400)));
+        std::thread::sleep(Duration::from_millis(random.below(400)));
         assert_eq!(watching.end(Signal::SIGKILL), None);
         is_sound(&project.0.path("snapshots"));
     }
