@@ -33,7 +33,7 @@ fn whatever_is_edited_what_is_public_in_the_end_is_what_a_fresh_run_makes_of_the
         soak.edit();
         // How far apart edits are is random, too: some meet a round that runs, some are one
         // burst, and after some the round comes to its end. Nothing waits for anything.
-        let apart = soak.random.below(3) * soak.random.below(150);
+        let apart = soak.random.below(2) * soak.random.below(2) * soak.random.below(1200);
         std::thread::sleep(Duration::from_millis(apart));
         if number % 20 == 19 {
             soak.comes_to_rest(number);
