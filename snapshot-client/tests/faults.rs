@@ -200,7 +200,8 @@ fn play(steps: &[Step], bundled: bool) {
             }
         }
         world.advance(Duration::ZERO);
-        if client.process_dead.load(Ordering::SeqCst) {
+        // The next one may be killed in its first moment, too; nobody sees what the dead show.
+        while client.process_dead.load(Ordering::SeqCst) {
             client.provider.dispose();
             let before = client.before.take().filter(|_| is_healthy);
             client = Client {

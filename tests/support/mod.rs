@@ -347,7 +347,13 @@ pub fn without_numbers(text: &str) -> String {
     for c in text.chars() {
         match c {
             '0'..='9' if hidden.ends_with('N') => {}
-            '0'..='9' => hidden.push('N'),
+            '0'..='9' => {
+                // How far a number stands from the left depends on its digits.
+                while hidden.ends_with("  ") {
+                    hidden.pop();
+                }
+                hidden.push('N');
+            }
             _ => hidden.push(c),
         }
     }
