@@ -95,9 +95,9 @@ fn readers_never_see_two_versions_at_once() {
     swap_under_load(30, 20);
 }
 
-/// A publisher and readers as nobody has them; half a minute.
+/// A publisher and readers as nobody has them; a minute or two.
 #[test]
-#[ignore = "takes half a minute: run with --ignored"]
+#[ignore = "takes a minute or two: `./dev storm` runs it"]
 fn five_hundred_publishes_under_two_hundred_connections() {
     swap_under_load(500, 200);
 }
