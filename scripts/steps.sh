@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# What the verbs of ./dev do, step by step; ./dev reads this file.
+
+# libFuzzer on a stable toolchain: what cargo-fuzz asks of the compiler, but the
+# address sanitizer, which code without unsafe hardly needs.
+fuzz() {
+    local folder=$1 target=$2 seconds=$3 host features="" dictionary=""
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    ! grep -q "^$target = \[" "$folder/Cargo.toml" || features="--features $target"
+    [ ! -e "$folder/$target.dict" ] || dictionary="-dict=$folder/$target.dict"
+    mkdir -p "$folder/corpus/$target" "$folder/artifacts/$target"
+    # With a target named, build scripts and macros are not instrumented.
+    # shellcheck disable=SC2086 # lists of words
+    RUSTFLAGS="--cfg fuzzing -C passes=sancov-module -C codegen-units=1 -C debug-assertions \
+        -C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
+        -C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares" \
+        cargo run --quiet --release --manifest-path "$folder/Cargo.toml" --target "$host" \
+        --bin "$target" $features -- "$folder/corpus/$target" $dictionary \
+        -artifact_prefix="$folder/artifacts/$target/" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0
+}
+
+rust_tests() {
+    if has cargo-nextest; then
+        unguarded cargo nextest run --locked "$@"
+    else
+        unguarded cargo test --locked "$@"
+    fi
+}
+
+# The kit of every client; the TypeScript client's own tests run it too.
+rust_conformance() {
+    # Of the whole workspace, as the tests are: the same features, so nothing is built twice.
+    unguarded cargo build --locked --quiet --workspace --example conformance_driver
+    local driver=${CARGO_TARGET_DIR:-target}/debug/examples/conformance_driver
+    unguarded node tests/conformance/run.mjs "Rust with files=$driver files" "Rust with memory=$driver memory"
+}
+
+# The one figure of the server's benchmarks that no neighbour on the machine can change.
+count_syscalls() {
+    if ! has strace; then
+        say "skipped: strace is for Linux alone"
+        return
+    fi
+    unguarded cargo build --locked --quiet --package snapshot-server --bins --examples
+    local built=${CARGO_TARGET_DIR:-target}/debug folder status=0
+    folder=$(mktemp -d)
+    "$built/examples/sample-snapshot" "$folder" 8 100000 &&
+        unguarded python3 -B snapshot-server/bench/against-nginx.py "$built/snapshot-server" "$folder" --check || status=1
+    rm -rf "$folder"
+    return $status
+}
+
+python_tests() {
+    # On a Mac, psql is nowhere but beside the server.
+    PATH="$PATH:$(postgres_bin)" unguarded python3 -B -m unittest discover --start-directory "$1"
+}
+
+# Runs a script of the TypeScript client, with what its lock file names and no
+# script of any of that.
+npm_run() {
+    (
+        cd snapshot-client-ts || exit
+        if [ ! package-lock.json -ot node_modules/.package-lock.json ]; then
+            npm ci --ignore-scripts --silent
+        fi
+        unguarded npm run --silent "$1"
+    )
+}
+
+# The advisories live in a git repository of their own: the one check that a
+# closed network may keep us from.
+check_advisories() {
+    if cargo deny --log-level off fetch db 2>/dev/null; then
+        step "advisories" cargo deny check --disable-fetch advisories
+    else
+        say "advisories not checked: the advisory database could not be fetched"
+    fi
+}
+
+check_scripts() {
+    if command -v shellcheck >/dev/null; then
+        shellcheck dev scripts/*.sh .ci/run
+    else
+        bash -n dev && bash -n .ci/run && cat scripts/*.sh | bash -n && say "scripts only parsed: shellcheck is not installed"
+    fi
+}
