@@ -13,6 +13,7 @@ mod chinook;
 mod clients;
 mod concurrent;
 mod diff;
+mod documents;
 mod embedded_postgres;
 mod encrypted;
 mod failing_seed;

@@ -1,4 +1,4 @@
-//! The commands: each a list of steps, in the order of the README.
+//! The commands: each a list of steps, in the order of `docs/cli.md`.
 
 pub mod check;
 pub mod diff;
