@@ -53,10 +53,12 @@ function open(storage: Storage, owner: CacheOwner): ReturnType<CacheStorage['ope
     failed = true;
   };
   return {
-    load: (shown, found) => {
+    load: (shown, isOver, found) => {
       const loaded = (generation: Generation | undefined): void => {
-        // Not wanted now, so the next look must find it again.
-        if (generation && !found(generation)) state.head = undefined;
+        if (!generation) return;
+        // Of no use now, so the next look must find it again.
+        if (isOver()) state.head = undefined;
+        else found(generation);
       };
       return attempt(() => perform(load(state, shown), access), loaded, report);
     },

@@ -64,8 +64,8 @@ export interface ReferenceConfig extends RemoteConfig, LocalConfig {
 /** Whether a flag is on; a flag that throws is off. */
 export function isOn(enabled: ReferenceConfig['enabled']): boolean {
   try {
-    if (typeof enabled === 'function') return enabled() === true;
-    return (typeof enabled === 'object' ? enabled.get() : enabled) === true;
+    if (typeof enabled === 'object') return enabled.get() === true;
+    return (typeof enabled === 'function' ? enabled() : enabled) === true;
   } catch {
     return false;
   }

@@ -3,7 +3,7 @@
 import type { Clock } from './clock.js';
 import type { RemoteConfig } from './config.js';
 import type { ReferenceDataError } from './errors.js';
-import { type Manifest, newer, type Order, type Version } from './format.js';
+import { compareOrder, type Manifest, type Order, type Version } from './format.js';
 import type { MaybePromise } from './maybe-promise.js';
 import type { Storage } from './storage-api.js';
 
@@ -39,9 +39,13 @@ export interface CacheOwner {
 export interface Cache {
   /**
    * Gives the newest whole generation to `found`, where the head has changed and leads to one that is newer
-   * than `shown`. What `found` does not want, it is given again next time.
+   * than `shown`. What comes when the look is over is found again by the next one.
    */
-  load(shown: Version | undefined, found: (generation: Generation) => boolean): MaybePromise<void>;
+  load(
+    shown: Version | undefined,
+    isOver: () => boolean,
+    found: (generation: Generation) => void,
+  ): MaybePromise<void>;
   /** Stores a generation whose objects are all held. */
   commit(next: Generation): Promise<void>;
   /** Calls back when another process has written; returns the end of that. */
@@ -59,7 +63,14 @@ export function objectsOf({ version, manifest }: Generation): string[] {
   return [version.manifest.hash, ...Object.values(manifest.tables).map((table) => table.hash)];
 }
 
+/** The texts of this generation, and nothing else is held any more. */
+export function retain(held: Held, generation: Generation): Map<string, string> {
+  const before = held.texts;
+  held.texts = new Map(objectsOf(generation).map((hash) => [hash, before.get(hash) as string]));
+  return held.texts;
+}
+
 /** Raises the mark to this order, or leaves it where it is higher. */
 export function raiseMark(held: Held, order: Order): void {
-  held.mark = newer(order, held.mark);
+  if (!held.mark || compareOrder(order, held.mark) > 0) held.mark = order;
 }
