@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js';
-import type { CacheStorage } from './held.js';
+import type { CacheStorage } from './loaded.js';
 import type { MaybePromise } from './maybe-promise.js';
 import type { ReferenceDataProvider } from './provider.js';
 import type { Bundled } from './snapshot.js';

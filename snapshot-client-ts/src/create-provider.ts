@@ -8,7 +8,7 @@ import { createCurrent } from './current.js';
 import { createEmitter } from './emitter.js';
 import { asError, fail, ReferenceDataError } from './errors.js';
 import { majorOf, type Version } from './format.js';
-import { type Generation, type Held, raiseMark, retain } from './held.js';
+import { type Generation, type Loaded, raiseMark, retain } from './loaded.js';
 import { attempt, type MaybePromise } from './maybe-promise.js';
 import { nextOutcome, resultOf, WELL } from './outcome.js';
 import type {
@@ -50,10 +50,10 @@ export function createProvider<T>(
   const [get, abort] = createRequests(baseUrl, transport, clock, requestTimeoutMs);
   const [emit, listen] = createEmitter();
   const until = createUntil(clock, listen);
-  const held: Held = { texts: new Map(), mark: undefined };
+  const loaded: Loaded = { texts: new Map(), mark: undefined };
   const knows = (version: Version): boolean => schemaMajors.includes(majorOf(version));
   const report = (error: ReferenceDataError): void => emit('error', error);
-  const owner = { config, clock, held, knows, report };
+  const owner = { config, clock, loaded, knows, report };
   const cache = config.storage?.open(owner);
 
   let end: End;
@@ -74,7 +74,7 @@ export function createProvider<T>(
   const [snapshot, add, choose] = createCurrent<T>(
     () => on,
     (change) => {
-      raiseMark(held, change.to);
+      raiseMark(loaded, change.to);
       emit('change', change);
       if (!change.from && look !== 'first') emit('ready', ready());
     },
@@ -93,7 +93,7 @@ export function createProvider<T>(
   const ready = (): ReadyState => readyOf(snapshot(), on && isFresh());
 
   function take(generation: Generation, source: Source = 'cache'): void {
-    add(fetchedSnapshot<T>(generation, source, retain(held, generation)));
+    add(fetchedSnapshot<T>(generation, source, retain(loaded, generation)));
   }
 
   const isRunning = (): boolean => on && !end;

@@ -1,4 +1,4 @@
-// One refresh: from a version.json to a generation whose objects are all verified and held.
+// One refresh: from a version.json to a generation whose objects are all verified and loaded.
 // docs/client.md section 3 is this file in words.
 
 import { fail, type ReferenceDataError } from './errors.js';
@@ -14,7 +14,7 @@ import {
   VERSION_MAX_BYTES,
   type Version,
 } from './format.js';
-import type { CacheOwner, Generation } from './held.js';
+import type { CacheOwner, Generation } from './loaded.js';
 import type { Requests } from './requests.js';
 import { objectOf, type Snapshot } from './snapshot.js';
 
@@ -23,7 +23,7 @@ interface Wanted extends ObjectRef {
   readonly path: string;
 }
 
-/** A table that is not held. */
+/** A table that is not loaded. */
 interface Lacking extends Wanted {
   readonly key: string;
   readonly inBootstrap: boolean;
@@ -35,19 +35,19 @@ const REQUEST_BYTES = 512;
 /** The newest generation, or nothing where the version shown is the newest; throws what stands in the way. */
 export async function refresh(
   get: Requests['get'],
-  { held, knows, config: { requiredTables = [] } }: CacheOwner,
+  { loaded, knows, config: { requiredTables = [] } }: CacheOwner,
   shown: Version | undefined,
   bundled: Snapshot | undefined,
   fresh: boolean | undefined,
 ): Promise<Generation | undefined> {
-  const { texts } = held;
+  const { texts } = loaded;
   const offer = async (again?: boolean): Promise<Version> =>
     parseVersion(await get({ path: 'version.json', size: VERSION_MAX_BYTES }, again));
 
   function check(offered: Version): Version {
     const name = `${offered.epoch}-${offered.sequence}`;
     // Without anything to show there is nothing to fall behind.
-    if (shown && held.mark && compareOrder(offered, held.mark) < 0) fail('version_regressed', name);
+    if (shown && loaded.mark && compareOrder(offered, loaded.mark) < 0) fail('version_regressed', name);
     if (isShown(offered) && offered.manifest.hash !== shown?.manifest.hash) fail('version_conflict', name);
     if (!knows(offered)) {
       fail('schema_unsupported', `${name}, ${offered.schemaVersion}`, { offered: offered.schemaVersion });

@@ -1,7 +1,7 @@
 import { blake3 } from './blake3.js';
 import { fail } from './errors.js';
 import { type Bootstrap, type Manifest, tableObject, type Version } from './format.js';
-import type { Generation } from './held.js';
+import type { Generation } from './loaded.js';
 import { encode } from './text.js';
 
 /** The type of each table's rows, by table key; `publisher types` writes one. */

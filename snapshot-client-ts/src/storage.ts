@@ -2,11 +2,11 @@
 // call, which the client takes for what it is; nothing throws when it is made.
 
 import { cacheIn } from './cache.js';
-import type { CacheStorage } from './held.js';
+import type { CacheStorage } from './loaded.js';
 import type { Storage } from './storage-api.js';
 
 export { cacheIn } from './cache.js';
-export type { CacheStorage } from './held.js';
+export type { CacheStorage } from './loaded.js';
 export type { Storage } from './storage-api.js';
 
 /** A storage that lasts as long as the process. */

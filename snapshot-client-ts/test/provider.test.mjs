@@ -106,7 +106,7 @@ test('an object is cut into pieces between its characters', async () => {
   const [hash, manifest] = ['a'.repeat(64), 'b'.repeat(64)];
   const cache = memoryStorage(values).open({
     config: { baseUrl: 'http://test/' },
-    held: {
+    loaded: {
       texts: new Map([
         [hash, text],
         [manifest, '{}'],
