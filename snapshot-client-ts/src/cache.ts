@@ -53,14 +53,14 @@ function open(storage: Storage, owner: CacheOwner): ReturnType<CacheStorage['ope
     failed = true;
   };
   return {
-    load: (shown, isOver, found) => {
+    load: (current, isOver, found) => {
       const loaded = (generation: Generation | undefined): void => {
         if (!generation) return;
         // Of no use now, so the next look must find it again.
         if (isOver()) state.head = undefined;
         else found(generation);
       };
-      return attempt(() => perform(load(state, shown), access), loaded, report);
+      return attempt(() => perform(load(state, current), access), loaded, report);
     },
     commit: async (next) => {
       const work = async (): Promise<void> => perform(commit(state, next), access);
@@ -76,7 +76,7 @@ function open(storage: Storage, owner: CacheOwner): ReturnType<CacheStorage['ope
 }
 
 /** Reads the head and, where it is another than last time, the newest whole generation that is of use. */
-function* load(state: State, shown: Version | undefined): Steps<Generation | undefined> {
+function* load(state: State, current: Version | undefined): Steps<Generation | undefined> {
   const text = yield* read('head');
   if (text === state.head) return undefined;
   forget(state, text);
@@ -85,7 +85,7 @@ function* load(state: State, shown: Version | undefined): Steps<Generation | und
   if (state.knows(head.current)) raiseMark(state.loaded, head.current);
   for (const version of [head.current, head.previous]) {
     if (!version || !state.knows(version)) continue;
-    if (shown && compareOrder(version, shown) <= 0) return undefined;
+    if (current && compareOrder(version, current) <= 0) return undefined;
     const generation = yield* loadGeneration(state, version);
     if (generation) {
       state.whole = generation;
@@ -108,7 +108,7 @@ function* commit(state: State, next: Generation): Steps<void> {
   if (isForeign(head) || ahead > 0) return;
 
   const objects = objectsOf(next);
-  const kept = new Set([...objects, ...(state.whole ? objectsOf(state.whole) : [])]);
+  const retained = new Set([...objects, ...(state.whole ? objectsOf(state.whole) : [])]);
   // Before anything is written that may have to be removed: whenever we are killed, the next commit finds it.
   const index = new Set([...(yield* readIndex()), ...objects]);
   yield writing('index', JSON.stringify([...index]));
@@ -126,8 +126,8 @@ function* commit(state: State, next: Generation): Steps<void> {
   state.head = text;
   state.whole = next;
 
-  for (const hash of index) if (!kept.has(hash)) yield* removeObject(state, hash);
-  yield writing('index', JSON.stringify([...kept]));
+  for (const hash of index) if (!retained.has(hash)) yield* removeObject(state, hash);
+  yield writing('index', JSON.stringify([...retained]));
 }
 
 /** Nothing is known any more but this head. */

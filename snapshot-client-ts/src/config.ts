@@ -23,11 +23,11 @@ export interface LocalConfig {
 export interface RemoteConfig {
   /** Where `version.json` lies, such as `https://cdn.example.org/reference`. */
   baseUrl: string;
-  /** What the app ships: shown until something newer is there. */
+  /** What the app ships: current until something newer is there. */
   bundled?: Bundled | (() => MaybePromise<Bundled>);
-  /** Where verified objects are kept, of `tablecast-client/storage` or `/node`; without it every start fetches. */
+  /** Where verified objects are cached, of `tablecast-client/storage` or `/node`; without it every start fetches. */
   storage?: CacheStorage;
-  /** Keeps two sources apart in one storage; by default it is made of the base URL. */
+  /** Separates two sources in one storage; by default it is made of the base URL. */
   namespace?: string;
   /** `auto` refreshes at the start and by a timer, `manual` when it is asked to. Default `auto`. */
   polling?: 'auto' | 'manual';

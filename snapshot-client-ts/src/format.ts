@@ -38,7 +38,7 @@ export interface Version {
 export interface TableEntry extends ObjectRef {
   /** How many rows it has. */
   readonly rows: number;
-  /** Whether the bootstrap object holds it. */
+  /** Whether it is in the bootstrap object. */
   readonly inBootstrap: boolean;
   /** The columns of its primary key. */
   readonly primaryKey: readonly string[];
@@ -137,7 +137,7 @@ export function tableObject(schemaVersion: string, key: string, rows: string): s
 }
 
 /**
- * The table objects of this `schemaVersion` that a bootstrap object holds, by table key.
+ * The table objects of this `schemaVersion` in a bootstrap object, by table key.
  *
  * Each row stands on a line of its own, so lines can be moved as they are: what was parsed and written
  * again might have other digits or another order. A line that begins with `]` ends a table, and nothing else.

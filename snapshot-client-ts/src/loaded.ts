@@ -39,10 +39,10 @@ export interface CacheOwner {
 export interface Cache {
   /**
    * Gives the newest whole generation to `found`, where the head has changed and leads to one that is newer
-   * than `shown`. What comes when the look is over is found again by the next one.
+   * than `current`. What comes when the look is over is found again by the next one.
    */
   load(
-    shown: Version | undefined,
+    current: Version | undefined,
     isOver: () => boolean,
     found: (generation: Generation) => void,
   ): MaybePromise<void>;

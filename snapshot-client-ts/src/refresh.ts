@@ -32,11 +32,11 @@ interface Lacking extends Wanted {
 // What a request costs beside its body, in bytes: headers both ways.
 const REQUEST_BYTES = 512;
 
-/** The newest generation, or nothing where the version shown is the newest; throws what stands in the way. */
+/** The newest generation, or nothing where the current version is the newest; throws what stands in the way. */
 export async function refresh(
   get: Requests['get'],
   { loaded, knows, config: { requiredTables = [] } }: CacheOwner,
-  shown: Version | undefined,
+  current: Version | undefined,
   bundled: Snapshot | undefined,
   fresh: boolean | undefined,
 ): Promise<Generation | undefined> {
@@ -46,16 +46,17 @@ export async function refresh(
 
   function check(offered: Version): Version {
     const name = `${offered.epoch}-${offered.sequence}`;
-    // Without anything to show there is nothing to fall behind.
-    if (shown && loaded.mark && compareOrder(offered, loaded.mark) < 0) fail('version_regressed', name);
-    if (isShown(offered) && offered.manifest.hash !== shown?.manifest.hash) fail('version_conflict', name);
+    // Without a current version there is nothing to fall behind.
+    if (current && loaded.mark && compareOrder(offered, loaded.mark) < 0) fail('version_regressed', name);
+    if (isCurrent(offered) && offered.manifest.hash !== current?.manifest.hash)
+      fail('version_conflict', name);
     if (!knows(offered)) {
       fail('schema_unsupported', `${name}, ${offered.schemaVersion}`, { offered: offered.schemaVersion });
     }
     return offered;
   }
 
-  const isShown = (version: Version): boolean | undefined => shown && !compareOrder(version, shown);
+  const isCurrent = (version: Version): boolean | undefined => current && !compareOrder(version, current);
 
   async function fetchGeneration(version: Version): Promise<Generation> {
     const { hash } = version.manifest;
@@ -94,7 +95,7 @@ export async function refresh(
       .map(([key, entry]) => ({ ...entry, key, path: `tables/${key}/${entry.hash}.json` }));
   }
 
-  // Holds all of these that are right, then throws for one that is not: for a missing one where there is one,
+  // Loads all of these that are right, then throws for one that is not: for a missing one where there is one,
   // since that may say that there is a newer version.
   async function fetchObjects(objects: readonly Wanted[], limitBytes = OBJECT_MAX_BYTES): Promise<void> {
     const fetchOne = async (wanted: Wanted): Promise<ReferenceDataError | undefined> => {
@@ -117,7 +118,7 @@ export async function refresh(
       if (thrown.code !== 'version_regressed') throw thrown;
       return check(await offer(true));
     });
-  if (isShown(version)) return undefined;
+  if (isCurrent(version)) return undefined;
   return fetchGeneration(version).catch(async (thrown: ReferenceDataError) => {
     // Pruned since, or we were told an old pointer.
     if (thrown.code !== 'object_missing') throw thrown;

@@ -1,4 +1,4 @@
-// Requests of what a store holds, each within its time, each answer verified.
+// Requests of what is in a store, each within its time, each answer verified.
 
 import { blake3 } from './blake3.js';
 import { type Clock, within } from './clock.js';

@@ -47,7 +47,7 @@ export function bundledSnapshot<T>({ version, bootstrap, manifest }: Bundled): S
   return snapshotOf(version, 'bundled', tables, (key) => tables[key] as unknown[], manifest);
 }
 
-/** The snapshot of a generation whose objects these texts hold, by hash. */
+/** The snapshot of a generation whose objects are these texts, by hash. */
 export function fetchedSnapshot<T>(
   { version, manifest }: Generation,
   source: Source,

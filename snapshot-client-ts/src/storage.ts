@@ -22,7 +22,7 @@ export function memoryStorage(values: Map<string, string> = new Map()): CacheSto
 export interface AsyncStorageLike {
   /** The value, or null. */
   getItem(key: string): Promise<string | null>;
-  /** Keeps a value. */
+  /** Stores a value. */
   setItem(key: string, value: string): Promise<unknown>;
   /** Removes a value. */
   removeItem(key: string): Promise<unknown>;
@@ -107,7 +107,8 @@ function openDatabase(name: string, store: string): Promise<IDBDatabase> {
     request.onupgradeneeded = () => void request.result.createObjectStore(store);
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
-    request.onblocked = () => reject(new Error(`another tab keeps the database ${name} at an older version`));
+    request.onblocked = () =>
+      reject(new Error(`another tab has the database ${name} open at an older version`));
   });
 }
 
