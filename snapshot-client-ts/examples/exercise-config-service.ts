@@ -57,7 +57,7 @@ export function createExerciseConfigService(
   };
 }
 
-// A column of type jsonb may hold anything; these hold lists.
+// A column of type jsonb may be anything; these are lists.
 function list(json: Json): readonly Json[] {
   return Array.isArray(json) ? json : [];
 }

@@ -5,15 +5,14 @@
 // variables: no array is touched and nothing allocated within a block. The seven rounds are a loop, which
 // is a third of the unrolled size and sooner compiled.
 
-const IV = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
+// As in SHA-256: the first 32 bits behind the point of the square roots of the first eight primes.
+const IV = [2, 3, 5, 7, 11, 13, 17, 19].map((prime) => (Math.sqrt(prime) * 2 ** 32) | 0);
 const CHUNK_BYTES = 1024;
 const BLOCK_BYTES = 64;
 const CHUNK_START = 1;
 const CHUNK_END = 2;
 const PARENT = 4;
 const ROOT = 8;
-// More levels than an array's length could fill.
-const MAX_DEPTH = 24;
 
 /** The BLAKE3-256 hash of these bytes, in 64 lower-case hexadecimal digits. */
 export function blake3(input: Uint8Array): string {
@@ -22,33 +21,32 @@ export function blake3(input: Uint8Array): string {
   const bytes = new Uint8Array(chunks * CHUNK_BYTES);
   bytes.set(input);
   const words = new Int32Array(bytes.buffer);
-  const value = new Int32Array(8);
-  // The subtrees that wait for their right neighbour, each twice as large as the next.
-  const stack = new Int32Array(8 * MAX_DEPTH);
-  let depth = 0;
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const last = chunk === chunks - 1;
-    let at = chunk * CHUNK_BYTES;
-    let left = Math.min(CHUNK_BYTES, input.length - at);
-    let flags = CHUNK_START;
-    value.set(IV);
-    do {
-      if (left <= BLOCK_BYTES) flags |= CHUNK_END | (chunks > 1 ? 0 : ROOT);
-      compress(value, words, at / 4, chunk, Math.min(BLOCK_BYTES, left), flags);
-      flags = 0;
-      at += BLOCK_BYTES;
-      left -= BLOCK_BYTES;
-    } while (left > 0);
-    stack.set(value, 8 * depth++);
-    for (let total = chunk + 1; depth > 1 && (last || !(total & 1)); total >>= 1) {
-      const left = 8 * (--depth - 1);
-      value.set(IV);
-      compress(value, stack, left, 0, BLOCK_BYTES, PARENT | (last && depth < 2 ? ROOT : 0));
-      stack.set(value, left);
+
+  /** The value of the subtree of so many chunks from this one on. */
+  function subtree(first: number, count: number, root: number): Int32Array {
+    const value = new Int32Array(IV);
+    if (count > 1) {
+      // The left half is the largest power of two that leaves something for the right one.
+      const half = 1 << (31 - Math.clz32(count - 1));
+      const both = [...subtree(first, half, 0), ...subtree(first + half, count - half, 0)];
+      compress(value, new Int32Array(both), 0, 0, BLOCK_BYTES, PARENT | root);
+    } else {
+      let at = first * CHUNK_BYTES;
+      const end = Math.min(at + CHUNK_BYTES, input.length);
+      let flags = CHUNK_START;
+      do {
+        const length = Math.min(BLOCK_BYTES, end - at);
+        const next = at + BLOCK_BYTES;
+        compress(value, words, at / 4, first, length, next < end ? flags : flags | CHUNK_END | root);
+        flags = 0;
+        at = next;
+      } while (at < end);
     }
+    return value;
   }
-  const hash = new Uint8Array(stack.buffer, 0, 32);
-  return Array.from(hash, (byte) => (byte + 256).toString(16).slice(1)).join('');
+
+  const hash = new Uint8Array(subtree(0, chunks, ROOT).buffer);
+  return [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 // biome-ignore format: a round is easier to compare with the paper in this form

@@ -3,11 +3,11 @@
 import { blake3 } from './blake3.js';
 import { fail, ReferenceDataError } from './errors.js';
 import { compareOrder, isVersion, parseManifest, type Version } from './format.js';
-import { type CacheOwner, type CacheStorage, type Generation, objectsOf, raiseMark } from './held.js';
+import { type CacheOwner, type CacheStorage, type Generation, objectsOf, raiseMark } from './loaded.js';
 import { attempt } from './maybe-promise.js';
+import { type Action, perform, read, type Steps } from './steps.js';
 import { createAccess, storageError } from './storage-access.js';
 import type { Storage } from './storage-api.js';
-import { type Action, perform, read, type Story } from './story.js';
 import { encode } from './text.js';
 
 interface Head {
@@ -53,12 +53,14 @@ function open(storage: Storage, owner: CacheOwner): ReturnType<CacheStorage['ope
     failed = true;
   };
   return {
-    load: (shown, found) => {
+    load: (current, isOver, found) => {
       const loaded = (generation: Generation | undefined): void => {
-        // Not wanted now, so the next look must find it again.
-        if (generation && !found(generation)) state.head = undefined;
+        if (!generation) return;
+        // Of no use now, so the next look must find it again.
+        if (isOver()) state.head = undefined;
+        else found(generation);
       };
-      return attempt(() => perform(load(state, shown), access), loaded, report);
+      return attempt(() => perform(load(state, current), access), loaded, report);
     },
     commit: async (next) => {
       const work = async (): Promise<void> => perform(commit(state, next), access);
@@ -74,16 +76,16 @@ function open(storage: Storage, owner: CacheOwner): ReturnType<CacheStorage['ope
 }
 
 /** Reads the head and, where it is another than last time, the newest whole generation that is of use. */
-function* load(state: State, shown: Version | undefined): Story<Generation | undefined> {
+function* load(state: State, current: Version | undefined): Steps<Generation | undefined> {
   const text = yield* read('head');
   if (text === state.head) return undefined;
   forget(state, text);
   const head = parseHead(text, state.report);
   if (!head) return undefined;
-  if (state.knows(head.current)) raiseMark(state.held, head.current);
+  if (state.knows(head.current)) raiseMark(state.loaded, head.current);
   for (const version of [head.current, head.previous]) {
     if (!version || !state.knows(version)) continue;
-    if (shown && compareOrder(version, shown) <= 0) return undefined;
+    if (current && compareOrder(version, current) <= 0) return undefined;
     const generation = yield* loadGeneration(state, version);
     if (generation) {
       state.whole = generation;
@@ -93,8 +95,8 @@ function* load(state: State, shown: Version | undefined): Story<Generation | und
   return undefined;
 }
 
-/** Stores a generation whose objects are all held, and makes the head name it last. */
-function* commit(state: State, next: Generation): Story<void> {
+/** Stores a generation whose objects are all loaded, and makes the head name it last. */
+function* commit(state: State, next: Generation): Steps<void> {
   const head = yield* read('head');
   const known = parseHead(head);
   const ahead = known ? compareOrder(known.current, next.version) : -1;
@@ -106,7 +108,7 @@ function* commit(state: State, next: Generation): Story<void> {
   if (isForeign(head) || ahead > 0) return;
 
   const objects = objectsOf(next);
-  const kept = new Set([...objects, ...(state.whole ? objectsOf(state.whole) : [])]);
+  const retained = new Set([...objects, ...(state.whole ? objectsOf(state.whole) : [])]);
   // Before anything is written that may have to be removed: whenever we are killed, the next commit finds it.
   const index = new Set([...(yield* readIndex()), ...objects]);
   yield writing('index', JSON.stringify([...index]));
@@ -124,8 +126,8 @@ function* commit(state: State, next: Generation): Story<void> {
   state.head = text;
   state.whole = next;
 
-  for (const hash of index) if (!kept.has(hash)) yield* removeObject(state, hash);
-  yield writing('index', JSON.stringify([...kept]));
+  for (const hash of index) if (!retained.has(hash)) yield* removeObject(state, hash);
+  yield writing('index', JSON.stringify([...retained]));
 }
 
 /** Nothing is known any more but this head. */
@@ -139,7 +141,7 @@ function writing(key: string, value: string): Action {
   return { do: 'write', key, value };
 }
 
-function* loadGeneration(state: State, version: Version): Story<Generation | undefined> {
+function* loadGeneration(state: State, version: Version): Steps<Generation | undefined> {
   const text = yield* readObject(state, version.manifest.hash, 'manifest');
   if (text === undefined) return undefined;
   const manifest = parseManifest(text);
@@ -151,13 +153,13 @@ function* loadGeneration(state: State, version: Version): Story<Generation | und
   return whole ? { version, manifest } : undefined;
 }
 
-function* readObject(state: State, hash: string, what: string): Story<string | undefined> {
-  let text = state.held.texts.get(hash);
+function* readObject(state: State, hash: string, what: string): Steps<string | undefined> {
+  let text = state.loaded.texts.get(hash);
   if (text !== undefined && state.stored.has(hash)) return text;
   try {
     text = yield* readPieces(hash);
     if (blake3(encode(text)) === hash) {
-      state.held.texts.set(hash, text);
+      state.loaded.texts.set(hash, text);
       state.stored.add(hash);
       return text;
     }
@@ -165,10 +167,10 @@ function* readObject(state: State, hash: string, what: string): Story<string | u
     if (thrown instanceof ReferenceDataError && thrown.code !== 'cache_corrupt') state.report(thrown);
   }
   state.report(new ReferenceDataError('cache_corrupt', `${what} (${hash})`));
-  return state.held.texts.get(hash);
+  return state.loaded.texts.get(hash);
 }
 
-function* readPieces(hash: string): Story<string> {
+function* readPieces(hash: string): Steps<string> {
   const first = (yield* read(`${hash}.0`)) ?? '';
   const end = first.indexOf('\n');
   const pieces = Number(first.slice(0, Math.max(end, 0)));
@@ -182,8 +184,8 @@ function* readPieces(hash: string): Story<string> {
   return text;
 }
 
-function* writeObject(state: State, hash: string): Story<void> {
-  const text = state.held.texts.get(hash) as string;
+function* writeObject(state: State, hash: string): Steps<void> {
+  const text = state.loaded.texts.get(hash) as string;
   const pieces = piecesOf(text);
   // The first piece last: it says how many there are, so whoever finds it finds all.
   for (let piece = pieces.length - 1; piece >= 0; piece--) {
@@ -206,14 +208,14 @@ function piecesOf(text: string): string[] {
   return pieces;
 }
 
-function* removeObject(state: State, hash: string): Story<void> {
+function* removeObject(state: State, hash: string): Steps<void> {
   const first = yield* read(`${hash}.0`);
   const pieces = Math.min(Number.parseInt(first ?? '1', 10) || 1, 1024);
   for (let piece = pieces - 1; piece >= 0; piece--) yield { do: 'remove', key: `${hash}.${piece}` };
   state.stored.delete(hash);
 }
 
-function* readIndex(): Story<string[]> {
+function* readIndex(): Steps<string[]> {
   try {
     const index: unknown = JSON.parse((yield* read('index')) ?? '');
     // Its names become keys, so they must be ours.

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js';
-import type { CacheStorage } from './held.js';
+import type { CacheStorage } from './loaded.js';
 import type { MaybePromise } from './maybe-promise.js';
 import type { ReferenceDataProvider } from './provider.js';
 import type { Bundled } from './snapshot.js';
@@ -23,11 +23,11 @@ export interface LocalConfig {
 export interface RemoteConfig {
   /** Where `version.json` lies, such as `https://cdn.example.org/reference`. */
   baseUrl: string;
-  /** What the app ships: shown until something newer is there. */
+  /** What the app ships: current until something newer is there. */
   bundled?: Bundled | (() => MaybePromise<Bundled>);
-  /** Where verified objects are kept, of `tablecast-client/storage` or `/node`; without it every start fetches. */
+  /** Where verified objects are cached, of `tablecast-client/storage` or `/node`; without it every start fetches. */
   storage?: CacheStorage;
-  /** Keeps two sources apart in one storage; by default it is made of the base URL. */
+  /** Separates two sources in one storage; by default it is made of the base URL. */
   namespace?: string;
   /** `auto` refreshes at the start and by a timer, `manual` when it is asked to. Default `auto`. */
   polling?: 'auto' | 'manual';
@@ -64,8 +64,8 @@ export interface ReferenceConfig extends RemoteConfig, LocalConfig {
 /** Whether a flag is on; a flag that throws is off. */
 export function isOn(enabled: ReferenceConfig['enabled']): boolean {
   try {
-    if (typeof enabled === 'function') return enabled() === true;
-    return (typeof enabled === 'object' ? enabled.get() : enabled) === true;
+    if (typeof enabled === 'object') return enabled.get() === true;
+    return (typeof enabled === 'function' ? enabled() : enabled) === true;
   } catch {
     return false;
   }

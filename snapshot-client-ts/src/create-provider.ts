@@ -1,28 +1,33 @@
-// What a provider is within: asks for refreshes, keeps the time, shows what came of it. One for all: what makes it
-// local is a flag that is off, and then it shows what is bundled and does nothing else.
+// A provider from its parts, each of which does one thing: `current` says which snapshot is current, `queue` in which
+// order the cache is used, `timer` when to ask again, `refresh` what to fetch, `outcome` and `state` what follows from
+// that. One provider for all: a local one has a flag that is off, and then nothing is done with the cache or the network.
 
 import { SYSTEM_CLOCK } from './clock.js';
-import { isOn, type ReferenceConfig, type RemoteConfig } from './config.js';
+import { type Flag, isOn, type ReferenceConfig, type RemoteConfig } from './config.js';
+import { createCurrent } from './current.js';
 import { createEmitter } from './emitter.js';
 import { asError, fail, ReferenceDataError } from './errors.js';
-import { majorOf, newer, type Version } from './format.js';
-import { type Generation, type Held, objectsOf, raiseMark } from './held.js';
+import { majorOf, type Version } from './format.js';
+import { type Generation, type Loaded, raiseMark, retain } from './loaded.js';
 import { attempt, type MaybePromise } from './maybe-promise.js';
+import { nextOutcome, resultOf, WELL } from './outcome.js';
 import type {
   ReadOptions,
   ReadyState,
   ReferenceDataProvider,
   RefreshOptions,
   RefreshResult,
-  State,
   Status,
 } from './provider.js';
+import { createQueue, type IsOver } from './queue.js';
 import { refresh } from './refresh.js';
 import { createRequests } from './requests.js';
 import { checkInterval, nextDelayMs } from './schedule.js';
-import { type Bundled, bundledSnapshot, changedTables, fetchedSnapshot, type Snapshot } from './snapshot.js';
+import { type Bundled, bundledSnapshot, fetchedSnapshot, type Snapshot, type Source } from './snapshot.js';
+import { type End, type Look, readyOf, sameOr, stateOf } from './state.js';
+import { createTimer } from './timer.js';
 import { fetchTransport } from './transport.js';
-import { createWaiting } from './waiting.js';
+import { createUntil } from './waiting.js';
 
 const RESUME_MS = 1000;
 
@@ -39,97 +44,74 @@ export function createProvider<T>(
     requestTimeoutMs = 10_000,
     initTimeoutMs = 5_000,
     schemaMajors = [1],
-    requiredTables = [],
   } = config;
   checkInterval(pollIntervalMs);
   const baseUrl = config.baseUrl.replace(/\/*$/, '/');
-  const requests = createRequests(baseUrl, transport, clock, requestTimeoutMs);
-  const waiting = createWaiting(clock);
-  const { emit, on: listen } = createEmitter();
-  const held: Held = { texts: new Map(), mark: undefined };
+  const [get, abort] = createRequests(baseUrl, transport, clock, requestTimeoutMs);
+  const [emit, listen] = createEmitter();
+  const until = createUntil(clock, listen);
+  const loaded: Loaded = { texts: new Map(), mark: undefined };
   const knows = (version: Version): boolean => schemaMajors.includes(majorOf(version));
   const report = (error: ReferenceDataError): void => emit('error', error);
-  const cache = config.storage?.open({ config, clock, held, knows, report });
+  const owner = { config, clock, loaded, knows, report };
+  const cache = config.storage?.open(owner);
 
-  let bundled: Snapshot<T> | undefined;
-  let shown: Snapshot<T> | undefined;
-  // What was fetched or cached, also while the flag hides it.
-  let fetched: Snapshot<T> | undefined;
-  let confirmedAt: number | undefined;
+  let end: End;
+  // By the flag.
   let on = isOn(flag);
-  let loading = true;
-  let begun = false;
-  let started = true;
-  let disposed = false;
+  // The app is in the foreground; the device has a network.
   let active = true;
   let online = true;
-  let failures = 0;
-  let lastError: ReferenceDataError | undefined;
-  let updateRequired: string | undefined;
-  // Rises with each stop and each flip: what began before it has nothing to say any more.
-  let life = 0;
+  let look: Look = 'first';
+  let bundled: Snapshot<T> | undefined;
+  // The refresh under way, and how many have ended.
   let cycle: Promise<RefreshResult> | undefined;
   let cycles = 0;
-  let tail: Promise<unknown>;
-  let dueAt = clock.now();
-  let timer: unknown;
+  let outcome = WELL;
+  let confirmedAt = Number.NaN;
   let status: Status | undefined;
 
-  // --- what is shown ---
+  const [snapshot, add, choose] = createCurrent<T>(
+    () => on,
+    (change) => {
+      raiseMark(loaded, change.to);
+      emit('change', change);
+      if (!change.from && look !== 'first') emit('ready', ready());
+    },
+  );
+  const [now, later, cut] = createQueue();
+  const [dueIn, set, plannedAt] = createTimer(clock, () => void refreshNow());
 
-  const isRunning = (): boolean => on && started;
-  const isFresh = (): boolean => {
-    const age = clock.now() - (confirmedAt ?? Number.NaN);
-    return on ? age >= 0 && age <= staleTimeMs : shown !== undefined;
-  };
-  const readyState = (): ReadyState => {
-    if (!shown) return 'no-data';
-    if (on && isFresh()) return 'up-to-date';
-    return shown.source === 'bundled' ? 'bundled' : 'cached';
-  };
+  // --- what is current ---
 
-  function show(next: Snapshot<T> | undefined): void {
-    const from = shown;
-    if (!next || next === from) return;
-    shown = next;
-    raiseMark(held, next.version);
-    emit('change', {
-      from: from?.version,
-      to: next.version,
-      source: next.source,
-      // Found out when somebody asks: it may parse every table.
-      get changedTables() {
-        return changedTables(from, next);
-      },
-    });
-    if (!from && begun) emit('ready', readyState());
+  /** Whether the server has confirmed the version, and not too long ago. */
+  function isFresh(): boolean {
+    const age = clock.now() - confirmedAt;
+    return on ? age >= 0 && age <= staleTimeMs : snapshot() !== undefined;
   }
 
-  function showGeneration(generation: Generation, source: 'cache' | 'network'): void {
-    const { texts } = held;
-    held.texts = new Map(objectsOf(generation).map((hash) => [hash, texts.get(hash) as string]));
-    fetched = fetchedSnapshot<T>(generation, source, held.texts);
-    show(fetched);
+  const ready = (): ReadyState => readyOf(snapshot(), on && isFresh());
+
+  function take(generation: Generation, source: Source = 'cache'): void {
+    add(fetchedSnapshot<T>(generation, source, retain(loaded, generation)));
   }
 
-  /** Shows what the cache has, where that is newer than what is shown. */
-  function lookIntoCache(): MaybePromise<void> {
-    const began = life;
-    return cache?.load(shown?.version, (generation) => {
-      const isWanted = began === life;
-      if (isWanted) showGeneration(generation, 'cache');
-      return isWanted;
-    });
+  const isRunning = (): boolean => on && !end;
+
+  /** Loads what the cache has, where that is newer. */
+  function lookIntoCache(isOver: IsOver): MaybePromise<void> {
+    return cache?.load(snapshot()?.version, isOver, take);
   }
 
   // --- refreshing ---
 
+  /** The refresh under way, or a new one. */
   function refreshNow(fresh?: boolean): Promise<RefreshResult> {
     if (!cycle) {
-      const began = life;
-      cycle = exclusive(() => runCycle(began, fresh)).then((result) => {
+      cycle = later(async (isOver) => {
+        const result = await runCycle(isOver, fresh);
         cycles++;
-        if (began === life) cycle = undefined;
+        if (!isOver()) cycle = undefined;
         schedule();
         return result;
       });
@@ -138,78 +120,43 @@ export function createProvider<T>(
     return cycle;
   }
 
-  /** One after the other, for all of them work on one cache. */
-  function exclusive<R>(work: () => MaybePromise<R>): Promise<R> {
-    const result = tail.then(work);
-    tail = result.catch(() => {});
-    return result;
-  }
-
-  async function runCycle(began: number, fresh: boolean | undefined): Promise<RefreshResult> {
-    const before = shown;
-    const isOver = (): boolean => began !== life || !isRunning();
+  async function runCycle(isOver: IsOver, fresh: boolean | undefined): Promise<RefreshResult> {
+    const before = snapshot();
+    let next: Generation | undefined;
+    let error: ReferenceDataError | undefined;
     follow();
+    if (isOver() || !online) return resultOf('skipped', before, snapshot());
     try {
-      if (!isOver() && online) {
-        await lookIntoCache();
-        const next = await refresh(requests.get, held, {
-          shown: shown?.version,
-          fresh,
-          knows,
-          requiredTables,
-          bundled: bundled as Snapshot | undefined,
-        });
-        // Stored first: after a restart an app must not see less than before.
-        if (next && !isOver()) await cache?.commit(next);
-        if (!isOver()) {
-          conclude();
-          if (next) showGeneration(next, 'network');
-          return resultOf(shown === before ? 'not-modified' : 'updated', before);
-        }
-      }
+      await lookIntoCache(isOver);
+      next = await refresh(get, owner, snapshot()?.version, bundled as Snapshot | undefined, fresh);
+      // Stored first: after a restart an app must not see less than before.
+      if (next && !isOver()) await cache?.commit(next);
     } catch (thrown) {
-      if (!isOver()) {
-        const error = asError(thrown, 'network', baseUrl);
-        conclude(error);
-        return resultOf('failed', before, error);
-      }
+      error = asError(thrown, 'network', baseUrl);
     }
-    return resultOf('skipped', before);
-  }
-
-  function resultOf(
-    outcome: RefreshResult['status'],
-    before: Snapshot<T> | undefined,
-    error?: ReferenceDataError,
-  ): RefreshResult {
-    const now = shown;
-    return {
-      status: outcome,
-      version: now?.version,
-      get changedTables() {
-        return changedTables(before, now);
-      },
-      ...(error && { error }),
-    };
+    if (isOver()) return resultOf('skipped', before, snapshot());
+    conclude(error);
+    if (next) take(next, 'network');
+    return resultOf(
+      error ? 'failed' : snapshot() === before ? 'not-modified' : 'updated',
+      before,
+      snapshot(),
+      error,
+    );
   }
 
   /** A refresh has come to its end, by this error or well. */
   function conclude(error?: ReferenceDataError): void {
-    const recovered = failures > 0;
-    failures = error ? failures + 1 : 0;
-    lastError = error;
-    dueAt = clock.now() + nextDelayMs(error, failures, pollIntervalMs, clock.random());
+    const before = outcome;
+    outcome = nextOutcome(before, error);
+    const { failures, updateRequired } = outcome;
+    dueIn(nextDelayMs(error, failures, pollIntervalMs, clock.random()));
     if (error) {
       report(error);
-      const { offered } = error;
-      if (offered && offered !== updateRequired) {
-        updateRequired = offered;
-        emit('updateRequired', offered);
-      }
+      if (updateRequired !== before.updateRequired) emit('updateRequired', updateRequired);
     } else {
       confirmedAt = clock.now();
-      updateRequired = undefined;
-      if (recovered) emit('recovered', undefined);
+      if (before.failures) emit('recovered');
     }
   }
 
@@ -217,41 +164,30 @@ export function createProvider<T>(
 
   /** One timer at most, for what is due next; the status that goes with it; and who waits for that. */
   function schedule(atLeastMs = 0): void {
-    clock.clearTimer(timer);
-    timer = undefined;
-    if (isRunning() && config.polling !== 'manual' && active && online && !loading && !cycle) {
-      timer = clock.setTimer(() => void refreshNow(), Math.max(dueAt - clock.now(), atLeastMs), true);
-    }
+    set(isRunning() && config.polling !== 'manual' && active && online && !look && !cycle, atLeastMs);
     const before = status;
     const now = currentStatus();
     if (now !== before) emit('status', now);
-    waiting.wake();
-  }
-
-  function state(): State {
-    if (!started) return 'stopped';
-    if (loading) return 'loading';
-    if (!on) return 'idle';
-    if (cycle) return 'refreshing';
-    if (!active) return 'paused';
-    if (!online) return 'offline';
-    return failures > 0 ? 'backoff' : 'idle';
+    emit('turn');
   }
 
   /** The same object until something in it changes; freshness ends by itself, without an event. */
   function currentStatus(): Status {
-    const next: Status = {
-      state: state(),
-      ready: readyState(),
-      failures,
-      lastError,
-      nextRefreshAt: timer ? dueAt : undefined,
-      updateRequired,
-    };
-    const isOther = (field: string): boolean =>
-      next[field as keyof Status] !== status?.[field as keyof Status];
-    if (Object.keys(next).some(isOther)) status = next;
-    return status as Status;
+    status = sameOr(status, {
+      state: stateOf({
+        stopped: end,
+        loading: look,
+        idle: !on,
+        refreshing: cycle,
+        paused: !active,
+        offline: !online,
+        backoff: outcome.failures,
+      }),
+      ready: ready(),
+      nextRefreshAt: plannedAt(),
+      ...outcome,
+    });
+    return status;
   }
 
   // --- reading and waiting ---
@@ -260,34 +196,36 @@ export function createProvider<T>(
     allowStaleCache,
     timeoutMs = initTimeoutMs,
   }: ReadOptions = {}): Promise<Snapshot<T>> {
-    if (disposed) fail('disposed', baseUrl);
+    if (end === 'disposed') fail('disposed', baseUrl);
     follow();
-    await waiting.until(() => !loading, timeoutMs);
-    if (!shown || !isFresh()) {
+    await until(() => !look, timeoutMs);
+    if (!isFresh()) {
       const before = cycles;
       // A planned retry is what a read waits for: readers must not hammer a server that is down.
-      if (isRunning() && (failures === 0 || !timer)) void refreshNow();
-      if (!allowStaleCache || !shown)
-        await waiting.until(() => isFresh() || cycles > before || !isRunning(), timeoutMs);
+      if (isRunning() && !(outcome.failures && plannedAt())) void refreshNow();
+      if (!allowStaleCache || !snapshot())
+        await until(() => isFresh() || cycles > before || !isRunning(), timeoutMs);
     }
-    if (shown && (allowStaleCache || isFresh())) return shown;
-    return fail(shown ? 'stale' : 'no_data', lastError?.message ?? baseUrl, { cause: lastError });
+    const current = snapshot();
+    if (current && (allowStaleCache || isFresh())) return current;
+    const cause = outcome.lastError;
+    return fail(current ? 'stale' : 'no_data', cause?.message ?? baseUrl, { cause });
   }
 
   async function waitForReady({ timeoutMs = initTimeoutMs }: ReadOptions = {}): Promise<ReadyState> {
     follow();
-    const isReady = (): boolean => isFresh() || cycles > 0 || !(timer || cycle);
-    await waiting.until(() => !loading && isReady(), timeoutMs);
-    return readyState();
+    const isReady = (): boolean => isFresh() || cycles > 0 || !(plannedAt() || cycle);
+    await until(() => !look && isReady(), timeoutMs);
+    return ready();
   }
 
   async function refreshFor({ signal, fresh }: RefreshOptions = {}): Promise<RefreshResult> {
     follow();
-    const before = shown;
-    if (!isRunning()) return resultOf('skipped', before);
+    const before = snapshot();
+    if (!isRunning()) return resultOf('skipped', before, snapshot());
     return new Promise((resolve) => {
       const giveUp = (): void =>
-        resolve(resultOf('failed', before, new ReferenceDataError('aborted', baseUrl)));
+        resolve(resultOf('failed', before, snapshot(), new ReferenceDataError('aborted', baseUrl)));
       if (signal?.aborted) return giveUp();
       signal?.addEventListener('abort', giveUp);
       void refreshNow(fresh).then(resolve);
@@ -299,58 +237,58 @@ export function createProvider<T>(
   /** Does what the flag says now. */
   function follow(): void {
     const wanted = isOn(flag);
-    if (wanted === on || disposed) return;
+    if (wanted === on || end === 'disposed') return;
     on = wanted;
     // Whoever follows the status hears of it, whatever else stays the same.
     status = undefined;
-    cut();
-    if (!loading) {
-      show(on && newer(fetched?.version, bundled?.version) === fetched?.version ? fetched : bundled);
-      if (on) open();
+    drop();
+    choose();
+    if (!look) {
+      look = 'again';
+      now(open);
     }
     schedule();
   }
 
-  /** Shows what is bundled, then what the cache has; at once where nothing is asynchronous. */
-  function begin(): MaybePromise<void> {
-    const shipped = (given: Bundled | undefined): MaybePromise<void> => {
+  /** Makes current what is bundled, then what the cache has; at once where nothing is asynchronous. */
+  function begin(isOver: IsOver): MaybePromise<void> {
+    const found = (given: Bundled | undefined): MaybePromise<void> => {
       if (given && knows(given.version)) {
         bundled = bundledSnapshot<T>(given);
-        show(bundled);
+        add(bundled);
       }
-      return open();
+      return open(isOver);
     };
     const missing = (thrown: unknown): MaybePromise<void> => {
       report(asError(thrown, 'no_data', 'bundled'));
-      return open();
+      return open(isOver);
     };
     const given = (): MaybePromise<Bundled | undefined> =>
       typeof config.bundled === 'function' ? config.bundled() : config.bundled;
-    return attempt(given, shipped, missing);
+    return attempt(given, found, missing);
   }
 
-  function open(): MaybePromise<void> {
-    loading = true;
+  function open(isOver: IsOver): MaybePromise<void> {
     const opened = (): void => {
-      loading = false;
-      dueAt = clock.now();
-      if (!begun) emit('ready', readyState());
-      begun = true;
+      const isFirst = look === 'first';
+      look = undefined;
+      dueIn();
+      if (isFirst) emit('ready', ready());
       schedule();
     };
-    return attempt(() => (on ? lookIntoCache() : undefined), opened, opened);
+    return attempt(() => (on ? lookIntoCache(isOver) : undefined), opened, opened);
   }
 
   /** What is under way will have nothing to say. */
-  function cut(): void {
-    life++;
+  function drop(): void {
+    cut();
     cycle = undefined;
-    requests.abort();
+    abort();
   }
 
-  function stop(): void {
-    started = false;
-    cut();
+  function stop(how: End): void {
+    end = how;
+    drop();
     schedule();
   }
 
@@ -361,19 +299,19 @@ export function createProvider<T>(
     getVersion: async (options) => (await getBootstrap(options)).version,
     getBootstrap,
     getTable: async (key, options) => (await getBootstrap(options)).table(key),
-    getSnapshot: () => shown,
+    getSnapshot: snapshot,
     subscribe: (changed) => listen('change', changed),
     getStatus: currentStatus,
     on: listen,
     waitForReady,
     refresh: refreshFor,
     start: () => {
-      if (started || disposed) return;
-      started = true;
-      dueAt = clock.now();
+      if (end !== 'stopped') return;
+      end = undefined;
+      dueIn();
       schedule();
     },
-    stop,
+    stop: () => stop(end ?? 'stopped'),
     setActive: (is) => {
       if (is === active) return;
       active = is;
@@ -383,20 +321,19 @@ export function createProvider<T>(
       if (is === online) return;
       online = is;
       // What failed for want of a network need not wait for its turn.
-      if (failures > 0) dueAt = clock.now();
+      if (outcome.failures) dueIn();
       schedule(RESUME_MS);
     },
     dispose: () => {
-      for (const end of ends) end?.();
-      disposed = true;
-      stop();
+      for (const unsubscribe of ends) unsubscribe?.();
+      stop('disposed');
     },
   };
-  tail = Promise.resolve(begin());
+  now(begin);
   const ends = [
-    typeof flag === 'object' ? flag.subscribe(follow) : undefined,
+    (flag as Partial<Flag> | undefined)?.subscribe?.(follow),
     cache?.watch(() => {
-      if (isRunning()) void exclusive(lookIntoCache);
+      if (isRunning()) void later(lookIntoCache);
     }),
     config.lifecycle?.(provider),
   ];

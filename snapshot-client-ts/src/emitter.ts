@@ -1,10 +1,16 @@
 import { asError } from './errors.js';
 import type { Events } from './provider.js';
 
+/** Also those that only the provider itself hears. */
+export interface InnerEvents extends Events {
+  /** Something may have changed for who waits. */
+  turn: undefined;
+}
+
 /** Events, whose listeners cannot harm each other or the sender. */
 export interface Emitter {
-  on<E extends keyof Events>(event: E, listener: (payload: Events[E]) => void): () => void;
-  emit<E extends keyof Events>(event: E, payload: Events[E]): void;
+  on<E extends keyof InnerEvents>(event: E, listener: (payload: InnerEvents[E]) => void): () => void;
+  emit<E extends keyof InnerEvents>(event: E, payload?: InnerEvents[E]): void;
 }
 
 /**
@@ -12,8 +18,8 @@ export interface Emitter {
  *
  * What happens while its owner is being made is told a moment later: nobody can listen before.
  */
-export function createEmitter(): Emitter {
-  const listeners = new Set<readonly [event: keyof Events, listener: (payload: never) => void]>();
+export function createEmitter(): [Emitter['emit'], Emitter['on']] {
+  const listeners = new Set<readonly [event: keyof InnerEvents, listener: (payload: never) => void]>();
   let early: (() => void)[] | undefined = [];
   const emit: Emitter['emit'] = (event, payload) => {
     if (early) return void early.push(() => emit(event, payload));
@@ -30,12 +36,12 @@ export function createEmitter(): Emitter {
     early = undefined;
     for (const each of told) each();
   });
-  return {
+  return [
     emit,
-    on: (event, listener) => {
+    (event, listener) => {
       const own = [event, listener] as const;
       listeners.add(own);
       return () => void listeners.delete(own);
     },
-  };
+  ];
 }

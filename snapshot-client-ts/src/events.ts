@@ -16,7 +16,7 @@ export interface EventSourceLike {
 const GIVEN_UP = 2;
 
 /**
- * Refreshes when the server tells of a version that is newer than the one shown; returns the end of that.
+ * Refreshes when the server tells of a version that is newer than the current one; returns the end of that.
  *
  * It only makes a refresh come sooner: polling goes on and is what counts. There is a connection while the provider
  * would poll, so none in the background, without network, when it is stopped or the flag is off. Where the platform
@@ -58,9 +58,9 @@ export function followEvents<T>(
 }
 
 function isNews<T>(provider: ReferenceDataProvider<T>, data: string): boolean {
-  const shown = provider.getSnapshot()?.version;
+  const current = provider.getSnapshot()?.version;
   try {
-    return !shown || compareOrder(JSON.parse(data) as Version, shown) > 0;
+    return !current || compareOrder(JSON.parse(data) as Version, current) > 0;
   } catch {
     return true;
   }

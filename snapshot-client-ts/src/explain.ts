@@ -1,5 +1,5 @@
-// Errors in sentences, for logs and for those who develop an app. An entry of its own: an app that shows none of
-// it does not load it.
+// Errors in sentences, for logs and for those who develop an app. An entry of its own: an app that needs none of
+// them does not load it.
 
 import type { ErrorCode, ReferenceDataError } from './errors.js';
 
@@ -43,16 +43,16 @@ const SENTENCES: Record<ErrorCode, readonly [what: string, hint: string]> = {
   ],
   storage_unavailable: [
     'the storage cannot be read or written',
-    'a private window, blocked cookies, or a folder without rights; data is shown all the same',
+    'a private window, blocked cookies, or a folder without rights; the data is there all the same',
   ],
   storage_full: [
     'the storage has no room',
-    'data is shown all the same, and fetched again at the next start',
+    'the data is there all the same, and fetched again at the next start',
   ],
   cache_corrupt: ['what is stored was damaged', 'it is fetched again'],
   no_data: ['nothing is bundled, cached or fetched', 'bundle a snapshot, or wait for the network'],
   stale: [
-    'the server has not confirmed the version that is shown',
+    'the server has not confirmed the current version',
     'read with allowStaleCache where any verified data will do',
   ],
   unknown_table: ['there is no such table', 'is its key written as in the manifest?'],

@@ -38,7 +38,7 @@ export interface Version {
 export interface TableEntry extends ObjectRef {
   /** How many rows it has. */
   readonly rows: number;
-  /** Whether the bootstrap object holds it. */
+  /** Whether it is in the bootstrap object. */
   readonly inBootstrap: boolean;
   /** The columns of its primary key. */
   readonly primaryKey: readonly string[];
@@ -85,11 +85,6 @@ export function compareOrder(a: Order, b: Order): number {
   return a.epoch - b.epoch || a.sequence - b.sequence;
 }
 
-/** The newer of both, or the one that there is; the second where they are of the same order. */
-export function newer<O extends Order>(a: O | undefined, b: O | undefined): O | undefined {
-  return a && (!b || compareOrder(a, b) > 0) ? a : b;
-}
-
 /** The number before the point of a `schemaVersion`. */
 export function majorOf(version: Pick<Version, 'schemaVersion'>): number {
   return Number.parseInt(version.schemaVersion, 10);
@@ -120,7 +115,7 @@ export function parseManifest(text: string): Manifest {
   return parse('manifest', text, isManifest);
 }
 
-function isManifest(m: Manifest & { contentHash: string }): boolean {
+function isManifest(m: Manifest & { contentHash: string; formatVersion: number }): boolean {
   let lines = '';
   const fits = (key: string): boolean => {
     const table = m.tables[key] as TableEntry;
@@ -128,6 +123,7 @@ function isManifest(m: Manifest & { contentHash: string }): boolean {
     return /^[A-Za-z_]\w{0,62}$/.test(key) && isRef(table) && Array.isArray(table.primaryKey);
   };
   return (
+    m.formatVersion === FORMAT_VERSION &&
     isSchemaVersion(m) &&
     isRef(m.bootstrap) &&
     Object.keys(m.tables).sort().every(fits) &&
@@ -141,7 +137,7 @@ export function tableObject(schemaVersion: string, key: string, rows: string): s
 }
 
 /**
- * The table objects of this `schemaVersion` that a bootstrap object holds, by table key.
+ * The table objects of this `schemaVersion` in a bootstrap object, by table key.
  *
  * Each row stands on a line of its own, so lines can be moved as they are: what was parsed and written
  * again might have other digits or another order. A line that begins with `]` ends a table, and nothing else.
@@ -162,7 +158,7 @@ function parse<T>(name: string, text: string, fits: (json: T & { formatVersion: 
   let json: (T & { formatVersion: number }) | undefined;
   try {
     json = JSON.parse(text) as T & { formatVersion: number };
-    if (json.formatVersion === FORMAT_VERSION && fits(json)) return json;
+    if (fits(json)) return json;
   } catch {
     // What is not even of the right shape is refused like what has wrong values.
   }
@@ -183,10 +179,10 @@ function isText(value: unknown, pattern: RegExp): boolean {
   return typeof value === 'string' && pattern.test(value);
 }
 
-function isSchemaVersion({ schemaVersion }: { schemaVersion: string }): boolean {
-  return isText(schemaVersion, /^(0|[1-9]\d*)\.(0|[1-9]\d*)$/);
+function isSchemaVersion(v: { schemaVersion: string }): boolean {
+  return isText(v.schemaVersion, /^(0|[1-9]\d*)\.(0|[1-9]\d*)$/);
 }
 
-function isRef({ hash, size }: ObjectRef): boolean {
-  return isText(hash, /^[0-9a-f]{64}$/) && isCount(size);
+function isRef(ref: ObjectRef): boolean {
+  return isText(ref.hash, /^[0-9a-f]{64}$/) && isCount(ref.size);
 }

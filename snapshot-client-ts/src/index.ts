@@ -12,7 +12,7 @@ export {
   type TableEntry,
   type Version,
 } from './format.js';
-export type { CacheStorage } from './held.js';
+export type { CacheStorage } from './loaded.js';
 export type { MaybePromise } from './maybe-promise.js';
 export type {
   Change,

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheIn } from './cache.js';
-import type { CacheStorage } from './held.js';
+import type { CacheStorage } from './loaded.js';
 
 /**
  * Files in a folder, for servers, command lines and desktop apps.

@@ -44,19 +44,19 @@ export interface RefreshOptions {
 export interface RefreshResult {
   /** `skipped`: stopped, or known to be without network. */
   readonly status: 'updated' | 'not-modified' | 'skipped' | 'failed';
-  /** What is shown now. */
+  /** The version that is current now. */
   readonly version: Version | undefined;
-  /** The keys of the tables whose rows differ from those shown before. */
+  /** The keys of the tables whose rows differ from those that were current before. */
   readonly changedTables: readonly string[];
   /** Why it failed. */
   readonly error?: ReferenceDataError;
 }
 
-/** Another snapshot is shown. */
+/** Another snapshot is current. */
 export interface Change {
-  /** What was shown before. */
+  /** What was current before. */
   readonly from: Version | undefined;
-  /** What is shown now. */
+  /** What is current now. */
   readonly to: Version;
   /** Where it came from. */
   readonly source: Source;
@@ -68,7 +68,7 @@ export interface Change {
 export interface Events {
   /** The cache is loaded, or the first data is there. */
   ready: ReadyState;
-  /** Another snapshot is shown. */
+  /** Another snapshot is current. */
   change: Change;
   /** A refresh or the cache failed. */
   error: ReferenceDataError;
@@ -80,7 +80,7 @@ export interface Events {
   updateRequired: string;
 }
 
-/** What an app reads tables from; whoever holds one does not know where the data lives. */
+/** What an app reads tables from; whoever has one does not know where the data lives. */
 export interface ReferenceDataProvider<T = AnyTables> {
   /** Whether it fetches. */
   readonly kind: 'local' | 'remote';
@@ -90,7 +90,7 @@ export interface ReferenceDataProvider<T = AnyTables> {
   getBootstrap(options?: ReadOptions): Promise<Snapshot<T>>;
   /** The rows of one table; throws `unknown_table`, `stale` or `no_data`. */
   getTable<K extends keyof T & string>(key: K, options?: ReadOptions): Promise<readonly T[K][]>;
-  /** What is shown now, at once; the same object until the version changes. */
+  /** The current snapshot, at once; the same object until the version changes. */
   getSnapshot(): Snapshot<T> | undefined;
   /** Calls back when {@link getSnapshot} gives another snapshot; returns the end of that. */
   subscribe(changed: () => void): () => void;
@@ -104,7 +104,7 @@ export interface ReferenceDataProvider<T = AnyTables> {
   refresh(options?: RefreshOptions): Promise<RefreshResult>;
   /** Begins to poll; a new provider has begun. */
   start(): void;
-  /** Ends timers and requests; what is shown stays. */
+  /** Ends timers and requests; the current snapshot stays. */
   stop(): void;
   /** Whether the app is in the foreground. */
   setActive(active: boolean): void;

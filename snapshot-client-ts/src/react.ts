@@ -7,7 +7,7 @@ import type { AnyTables, Snapshot } from './snapshot.js';
 
 /** The hooks of one provider; make them once, beside the provider. */
 export interface ReferenceHooks<T> {
-  /** The snapshot that is shown; renders again when another one is. */
+  /** The current snapshot; renders again when there is another one. */
   useReferenceSnapshot(): Snapshot<T> | undefined;
   /** The rows of a table; empty while there is no data at all. Throws `unknown_table`. */
   useReferenceTable<K extends keyof T & string>(key: K): readonly T[K][];

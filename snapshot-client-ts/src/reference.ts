@@ -10,7 +10,7 @@ export function createLocalProvider<T = AnyTables>({ bundled }: LocalConfig): Re
   return createProvider<T>({ baseUrl: '', bundled }, false);
 }
 
-/** A provider that polls a store, keeps what it has verified, and works without network. */
+/** A provider that polls a store, caches what it has verified, and works without network. */
 export function createRemoteProvider<T = AnyTables>(config: RemoteConfig): ReferenceDataProvider<T> {
   return createProvider<T>(config, true);
 }

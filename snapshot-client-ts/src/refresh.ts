@@ -1,4 +1,4 @@
-// One refresh: from a version.json to a generation whose objects are all verified and held.
+// One refresh: from a version.json to a generation whose objects are all verified and loaded.
 // docs/client.md section 3 is this file in words.
 
 import { fail, type ReferenceDataError } from './errors.js';
@@ -14,30 +14,16 @@ import {
   VERSION_MAX_BYTES,
   type Version,
 } from './format.js';
-import type { Generation, Held } from './held.js';
+import type { CacheOwner, Generation } from './loaded.js';
 import type { Requests } from './requests.js';
 import { objectOf, type Snapshot } from './snapshot.js';
-
-/** What one refresh needs to know. */
-export interface RefreshRules {
-  /** What is shown now. */
-  readonly shown: Version | undefined;
-  /** Pass caches by. */
-  readonly fresh: boolean | undefined;
-  /** Whether the app knows this version's major of `schemaVersion`. */
-  knows(version: Version): boolean;
-  /** Tables without which a version is of no use to the app. */
-  readonly requiredTables: readonly string[];
-  /** What the app ships. */
-  readonly bundled: Snapshot | undefined;
-}
 
 /** An object. */
 interface Wanted extends ObjectRef {
   readonly path: string;
 }
 
-/** A table that is not held. */
+/** A table that is not loaded. */
 interface Lacking extends Wanted {
   readonly key: string;
   readonly inBootstrap: boolean;
@@ -46,40 +32,43 @@ interface Lacking extends Wanted {
 // What a request costs beside its body, in bytes: headers both ways.
 const REQUEST_BYTES = 512;
 
-/** The newest generation, or nothing where the version shown is the newest; throws what stands in the way. */
+/** The newest generation, or nothing where the current version is the newest; throws what stands in the way. */
 export async function refresh(
   get: Requests['get'],
-  held: Held,
-  { shown, fresh, knows, requiredTables, bundled }: RefreshRules,
+  { loaded, knows, config: { requiredTables = [] } }: CacheOwner,
+  current: Version | undefined,
+  bundled: Snapshot | undefined,
+  fresh: boolean | undefined,
 ): Promise<Generation | undefined> {
+  const { texts } = loaded;
   const offer = async (again?: boolean): Promise<Version> =>
     parseVersion(await get({ path: 'version.json', size: VERSION_MAX_BYTES }, again));
 
   function check(offered: Version): Version {
     const name = `${offered.epoch}-${offered.sequence}`;
-    // Without anything to show there is nothing to fall behind.
-    if (shown && held.mark && compareOrder(offered, held.mark) < 0) fail('version_regressed', name);
-    if (isShown(offered) && offered.manifest.hash !== shown?.manifest.hash) fail('version_conflict', name);
+    // Without a current version there is nothing to fall behind.
+    if (current && loaded.mark && compareOrder(offered, loaded.mark) < 0) fail('version_regressed', name);
+    if (isCurrent(offered) && offered.manifest.hash !== current?.manifest.hash)
+      fail('version_conflict', name);
     if (!knows(offered)) {
-      const { schemaVersion } = offered;
-      fail('schema_unsupported', `${name}, ${schemaVersion}`, { offered: schemaVersion });
+      fail('schema_unsupported', `${name}, ${offered.schemaVersion}`, { offered: offered.schemaVersion });
     }
     return offered;
   }
 
-  const isShown = (version: Version): boolean | undefined => shown && !compareOrder(version, shown);
+  const isCurrent = (version: Version): boolean | undefined => current && !compareOrder(version, current);
 
   async function fetchGeneration(version: Version): Promise<Generation> {
     const { hash } = version.manifest;
     const path = `manifests/${hash}.json`;
-    if (!held.texts.has(hash)) await fetchObjects([{ ...version.manifest, path }], MANIFEST_MAX_BYTES);
-    const manifest = parseManifest(held.texts.get(hash) as string);
+    if (!texts.has(hash)) await fetchObjects([{ ...version.manifest, path }], MANIFEST_MAX_BYTES);
+    const manifest = parseManifest(texts.get(hash) as string);
     const keys = Object.keys(manifest.tables);
     const missing = requiredTables.filter((key) => !keys.includes(key));
-    if (missing[0]) fail('table_missing', missing.join());
+    if (missing[0]) fail('table_missing', `${missing}`);
     // What the app shipped need not be fetched.
     for (const { key, hash } of lacking(manifest)) {
-      if (bundled?.hash(key) === hash) held.texts.set(hash, objectOf(bundled, key));
+      if (bundled?.hash(key) === hash) texts.set(hash, objectOf(bundled, key));
     }
     await fetchTables(manifest);
     return { version, manifest };
@@ -88,13 +77,13 @@ export async function refresh(
   async function fetchTables(manifest: Manifest): Promise<void> {
     const { bootstrap } = manifest;
     const tables = lacking(manifest);
-    if (cost([bootstrap, ...tables.filter(({ inBootstrap }) => !inBootstrap)]) < cost(tables)) {
+    if (cost([bootstrap, ...tables.filter((table) => !table.inBootstrap)]) < cost(tables)) {
       await fetchObjects([{ ...bootstrap, path: `bootstrap/${bootstrap.hash}.json` }]);
-      const split = splitBootstrap(held.texts.get(bootstrap.hash) as string, manifest.schemaVersion);
+      const split = splitBootstrap(texts.get(bootstrap.hash) as string, manifest.schemaVersion);
       for (const { key, hash } of tables) {
         const text = split.get(key);
         // Its bytes are verified as part of the bootstrap.
-        if (text) held.texts.set(hash, text);
+        if (text) texts.set(hash, text);
       }
     }
     await fetchObjects(lacking(manifest));
@@ -102,18 +91,18 @@ export async function refresh(
 
   function lacking({ tables }: Manifest): Lacking[] {
     return Object.entries(tables)
-      .filter(([, { hash }]) => !held.texts.has(hash))
+      .filter(([, entry]) => !texts.has(entry.hash))
       .map(([key, entry]) => ({ ...entry, key, path: `tables/${key}/${entry.hash}.json` }));
   }
 
-  // Holds all of these that are right, then throws for one that is not: for a missing one where there is one,
+  // Loads all of these that are right, then throws for one that is not: for a missing one where there is one,
   // since that may say that there is a newer version.
   async function fetchObjects(objects: readonly Wanted[], limitBytes = OBJECT_MAX_BYTES): Promise<void> {
     const fetchOne = async (wanted: Wanted): Promise<ReferenceDataError | undefined> => {
       const { path, hash, size } = wanted;
       try {
         if (size > limitBytes) fail('too_large', path);
-        held.texts.set(hash, await get(wanted));
+        texts.set(hash, await get(wanted));
       } catch (thrown) {
         return thrown as ReferenceDataError;
       }
@@ -129,7 +118,7 @@ export async function refresh(
       if (thrown.code !== 'version_regressed') throw thrown;
       return check(await offer(true));
     });
-  if (isShown(version)) return undefined;
+  if (isCurrent(version)) return undefined;
   return fetchGeneration(version).catch(async (thrown: ReferenceDataError) => {
     // Pruned since, or we were told an old pointer.
     if (thrown.code !== 'object_missing') throw thrown;
@@ -140,5 +129,5 @@ export async function refresh(
 }
 
 function cost(objects: readonly ObjectRef[]): number {
-  return objects.reduce((sum, { size }) => sum + size + REQUEST_BYTES, 0);
+  return objects.reduce((sum, object) => sum + object.size + REQUEST_BYTES, 0);
 }

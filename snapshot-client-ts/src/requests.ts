@@ -1,4 +1,4 @@
-// Requests of what a store holds, each within its time, each answer verified.
+// Requests of what is in a store, each within its time, each answer verified.
 
 import { blake3 } from './blake3.js';
 import { type Clock, within } from './clock.js';
@@ -34,7 +34,7 @@ export function createRequests(
   transport: Transport,
   clock: Clock,
   requestTimeoutMs: number,
-): Requests {
+): [Requests['get'], Requests['abort']] {
   const underWay = new Set<AbortController>();
 
   async function ask(url: string, size: number): Promise<FetchResponse> {
@@ -75,20 +75,20 @@ export function createRequests(
     return typeof body === 'string' ? body : decode(bytes);
   }
 
-  return {
+  return [
     get,
-    abort: () => {
+    () => {
       for (const controller of underWay) controller.abort();
     },
-  };
+  ];
 }
 
 // A date is compared with the server's own: ours may be a day off.
-function retryAfterMs({ retryAfter, date }: FetchResponse): number | undefined {
-  const text = `${retryAfter}`;
+function retryAfterMs(response: FetchResponse): number | undefined {
+  const text = `${response.retryAfter}`;
   const wait = /^\s*\d+\s*$/.test(text)
     ? Number(text) * 1000
-    : Date.parse(text) - (Date.parse(`${date}`) || Date.now());
+    : Date.parse(text) - (Date.parse(`${response.date}`) || Date.now());
   // Nothing where it is neither.
   return Math.min(Math.max(wait, 0), MAX_RETRY_AFTER_MS) || undefined;
 }

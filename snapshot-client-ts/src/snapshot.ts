@@ -1,7 +1,7 @@
 import { blake3 } from './blake3.js';
 import { fail } from './errors.js';
 import { type Bootstrap, type Manifest, tableObject, type Version } from './format.js';
-import type { Generation } from './held.js';
+import type { Generation } from './loaded.js';
 import { encode } from './text.js';
 
 /** The type of each table's rows, by table key; `publisher types` writes one. */
@@ -44,10 +44,10 @@ export interface Bundled {
 /** The snapshot that an app ships. */
 export function bundledSnapshot<T>({ version, bootstrap, manifest }: Bundled): Snapshot<T> {
   const { tables } = bootstrap;
-  return snapshotOf(version, 'bundled', Object.keys(tables), (key) => tables[key] as unknown[], manifest);
+  return snapshotOf(version, 'bundled', tables, (key) => tables[key] as unknown[], manifest);
 }
 
-/** The snapshot of a generation whose objects these texts hold, by hash. */
+/** The snapshot of a generation whose objects are these texts, by hash. */
 export function fetchedSnapshot<T>(
   { version, manifest }: Generation,
   source: Source,
@@ -55,7 +55,7 @@ export function fetchedSnapshot<T>(
 ): Snapshot<T> {
   const { tables } = manifest;
   const parse = (key: string): unknown[] => JSON.parse(texts.get(tables[key]?.hash as string) as string).rows;
-  return snapshotOf(version, source, Object.keys(tables), parse, manifest);
+  return snapshotOf(version, source, tables, parse, manifest);
 }
 
 /** The keys of the tables that are not the same in both, sorted. */
@@ -79,18 +79,17 @@ export function objectOf<T>(snapshot: Snapshot<T>, key: string): string {
 function snapshotOf<T>(
   version: Version,
   source: Source,
-  keys: string[],
+  tables: object,
   parse: (key: string) => readonly unknown[],
   manifest: Manifest | undefined,
 ): Snapshot<T> {
-  const tableKeys = Object.freeze(keys.sort()) as readonly (keyof T & string)[];
+  const keys = Object.keys(tables).sort();
+  const tableKeys = Object.freeze(keys) as readonly (keyof T & string)[];
   const has = (key: string): boolean => keys.includes(key);
   const entryOf = (key: string) => (has(key) ? manifest?.tables[key] : undefined);
   const table = once((key): readonly unknown[] => {
     if (!has(key)) fail('unknown_table', `${key}; there are ${keys}`);
-    const rows = parse(key);
-    for (const row of rows) Object.freeze(row);
-    return Object.freeze(rows);
+    return Object.freeze(parse(key).map(Object.freeze));
   });
   const indexOf = once((key) => {
     const columns = entryOf(key)?.primaryKey ?? ['id'];

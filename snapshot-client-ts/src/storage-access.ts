@@ -3,17 +3,17 @@
 import { blake3 } from './blake3.js';
 import { within } from './clock.js';
 import { asError, fail, ReferenceDataError } from './errors.js';
-import type { CacheOwner } from './held.js';
+import type { CacheOwner } from './loaded.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
+import type { Action } from './steps.js';
 import type { Storage } from './storage-api.js';
-import type { Action } from './story.js';
 import { encode } from './text.js';
 
 /** The keys of one source in a storage. */
 export interface Access {
   /** Of every key. */
   readonly prefix: string;
-  /** Does what a story asks for. */
+  /** Does what steps ask for. */
   access(action: Action): MaybePromise<unknown>;
 }
 

@@ -1,10 +1,10 @@
 import type { MaybePromise } from './maybe-promise.js';
 
-/** Where texts are kept by key; `localStorage` and React Native's AsyncStorage are such storages as they are. */
+/** Where texts are stored by key; `localStorage` and React Native's AsyncStorage are such storages as they are. */
 export interface Storage {
   /** The value, or null. */
   getItem(key: string): MaybePromise<string | null | undefined>;
-  /** Keeps a value, whole or not at all. */
+  /** Stores a value, whole or not at all. */
   setItem(key: string, value: string): MaybePromise<unknown>;
   /** Removes a value, which may not be there. */
   removeItem(key: string): MaybePromise<unknown>;

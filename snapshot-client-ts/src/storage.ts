@@ -2,11 +2,11 @@
 // call, which the client takes for what it is; nothing throws when it is made.
 
 import { cacheIn } from './cache.js';
-import type { CacheStorage } from './held.js';
+import type { CacheStorage } from './loaded.js';
 import type { Storage } from './storage-api.js';
 
 export { cacheIn } from './cache.js';
-export type { CacheStorage } from './held.js';
+export type { CacheStorage } from './loaded.js';
 export type { Storage } from './storage-api.js';
 
 /** A storage that lasts as long as the process. */
@@ -22,7 +22,7 @@ export function memoryStorage(values: Map<string, string> = new Map()): CacheSto
 export interface AsyncStorageLike {
   /** The value, or null. */
   getItem(key: string): Promise<string | null>;
-  /** Keeps a value. */
+  /** Stores a value. */
   setItem(key: string, value: string): Promise<unknown>;
   /** Removes a value. */
   removeItem(key: string): Promise<unknown>;
@@ -107,7 +107,8 @@ function openDatabase(name: string, store: string): Promise<IDBDatabase> {
     request.onupgradeneeded = () => void request.result.createObjectStore(store);
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
-    request.onblocked = () => reject(new Error(`another tab keeps the database ${name} at an older version`));
+    request.onblocked = () =>
+      reject(new Error(`another tab has the database ${name} open at an older version`));
   });
 }
 

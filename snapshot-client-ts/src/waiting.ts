@@ -1,31 +1,21 @@
 import { type Clock, within } from './clock.js';
+import type { Emitter } from './emitter.js';
 
-/** Those who wait for something to be so. */
-export interface Waiting {
-  /** Something has changed: each looks whether it is so now. */
-  wake(): void;
-  /** Waits until something is so, or for so long. */
-  until(isSo: () => boolean, timeoutMs: number): Promise<void>;
-}
+/** Waits until something is so, or for so long; looks whether it is so at each turn. */
+export type Until = (isSo: () => boolean, timeoutMs: number) => Promise<void>;
 
-/** Nobody waits yet. */
-export function createWaiting(clock: Clock): Waiting {
-  const looks = new Set<() => void>();
-  return {
-    wake: () => {
-      for (const look of looks) look();
-    },
-    until: async (isSo, timeoutMs) => {
-      let look!: () => void;
-      const being = new Promise<void>((resolve) => {
-        look = () => {
-          if (isSo()) resolve();
-        };
-      });
-      looks.add(look);
+/** A way to wait that hears of turns from this emitter. */
+export function createUntil(clock: Clock, on: Emitter['on']): Until {
+  return async (isSo, timeoutMs) => {
+    let end!: () => void;
+    const being = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (isSo()) resolve();
+      };
+      end = on('turn', look);
       look();
-      await within(clock, timeoutMs, being, Error).catch(() => {});
-      looks.delete(look);
-    },
+    });
+    await within(clock, timeoutMs, being, Error).catch(() => {});
+    end();
   };
 }

@@ -1,5 +1,5 @@
 // A server that tells of new versions makes the client refresh, while it would poll and only then. What a browser and
-// snapshot-server make of it, end-to-end.test.mjs shows.
+// snapshot-server make of it is in end-to-end.test.mjs.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -93,8 +93,8 @@ async function serving(t, name) {
   };
 }
 
-/** Resolves when the provider shows this version. */
-const shows = (provider, name) =>
+/** Resolves when this version is current. */
+const isCurrent = (provider, name) =>
   new Promise((resolve) => {
     const look = () =>
       provider.getSnapshot()?.version.sequence === store.named(name).version.sequence && resolve();
@@ -102,20 +102,20 @@ const shows = (provider, name) =>
     look();
   });
 
-test('a new version is shown when the server tells of it, and what is known is not asked for', async (t) => {
+test('a new version is current when the server tells of it, and what is known is not asked for', async (t) => {
   const { server, listener, baseUrl, eventsUrl, tell } = await serving(t, 'one');
   const provider = createRemoteProvider({ ...PATIENT, baseUrl });
   t.after(() => provider.dispose());
   t.after(followEvents(provider, eventsUrl, FetchedEventSource));
   await listener;
-  await shows(provider, 'one');
+  await isCurrent(provider, 'one');
   await provider.refresh();
   server.state.requests.length = 0;
   tell('one');
   server.state.published = 'three';
   tell('three');
   tell('one');
-  await shows(provider, 'three');
+  await isCurrent(provider, 'three');
   assert.deepEqual(
     server.state.requests.filter((label) => label.startsWith('version.json')),
     ['version.json?again'],
@@ -138,7 +138,7 @@ test('a refresh that asked too early is followed by another', async (t) => {
   Source.made[0].listener({ data: store.named('two').text });
   server.release();
   await early;
-  await shows(provider, 'two');
+  await isCurrent(provider, 'two');
 });
 
 test('nobody listens in the background, without network, stopped, or with the flag off', async (t) => {

@@ -1,4 +1,4 @@
-// Whatever fails, in whatever order: the client shows only what was published, never goes back, always has what
+// Whatever fails, in whatever order: only what was published is ever current, a version never goes back, there is always what
 // is bundled, and reaches the newest version once the faults stop.
 
 import assert from 'node:assert/strict';
@@ -162,7 +162,7 @@ async function play(steps, bundled) {
     if (bundled) assert.ok(snapshot, 'what is bundled is always there');
     if (!snapshot) return;
     const published = NAMES.find(({ version }) => isDeepStrictEqual(version, snapshot.version));
-    assert.ok(published, 'only a published version is shown');
+    assert.ok(published, 'only a published version is current');
     const tables = Object.fromEntries(snapshot.tableKeys.map((key) => [key, snapshot.table(key)]));
     assert.deepEqual(tables, published.tables, 'rows are those that were published');
     if (before) assert.ok(compareOrder(snapshot.version, before) >= 0, 'a version never goes back');
@@ -198,7 +198,7 @@ async function play(steps, bundled) {
       case 'restart':
         process.dead = true;
         world.timers.clear();
-        // A device that loses what it was given may show less after a restart, and only such a one.
+        // A device that loses what it was given may have less after a restart, and only such a one.
         if (!healthy) before = undefined;
         world.storageFaults = [];
         begin();

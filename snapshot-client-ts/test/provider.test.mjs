@@ -106,7 +106,7 @@ test('an object is cut into pieces between its characters', async () => {
   const [hash, manifest] = ['a'.repeat(64), 'b'.repeat(64)];
   const cache = memoryStorage(values).open({
     config: { baseUrl: 'http://test/' },
-    held: {
+    loaded: {
       texts: new Map([
         [hash, text],
         [manifest, '{}'],
@@ -208,7 +208,7 @@ test('a process killed while it writes leaves a whole cache', async (t) => {
     });
     return once(child, 'exit');
   };
-  const shown = async () => {
+  const current = async () => {
     const provider = createRemoteProvider({
       ...PATIENT,
       baseUrl: 'http://127.0.0.1:1',
@@ -226,14 +226,14 @@ test('a process killed while it writes leaves a whole cache', async (t) => {
     return name;
   };
   await start(-1);
-  assert.equal(await shown(), 'one');
+  assert.equal(await current(), 'one');
   server.state.published = 'three';
   for (const writes of [0, 2, 4]) {
     await start(writes);
-    assert.match(await shown(), /^(one|three)$/);
+    assert.match(await current(), /^(one|three)$/);
   }
   await start(-1);
-  assert.equal(await shown(), 'three');
+  assert.equal(await current(), 'three');
 });
 
 test('an app in the background does not poll', () => {

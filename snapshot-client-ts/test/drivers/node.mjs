@@ -1,4 +1,4 @@
-// The driver on Node: `node node.mjs files` keeps its cache in files, `node node.mjs memory` in memory.
+// The driver on Node: `node node.mjs files` caches in files, `node node.mjs memory` in memory.
 
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';

@@ -1,20 +1,20 @@
-// What is held in memory, and how a cache is asked: what the core and the storages share.
+// What is in memory, and how a cache is asked: what the core and the storages share.
 
 import type { Clock } from './clock.js';
 import type { RemoteConfig } from './config.js';
 import type { ReferenceDataError } from './errors.js';
-import { type Manifest, newer, type Order, type Version } from './format.js';
+import { compareOrder, type Manifest, type Order, type Version } from './format.js';
 import type { MaybePromise } from './maybe-promise.js';
 import type { Storage } from './storage-api.js';
 
-/** One version whose objects are all held. */
+/** One version whose objects are all loaded. */
 export interface Generation {
   readonly version: Version;
   readonly manifest: Manifest;
 }
 
-/** What a client holds in memory. */
-export interface Held {
+/** What a client has in memory. */
+export interface Loaded {
   /** Verified manifests and table objects, by hash. */
   texts: Map<string, string>;
   /** The highest order that was ever verified whole. */
@@ -28,7 +28,7 @@ export interface CacheOwner {
   /** By which that is measured. */
   readonly clock: Clock;
   /** What is loaded is put here, and what is stored taken from here. */
-  readonly held: Held;
+  readonly loaded: Loaded;
   /** Whether the app knows this version's major of `schemaVersion`. */
   knows(version: Version): boolean;
   /** Told what fails or is damaged; no call throws or rejects. */
@@ -39,10 +39,14 @@ export interface CacheOwner {
 export interface Cache {
   /**
    * Gives the newest whole generation to `found`, where the head has changed and leads to one that is newer
-   * than `shown`. What `found` does not want, it is given again next time.
+   * than `current`. What comes when the look is over is found again by the next one.
    */
-  load(shown: Version | undefined, found: (generation: Generation) => boolean): MaybePromise<void>;
-  /** Stores a generation whose objects are all held. */
+  load(
+    current: Version | undefined,
+    isOver: () => boolean,
+    found: (generation: Generation) => void,
+  ): MaybePromise<void>;
+  /** Stores a generation whose objects are all loaded. */
   commit(next: Generation): Promise<void>;
   /** Calls back when another process has written; returns the end of that. */
   watch(changed: () => void): (() => void) | undefined;
@@ -59,7 +63,14 @@ export function objectsOf({ version, manifest }: Generation): string[] {
   return [version.manifest.hash, ...Object.values(manifest.tables).map((table) => table.hash)];
 }
 
+/** The texts of this generation; nothing else stays loaded. */
+export function retain(loaded: Loaded, generation: Generation): Map<string, string> {
+  const before = loaded.texts;
+  loaded.texts = new Map(objectsOf(generation).map((hash) => [hash, before.get(hash) as string]));
+  return loaded.texts;
+}
+
 /** Raises the mark to this order, or leaves it where it is higher. */
-export function raiseMark(held: Held, order: Order): void {
-  held.mark = newer(order, held.mark);
+export function raiseMark(loaded: Loaded, order: Order): void {
+  if (!loaded.mark || compareOrder(order, loaded.mark) > 0) loaded.mark = order;
 }
