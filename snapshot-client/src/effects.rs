@@ -1,5 +1,5 @@
-//! What stories ask for, done: requests by the transport, values by the storage, each on a thread
-//! of its own and within its time.
+//! [`Io`] done: requests by the transport, values by the storage, each on a thread of its own and
+//! within its time.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::core::story::{Action, FetchRequest, Reply, Story};
+use crate::core::io::{FetchRequest, Io};
 use crate::runtime::{Runtime, Signal};
 use crate::storage::{Storage, storage_error};
 use crate::transport::{Request, Response};
 use crate::{Error, ErrorCode};
 
-/// The edge between stories and the world.
+/// The edge between decisions and the world.
 pub(crate) struct Effects {
     settings: Arc<Settings>,
     signal: Signal,
@@ -95,21 +95,70 @@ impl Effects {
     }
 }
 
-impl Access<'_> {
-    /// The whole story.
-    pub(crate) fn run<T>(&mut self, story: Story<'_, T>) -> T {
-        story.run(|action| match action {
-            Action::Fetch(requests) => Reply::Fetched(self.fetch(&requests)),
-            Action::Read(key) => Reply::Value(self.read(key)),
-            Action::Write(key, value) => {
-                Reply::Done(self.change(key, move |storage, key| storage.write(key, &value)))
+impl Io for Access<'_> {
+    fn fetch(&mut self, requests: &[FetchRequest]) -> Vec<Result<Response, Error>> {
+        let Effects { signal, .. } = self.effects;
+        let runtime = self.effects.runtime();
+        let fetched = Fetched::new(Mutex::new(vec![None; requests.len()]));
+        let mut left = requests.iter().enumerate();
+        let mut under_way: Vec<(usize, Duration)> = Vec::new();
+        loop {
+            while under_way.len() < MAX_REQUESTS
+                && let Some((index, request)) = left.next()
+            {
+                under_way.push((index, runtime.now() + self.effects.timeout(request)));
+                self.begin(index, request, &fetched);
             }
-            Action::Remove(key) => {
-                Reply::Done(self.change(key, |storage, key| storage.remove(key)))
+            let seen = signal.count();
+            let over = (self.is_over)();
+            let now = runtime.now();
+            under_way.retain(|(index, until)| {
+                let result = &mut locked(&fetched)[*index];
+                if result.is_none() && (over || now >= *until) {
+                    *result = Some(Err(self.no_answer(&requests[*index], over)));
+                }
+                result.is_none()
+            });
+            if over || (under_way.is_empty() && left.len() == 0) {
+                break;
             }
-        })
+            if under_way.len() == MAX_REQUESTS || left.len() == 0 {
+                let until = under_way.iter().map(|(_, until)| *until).min();
+                runtime.wait(signal, seen, until, false);
+            }
+        }
+        let results = std::mem::take(&mut *locked(&fetched));
+        let dropped = || {
+            Err(Error::new(
+                ErrorCode::Aborted,
+                "nobody waits for this any more",
+            ))
+        };
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(dropped))
+            .collect()
     }
 
+    fn read(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(storage) = self.storage() else {
+            return Ok(None);
+        };
+        let key = self.key(key);
+        let value = self.ask(storage, key.clone(), |storage, key| storage.read(key))?;
+        value.ok_or_else(|| self.give_up(&key))
+    }
+
+    fn write(&mut self, key: &str, value: Vec<u8>) -> Result<(), Error> {
+        self.change(key, move |storage, key| storage.write(key, &value))
+    }
+
+    fn remove(&mut self, key: &str) -> Result<(), Error> {
+        self.change(key, |storage, key| storage.remove(key))
+    }
+}
+
+impl Access<'_> {
     /// The lock on the cache, had until what is returned is dropped.
     pub(crate) fn lock(&mut self) -> Result<Option<Box<dyn Any + Send>>, Error> {
         let Some(storage) = self.storage() else {
@@ -125,25 +174,16 @@ impl Access<'_> {
         })
     }
 
-    fn read(&mut self, key: String) -> Result<Option<Vec<u8>>, Error> {
-        let Some(storage) = self.storage() else {
-            return Ok(None);
-        };
-        let key = self.key(&key);
-        let value = self.ask(storage, key.clone(), |storage, key| storage.read(key))?;
-        value.ok_or_else(|| self.give_up(&key))
-    }
-
     fn change(
         &mut self,
-        key: String,
+        key: &str,
         operation: impl FnOnce(&dyn Storage, &str) -> io::Result<()> + Send + 'static,
     ) -> Result<(), Error> {
         let Some(storage) = self.storage() else {
             let message = "the cache no longer answers";
             return Err(Error::new(ErrorCode::StorageUnavailable, message));
         };
-        let key = self.key(&key);
+        let key = self.key(key);
         let done = self.ask(storage, key.clone(), operation)?;
         done.ok_or_else(|| self.give_up(&key))
     }
@@ -199,50 +239,6 @@ impl Access<'_> {
                 .runtime()
                 .wait(&effects.signal, seen, Some(until), false);
         }
-    }
-
-    fn fetch(&self, requests: &[FetchRequest]) -> Vec<Result<Response, Error>> {
-        let Effects { signal, .. } = self.effects;
-        let runtime = self.effects.runtime();
-        let fetched = Fetched::new(Mutex::new(vec![None; requests.len()]));
-        let mut left = requests.iter().enumerate();
-        let mut under_way: Vec<(usize, Duration)> = Vec::new();
-        loop {
-            while under_way.len() < MAX_REQUESTS
-                && let Some((index, request)) = left.next()
-            {
-                under_way.push((index, runtime.now() + self.effects.timeout(request)));
-                self.begin(index, request, &fetched);
-            }
-            let seen = signal.count();
-            let over = (self.is_over)();
-            let now = runtime.now();
-            under_way.retain(|(index, until)| {
-                let result = &mut locked(&fetched)[*index];
-                if result.is_none() && (over || now >= *until) {
-                    *result = Some(Err(self.no_answer(&requests[*index], over)));
-                }
-                result.is_none()
-            });
-            if over || (under_way.is_empty() && left.len() == 0) {
-                break;
-            }
-            if under_way.len() == MAX_REQUESTS || left.len() == 0 {
-                let until = under_way.iter().map(|(_, until)| *until).min();
-                runtime.wait(signal, seen, until, false);
-            }
-        }
-        let results = std::mem::take(&mut *locked(&fetched));
-        let dropped = || {
-            Err(Error::new(
-                ErrorCode::Aborted,
-                "nobody waits for this any more",
-            ))
-        };
-        results
-            .into_iter()
-            .map(|result| result.unwrap_or_else(dropped))
-            .collect()
     }
 
     fn begin(&self, index: usize, request: &FetchRequest, fetched: &Fetched) {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use snapshot_format::{FORMAT_VERSION, ObjectHash, Version};
 
 use super::held::{Cache, Generation, Head, Order};
+use super::io::Io;
 use super::refresh::parse_manifest;
-use super::story::Io;
 use crate::{Error, ErrorCode};
 
 /// What the provider decides for the cache.
@@ -51,13 +51,13 @@ const INDEX: &str = "index";
 
 /// Reads the head and, where it is another than last time, the newest whole generation that is
 /// of use. What is damaged goes into `reports`, and is no reason to stop.
-pub(crate) async fn load(
-    io: &Io,
+pub(crate) fn load(
+    io: &mut dyn Io,
     cache: &mut Cache,
     rules: &LoadRules,
     reports: &mut Vec<Error>,
 ) -> Result<Option<Generation>, Error> {
-    let text = io.read(HEAD).await?;
+    let text = io.read(HEAD)?;
     let seen = Head::Seen(text);
     if seen == cache.head {
         return Ok(None);
@@ -84,7 +84,7 @@ pub(crate) async fn load(
         if rules.shown.is_some_and(|shown| version.order() <= shown) {
             return Ok(None);
         }
-        if let Some(generation) = load_generation(io, cache, *version, reports).await {
+        if let Some(generation) = load_generation(io, cache, *version, reports) {
             cache.whole = Some(generation.clone());
             return Ok(Some(generation));
         }
@@ -93,8 +93,8 @@ pub(crate) async fn load(
 }
 
 /// Stores a generation whose objects are all held, and makes the head name it last.
-pub(crate) async fn commit(io: &Io, cache: &mut Cache, next: &Generation) -> Result<(), Error> {
-    let head = io.read(HEAD).await?;
+pub(crate) fn commit(io: &mut dyn Io, cache: &mut Cache, next: &Generation) -> Result<(), Error> {
+    let head = io.read(HEAD)?;
     let parsed = parse_head(head.as_deref());
     let known = parsed.order();
     let next_order = next.version.order();
@@ -115,16 +115,16 @@ pub(crate) async fn commit(io: &Io, cache: &mut Cache, next: &Generation) -> Res
     kept.extend(cache.whole.iter().flat_map(Generation::objects));
     // Before anything is written that may have to be removed: whenever we are killed, the next
     // commit finds it.
-    let mut index = read_index(io).await?;
+    let mut index = read_index(io)?;
     index.extend(&objects);
-    io.write(INDEX, index_text(&index)).await?;
+    io.write(INDEX, index_text(&index))?;
     for hash in objects {
         if !cache.stored.contains(&hash) {
-            write_object(io, cache, hash).await?;
+            write_object(io, cache, hash)?;
         }
     }
 
-    if io.read(HEAD).await? != head {
+    if io.read(HEAD)? != head {
         return Ok(());
     }
     let stored = Stored {
@@ -133,24 +133,24 @@ pub(crate) async fn commit(io: &Io, cache: &mut Cache, next: &Generation) -> Res
         previous: cache.whole.as_ref().map(|whole| &whole.version),
     };
     let text = checked(serde_json::to_vec(&stored).expect("a head holds nothing that JSON cannot"));
-    io.write(HEAD, text.clone()).await?;
+    io.write(HEAD, text.clone())?;
     cache.head = Head::Seen(Some(text));
     cache.whole = Some(next.clone());
 
     for hash in index.iter().filter(|hash| !kept.contains(*hash)) {
-        remove_object(io, cache, *hash).await?;
+        remove_object(io, cache, *hash)?;
     }
-    io.write(INDEX, index_text(&kept)).await
+    io.write(INDEX, index_text(&kept))
 }
 
-async fn load_generation(
-    io: &Io,
+fn load_generation(
+    io: &mut dyn Io,
     cache: &mut Cache,
     version: Version,
     reports: &mut Vec<Error>,
 ) -> Option<Generation> {
     let hash = version.manifest.hash;
-    let bytes = read_object(io, cache, hash, "manifest", reports).await?;
+    let bytes = read_object(io, cache, hash, "manifest", reports)?;
     let manifest = match parse_manifest(hash, &bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -162,16 +162,14 @@ async fn load_generation(
     // All of them, whatever is wrong with one: what is right need not be fetched again.
     for (key, entry) in &manifest.tables {
         let what = format!("table {key}");
-        whole &= read_object(io, cache, entry.hash, &what, reports)
-            .await
-            .is_some();
+        whole &= read_object(io, cache, entry.hash, &what, reports).is_some();
     }
     let manifest = Arc::new(manifest);
     whole.then_some(Generation { version, manifest })
 }
 
-async fn read_object(
-    io: &Io,
+fn read_object(
+    io: &mut dyn Io,
     cache: &mut Cache,
     hash: ObjectHash,
     what: &str,
@@ -181,7 +179,7 @@ async fn read_object(
     if held.is_some() && cache.stored.contains(&hash) {
         return held;
     }
-    match read_pieces(io, hash).await {
+    match read_pieces(io, hash) {
         Ok(Some(bytes)) if ObjectHash::of(&bytes) == hash => {
             let bytes: Arc<[u8]> = bytes.into();
             cache.held.insert(hash, Arc::clone(&bytes));
@@ -196,8 +194,8 @@ async fn read_object(
     held
 }
 
-async fn read_pieces(io: &Io, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
-    let Some(first) = io.read(&piece_key(hash, 0)).await? else {
+fn read_pieces(io: &mut dyn Io, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+    let Some(first) = io.read(&piece_key(hash, 0))? else {
         return Ok(None);
     };
     let Some((pieces, text)) = split_first(&first) else {
@@ -206,7 +204,7 @@ async fn read_pieces(io: &Io, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error
     let mut bytes = text.to_vec();
     for piece in 1..pieces {
         // Also the end of a number of pieces that is not one of ours.
-        let Some(more) = io.read(&piece_key(hash, piece)).await? else {
+        let Some(more) = io.read(&piece_key(hash, piece))? else {
             return Ok(None);
         };
         bytes.extend_from_slice(&more);
@@ -221,7 +219,7 @@ fn split_first(first: &[u8]) -> Option<(usize, &[u8])> {
     Some((pieces, &first[end + 1..]))
 }
 
-async fn write_object(io: &Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
+fn write_object(io: &mut dyn Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
     let object = Arc::clone(&cache.held[&hash]);
     let pieces = cut(&object);
     // The first piece last: it says how many there are, so whoever finds it finds all.
@@ -230,7 +228,7 @@ async fn write_object(io: &Io, cache: &mut Cache, hash: ObjectHash) -> Result<()
             0 => [format!("{}\n", pieces.len()).as_bytes(), *piece].concat(),
             _ => piece.to_vec(),
         };
-        io.write(&piece_key(hash, number), value).await?;
+        io.write(&piece_key(hash, number), value)?;
     }
     cache.stored.insert(hash);
     Ok(())
@@ -254,21 +252,21 @@ fn cut(object: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-async fn remove_object(io: &Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
-    let first = io.read(&piece_key(hash, 0)).await?;
+fn remove_object(io: &mut dyn Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
+    let first = io.read(&piece_key(hash, 0))?;
     let pieces = first
         .as_deref()
         .and_then(split_first)
         .map_or(1, |(pieces, _)| pieces);
     for piece in (0..pieces.clamp(1, 1024)).rev() {
-        io.remove(&piece_key(hash, piece)).await?;
+        io.remove(&piece_key(hash, piece))?;
     }
     cache.stored.remove(&hash);
     Ok(())
 }
 
-async fn read_index(io: &Io) -> Result<HashSet<ObjectHash>, Error> {
-    let text = io.read(INDEX).await?.unwrap_or_default();
+fn read_index(io: &mut dyn Io) -> Result<HashSet<ObjectHash>, Error> {
+    let text = io.read(INDEX)?.unwrap_or_default();
     let names: Vec<Value> = serde_json::from_slice(&text).unwrap_or_default();
     // Its names become keys, so they must be ours.
     let hashes = names.iter().filter_map(|name| name.as_str()?.parse().ok());
@@ -363,7 +361,29 @@ fn corrupt(message: &str) -> Error {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::in_memory::{InMemory, rules, version};
+    use super::super::refresh::refresh;
     use super::*;
+
+    #[test]
+    fn objects_are_written_behind_the_index_that_names_them_and_before_the_head() {
+        let mut io = InMemory::serving("one");
+        let mut cache = Cache::default();
+        let one = refresh(&mut io, &mut cache, &rules(None)).expect("served");
+        io.asked();
+        let one = one.expect("the first");
+        commit(&mut io, &mut cache, &one).expect("memory");
+        let mut expected = vec![
+            "read head".to_owned(),
+            "read index".to_owned(),
+            "write index".to_owned(),
+        ];
+        expected.extend(one.objects().iter().map(|hash| format!("write {hash}.0")));
+        expected.extend(["read head", "write head", "write index"].map(str::to_owned));
+        assert_eq!(io.asked(), expected);
+        let head = parse_head(io.values.get(HEAD).map(Vec::as_slice));
+        assert_eq!(head.order(), Some(version("one").order()));
+    }
 
     const VERSION: &str = r#"{"formatVersion":1,"epoch":7,"sequence":12,"schemaVersion":"1.0","referenceVersion":"seq:3","generatedAt":"2026-02-24T13:12:04Z","publishedAt":"2026-02-24T13:12:04Z","manifest":{"hash":"af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262","size":1},"bootstrap":{"hash":"af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262","size":1}}"#;
 

@@ -1,4 +1,4 @@
-//! What is held in memory, and what is known of the cache: the state that the stories share.
+//! What is held in memory, and what is known of the cache: the state that refresh and cache share.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

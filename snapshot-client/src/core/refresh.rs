@@ -12,8 +12,8 @@ use snapshot_format::{
 };
 
 use super::held::{Cache, Generation};
+use super::io::{FetchRequest, Io};
 use super::response::{VERSION_PATH, body_of};
-use super::story::{FetchRequest, Io};
 use crate::bundled::Bundled;
 use crate::{Error, ErrorCode};
 
@@ -47,21 +47,21 @@ const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
 const REQUEST_BYTES: u64 = 512;
 
 /// The newest generation, or none where the version shown is the newest.
-pub(crate) async fn refresh(
-    io: &Io,
+pub(crate) fn refresh(
+    io: &mut dyn Io,
     cache: &mut Cache,
     rules: &RefreshRules,
 ) -> Result<Option<Generation>, Error> {
-    let mut version = fetch_version(io, cache, rules).await?;
+    let mut version = fetch_version(io, cache, rules)?;
     for again in [false, true] {
         let shown = rules.shown.as_ref().map(Version::order);
         if shown == Some(version.order()) {
             return Ok(None);
         }
-        match fetch_generation(io, cache, rules, &version).await {
+        match fetch_generation(io, cache, rules, &version) {
             Err(error) if !again && error.code() == ErrorCode::ObjectMissing => {
                 // Pruned since, or we were told an old pointer.
-                let newer = parse_version(&fetch_version_bytes(io, rules, true).await?)?;
+                let newer = parse_version(&fetch_version_bytes(io, rules, true)?)?;
                 if newer.order() <= version.order() {
                     return Err(error);
                 }
@@ -74,11 +74,11 @@ pub(crate) async fn refresh(
     unreachable!("the second try returns whatever comes of it")
 }
 
-async fn fetch_version(io: &Io, cache: &Cache, rules: &RefreshRules) -> Result<Version, Error> {
-    let version = parse_version(&fetch_version_bytes(io, rules, rules.fresh).await?)?;
+fn fetch_version(io: &mut dyn Io, cache: &Cache, rules: &RefreshRules) -> Result<Version, Error> {
+    let version = parse_version(&fetch_version_bytes(io, rules, rules.fresh)?)?;
     match check(cache, rules, &version) {
         Err(error) if error.code() == ErrorCode::VersionRegressed => {
-            let version = parse_version(&fetch_version_bytes(io, rules, true).await?)?;
+            let version = parse_version(&fetch_version_bytes(io, rules, true)?)?;
             check(cache, rules, &version)?;
             Ok(version)
         }
@@ -118,18 +118,22 @@ fn name_of((epoch, sequence): (u64, u64)) -> String {
     format!("{epoch}-{sequence}")
 }
 
-async fn fetch_version_bytes(io: &Io, rules: &RefreshRules, again: bool) -> Result<Vec<u8>, Error> {
+fn fetch_version_bytes(
+    io: &mut dyn Io,
+    rules: &RefreshRules,
+    again: bool,
+) -> Result<Vec<u8>, Error> {
     let request = FetchRequest {
         path: VERSION_PATH.to_owned(),
         limit_bytes: MAX_VERSION_SIZE as u64,
         again,
     };
-    let result = io.fetch(vec![request.clone()]).await.remove(0);
+    let result = io.fetch(std::slice::from_ref(&request)).remove(0);
     body_of(&request, result, rules.wall)
 }
 
-async fn fetch_generation(
-    io: &Io,
+fn fetch_generation(
+    io: &mut dyn Io,
     cache: &mut Cache,
     rules: &RefreshRules,
     version: &Version,
@@ -140,11 +144,11 @@ async fn fetch_generation(
         object: version.manifest,
         limit_bytes: MAX_MANIFEST_SIZE as u64,
     };
-    fetch_objects(io, cache, rules, vec![wanted]).await?;
+    fetch_objects(io, cache, rules, vec![wanted])?;
     let manifest = Arc::new(parse_manifest(hash, &cache.held[&hash])?);
     require_tables(rules, hash, &manifest)?;
     hold_bundled(cache, rules, &manifest);
-    fetch_tables(io, cache, rules, version, &manifest).await?;
+    fetch_tables(io, cache, rules, version, &manifest)?;
     Ok(Generation {
         version: version.clone(),
         manifest,
@@ -182,8 +186,8 @@ fn hold_bundled(cache: &mut Cache, rules: &RefreshRules, manifest: &Manifest) {
     }
 }
 
-async fn fetch_tables(
-    io: &Io,
+fn fetch_tables(
+    io: &mut dyn Io,
     cache: &mut Cache,
     rules: &RefreshRules,
     version: &Version,
@@ -203,7 +207,7 @@ async fn fetch_tables(
             object: version.bootstrap,
             limit_bytes: MAX_OBJECT_SIZE,
         };
-        fetch_objects(io, cache, rules, vec![wanted]).await?;
+        fetch_objects(io, cache, rules, vec![wanted])?;
         if let Some(bootstrap) = cache.held.remove(&hash) {
             // What cannot be taken out of it is fetched below, one by one.
             let _ = hold_bootstrap(cache, manifest, &bootstrap);
@@ -219,7 +223,7 @@ async fn fetch_tables(
             },
             limit_bytes: MAX_OBJECT_SIZE,
         });
-    fetch_objects(io, cache, rules, wanted.collect()).await
+    fetch_objects(io, cache, rules, wanted.collect())
 }
 
 fn lacking(cache: &Cache, manifest: &Manifest) -> Vec<(TableKey, TableEntry)> {
@@ -264,8 +268,8 @@ fn hold_if_right(cache: &mut Cache, hash: ObjectHash, object: Vec<u8>) {
 
 // Holds all of these that are right, then fails for the first that is not. What is wrong is
 // fetched a second time past the caches, since a damaged copy may lie in one of them for ever.
-async fn fetch_objects(
-    io: &Io,
+fn fetch_objects(
+    io: &mut dyn Io,
     cache: &mut Cache,
     rules: &RefreshRules,
     mut left: Vec<Wanted>,
@@ -277,7 +281,7 @@ async fn fetch_objects(
         }
         left.iter().try_for_each(check_announced)?;
         let requests: Vec<_> = left.iter().map(|wanted| wanted.request(again)).collect();
-        let results = io.fetch(requests.clone()).await;
+        let results = io.fetch(&requests);
         let mut wrong = Vec::new();
         let mut errors = Vec::new();
         for ((wanted, request), result) in left.into_iter().zip(&requests).zip(results) {
@@ -371,7 +375,42 @@ fn later_format(name: &str, format: u32) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_memory::{InMemory, rules, version};
     use super::*;
+
+    #[test]
+    fn a_version_is_followed_to_its_manifest_and_only_to_objects_that_differ() {
+        let mut io = InMemory::serving("one");
+        let mut cache = Cache::default();
+        let one = refresh(&mut io, &mut cache, &rules(None)).expect("served");
+        assert_eq!(one.expect("the first").version, version("one"));
+        let manifest = |name| {
+            format!(
+                "fetch {}",
+                Key::Manifest(version(name).manifest.hash).path()
+            )
+        };
+        let bootstrap = Key::Bootstrap(version("one").bootstrap.hash, None).path();
+        let asked = [
+            "fetch version.json".to_owned(),
+            manifest("one"),
+            format!("fetch {bootstrap}"),
+        ];
+        assert_eq!(io.asked(), asked);
+
+        io.publish("two");
+        let two = refresh(&mut io, &mut cache, &rules(Some(version("one")))).expect("served");
+        let grips = two.expect("a newer one").manifest.tables["grips"].hash;
+        let grips = format!("fetch tables/grips/{grips}.json");
+        assert_eq!(
+            io.asked(),
+            ["fetch version.json".to_owned(), manifest("two"), grips]
+        );
+
+        let none = refresh(&mut io, &mut cache, &rules(Some(version("two")))).expect("served");
+        assert!(none.is_none(), "the newest is current");
+        assert_eq!(io.asked(), ["fetch version.json"]);
+    }
 
     #[test]
     fn a_lower_format_is_no_version_and_a_later_one_asks_for_an_update() {

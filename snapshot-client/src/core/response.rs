@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::story::FetchRequest;
+use super::io::FetchRequest;
 use crate::transport::Response;
 use crate::{Error, ErrorCode};
 

@@ -1,4 +1,4 @@
-//! The provider that fetches: performs the stories, keeps the time, shows what came of it.
+//! The provider that fetches: it runs the decisions, keeps the time, and shows the outcome.
 //!
 //! One for both sides of a flag: while the flag is off it shows what is bundled and does nothing
 //! else. All work is done by one thread, which is there while there may be work: none while the

@@ -8,7 +8,6 @@ use crate::Error;
 use crate::core::cache::{self, LoadRules};
 use crate::core::held::{Cache, Generation, Head};
 use crate::core::refresh::{RefreshRules, refresh};
-use crate::core::story::Story;
 use crate::effects::Access;
 use crate::provider::{Event, RefreshStatus};
 use crate::snapshot::{Snapshot, Source};
@@ -109,9 +108,7 @@ fn refresh_once(shared: &Arc<Shared>, life: u64, fresh: bool) -> (RefreshStatus,
         fresh,
         wall: shared.settings.runtime.wall(),
     };
-    let held = &mut *cache;
-    let story = Story::new(|io| async move { refresh(&io, held, &rules).await });
-    let next = shared.effects.access(&is_over).run(story);
+    let next = refresh(&mut shared.effects.access(&is_over), &mut cache, &rules);
     // Stored first: after a restart an app must not see less than before.
     if let Ok(Some(next)) = &next
         && !is_over()
@@ -157,9 +154,12 @@ fn look_into_cache(shared: &Arc<Shared>, cache: &mut Cache, life: u64) {
             .map(|shown| shown.version().order()),
     };
     let mut reports = Vec::new();
-    let (held, told) = (&mut *cache, &mut reports);
-    let story = Story::new(|io| async move { cache::load(&io, held, &rules, told).await });
-    let loaded = shared.effects.access(&|| false).run(story);
+    let loaded = cache::load(
+        &mut shared.effects.access(&|| false),
+        cache,
+        &rules,
+        &mut reports,
+    );
     shared.change(|shared, shown| {
         shown.events.extend(reports.into_iter().map(Event::Error));
         match loaded {
@@ -188,8 +188,7 @@ fn store(shared: &Arc<Shared>, cache: &mut Cache, next: &Generation, is_over: &d
 
 fn commit(access: &mut Access<'_>, cache: &mut Cache, next: &Generation) -> Result<(), Error> {
     let lock = access.lock()?;
-    let story = Story::new(|io| async move { cache::commit(&io, cache, next).await });
-    let committed = access.run(story);
+    let committed = cache::commit(access, cache, next);
     drop(lock);
     committed
 }
