@@ -1,15 +1,18 @@
 //! The thread that loads and refreshes, one after the other.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use snapshot_format::Version;
 
 use super::Shared;
-use super::shown::{Cycle, Job, Shown};
+use super::state::{Cycle, Freshness, Job, ProviderState};
 use crate::Error;
 use crate::core::cache::{self, LoadRules};
 use crate::core::held::{Cache, Generation, Head};
 use crate::core::refresh::{RefreshRules, refresh};
 use crate::effects::Access;
-use crate::provider::{Event, RefreshStatus};
+use crate::provider::RefreshStatus;
 use crate::snapshot::{Snapshot, Source};
 
 /// Works until there is nothing to do and nothing to wait for.
@@ -27,12 +30,12 @@ fn next_job(shared: &Arc<Shared>) -> Option<Job> {
     loop {
         let seen = shared.signal.count();
         let until = {
-            let mut shown = shared.shown();
-            if let Some(job) = shown.jobs.pop_front() {
+            let mut state = shared.state();
+            if let Some(job) = state.threads.jobs.pop_front() {
                 return Some(job);
             }
-            let Some(timer) = shown.timer else {
-                shown.worker = false;
+            let Some(timer) = state.timer() else {
+                state.threads.worker = false;
                 return None;
             };
             timer
@@ -41,67 +44,53 @@ fn next_job(shared: &Arc<Shared>) -> Option<Job> {
             runtime.wait(&shared.signal, seen, Some(until), true);
             continue;
         }
-        shared.change(|shared, shown| {
+        shared.change(|state, now| {
             // Unless somebody has changed the plan in between.
-            if shown.timer == Some(until) {
-                shared.refresh_now(shown);
+            if state.timer() == Some(until) {
+                state.refresh(Freshness::Any, now);
             }
         });
     }
 }
 
 fn open(shared: &Arc<Shared>) {
-    let life = shared.shown().life;
+    let life = shared.state().life();
     look_into_cache(shared, &mut shared.cache(), life);
-    shared.change(|shared, shown| {
+    shared.change(|state, now| {
         // A flip that came in between has opened anew, or needs no cache.
-        if shown.life == life && shown.loading {
-            shared.opened(shown);
+        if state.life() == life && state.is_loading() {
+            state.opened(now);
         }
     });
 }
 
 fn run_cycle(shared: &Arc<Shared>, cycle: &Arc<Cycle>, life: u64, fresh: bool) {
-    let before = shared.shown().snapshot.clone();
+    let before = shared.state().snapshots.current.clone();
     let (status, error) = refresh_once(shared, life, fresh);
-    shared.change(|shared, shown| {
+    shared.change(|state, now| {
         // What another process had fetched counts, too.
-        let same = before.as_ref().map(Arc::as_ptr) == shown.snapshot.as_ref().map(Arc::as_ptr);
         let status = match status {
-            RefreshStatus::Updated if same => RefreshStatus::NotModified,
+            RefreshStatus::Updated if state.is_current(before.as_ref()) => {
+                RefreshStatus::NotModified
+            }
             status => status,
         };
-        let result = shown.result(status, before.as_ref(), error);
-        let _ = cycle.result.set(result);
-        shown.cycles += 1;
-        if shown.life == life {
-            shown.cycle = None;
-            let known = shown
-                .snapshot
-                .as_deref()
-                .map(|known| known.version().order());
-            // Once: the poll does the rest, where some cache is behind the server.
-            if shown.told.take() > known && shown.is_running() {
-                shared.refresh_fresh(shown);
-            }
-            shared.schedule(shown, std::time::Duration::ZERO);
-        }
+        let _ = cycle
+            .result
+            .set(state.result(status, before.as_ref(), error));
+        state.finished(life, now);
     });
 }
 
 fn refresh_once(shared: &Arc<Shared>, life: u64, fresh: bool) -> (RefreshStatus, Option<Error>) {
-    let is_over = || is_over(shared, life);
-    if !shared.follow() || is_over() || !shared.shown().online {
+    let is_over = || shared.state().is_over(life);
+    if !shared.follow() || is_over() || !shared.state().is_online() {
         return (RefreshStatus::Skipped, None);
     }
     let mut cache = shared.cache();
     look_into_cache(shared, &mut cache, life);
     let rules = RefreshRules {
-        shown: shared
-            .shown()
-            .snapshot
-            .as_deref()
-            .map(|shown| shown.version().clone()),
+        shown: current_version(shared),
         schema_majors: shared.settings.schema_majors.clone(),
         required_tables: shared.settings.required_tables.clone(),
         bundled: shared.bundled.clone(),
@@ -115,29 +104,31 @@ fn refresh_once(shared: &Arc<Shared>, life: u64, fresh: bool) -> (RefreshStatus,
     {
         store(shared, &mut cache, next, &is_over);
     }
-    shared.change(|shared, shown| {
-        if shown.life != life || !shown.is_running() {
+    let random = shared.settings.runtime.random();
+    shared.change(|state, now| {
+        if state.is_over(life) {
             return (RefreshStatus::Skipped, None);
         }
         match next {
             Ok(next) => {
-                succeeded(shared, shown);
+                state.succeeded(random, now);
                 if let Some(next) = next {
-                    show_generation(shared, shown, &mut cache, &next, Source::Network);
+                    show_generation(state, &mut cache, &next, Source::Network, now);
                 }
                 (RefreshStatus::Updated, None)
             }
             Err(error) => {
-                failed(shared, shown, &error);
+                state.failed(&error, random, now);
                 (RefreshStatus::Failed, Some(error))
             }
         }
     })
 }
 
-fn is_over(shared: &Shared, life: u64) -> bool {
-    let shown = shared.shown();
-    shown.life != life || !shown.is_running()
+fn current_version(shared: &Shared) -> Option<Version> {
+    let state = shared.state();
+    let current = state.snapshots.current.as_deref()?;
+    Some(current.version().clone())
 }
 
 /// Shows what the cache has, where that is newer than what is shown.
@@ -147,11 +138,7 @@ fn look_into_cache(shared: &Arc<Shared>, cache: &mut Cache, life: u64) {
     }
     let rules = LoadRules {
         schema_majors: shared.settings.schema_majors.clone(),
-        shown: shared
-            .shown()
-            .snapshot
-            .as_deref()
-            .map(|shown| shown.version().order()),
+        shown: shared.state().snapshots.order(),
     };
     let mut reports = Vec::new();
     let loaded = cache::load(
@@ -160,16 +147,16 @@ fn look_into_cache(shared: &Arc<Shared>, cache: &mut Cache, life: u64) {
         &rules,
         &mut reports,
     );
-    shared.change(|shared, shown| {
-        shown.events.extend(reports.into_iter().map(Event::Error));
+    shared.change(|state, now| {
+        reports.into_iter().for_each(|error| state.report(error));
         match loaded {
-            Ok(Some(generation)) if shown.life == life => {
-                show_generation(shared, shown, cache, &generation, Source::Cache);
+            Ok(Some(generation)) if state.life() == life => {
+                show_generation(state, cache, &generation, Source::Cache, now);
             }
             // Dropped, so the next look must find it again.
             Ok(Some(_)) => cache.head = Head::Unknown,
             Ok(None) => {}
-            Err(error) => shown.report_storage(error),
+            Err(error) => state.storage_failed(error),
         }
     });
 }
@@ -180,9 +167,9 @@ fn store(shared: &Arc<Shared>, cache: &mut Cache, next: &Generation, is_over: &d
     }
     let mut access = shared.effects.access(is_over);
     let stored = commit(&mut access, cache, next);
-    shared.change(|_, shown| match stored {
-        Ok(()) => shown.storage_failed = false,
-        Err(error) => shown.report_storage(error),
+    shared.change(|state, _| match stored {
+        Ok(()) => state.storage_works(),
+        Err(error) => state.storage_failed(error),
     });
 }
 
@@ -194,50 +181,15 @@ fn commit(access: &mut Access<'_>, cache: &mut Cache, next: &Generation) -> Resu
 }
 
 fn show_generation(
-    shared: &Shared,
-    shown: &mut Shown,
+    state: &mut ProviderState,
     cache: &mut Cache,
     generation: &Generation,
     source: Source,
+    now: Duration,
 ) {
     cache.keep_only(generation);
     cache.raise_mark(generation.version.order());
     let snapshot = Arc::new(Snapshot::of(generation, source, cache));
-    shown.fetched = Some(Arc::clone(&snapshot));
-    shared.show(shown, snapshot);
-}
-
-fn succeeded(shared: &Shared, shown: &mut Shown) {
-    let recovered = shown.failures > 0;
-    shown.confirmed_at = Some(shared.settings.runtime.now());
-    shown.failures = 0;
-    shown.last_error = None;
-    shown.update_required = None;
-    shared.plan(shown, None);
-    if recovered {
-        shown.events.push(Event::Recovered);
-    }
-}
-
-fn failed(shared: &Shared, shown: &mut Shown, error: &Error) {
-    shown.failures = shown.failures.saturating_add(1);
-    shown.last_error = Some(error.clone());
-    shared.plan(shown, Some(error));
-    shown.events.push(Event::Error(error.clone()));
-    if let Some(offered) = error.offered()
-        && shown.update_required.as_deref() != Some(offered)
-    {
-        shown.update_required = Some(offered.to_owned());
-        shown.events.push(Event::UpdateRequired(offered.to_owned()));
-    }
-}
-
-impl Shown {
-    // Once, until it works again: a full disk is no news at every poll.
-    fn report_storage(&mut self, error: Error) {
-        if !self.storage_failed {
-            self.events.push(Event::Error(error));
-        }
-        self.storage_failed = true;
-    }
+    state.snapshots.fetched = Some(Arc::clone(&snapshot));
+    state.show(snapshot, now);
 }
