@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use snapshot_format::{ObjectHash, TableEntry, TableKey, Version};
 
-use crate::core::held::{Cache, Generation};
+use crate::core::memory::{Generation, Memory};
 use crate::{Error, ErrorCode};
 
 /// Where a snapshot came from.
@@ -72,10 +72,10 @@ impl Snapshot {
         }
     }
 
-    /// The snapshot of a generation whose objects are all held.
-    pub(crate) fn of(generation: &Generation, source: Source, cache: &Cache) -> Self {
+    /// The snapshot of a generation whose objects are all loaded.
+    pub(crate) fn of(generation: &Generation, source: Source, memory: &Memory) -> Self {
         let tables = generation.manifest.tables.iter().map(|(key, entry)| {
-            let object = Arc::clone(&cache.held[&entry.hash]);
+            let object = Arc::clone(&memory.loaded[&entry.hash]);
             Table::new(key.clone(), object, Some(entry.clone()))
         });
         Self::new(generation.version.clone(), source, tables)

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use snapshot_format::{FORMAT_VERSION, ObjectHash, Version};
 
-use super::held::{Cache, Generation, Head, Order};
 use super::io::Io;
+use super::memory::{Generation, Head, Memory, Order};
 use super::refresh::parse_manifest;
 use crate::{Error, ErrorCode};
 
@@ -17,8 +17,8 @@ use crate::{Error, ErrorCode};
 pub(crate) struct LoadRules {
     /// The majors of `schemaVersion` that the app knows.
     pub(crate) schema_majors: Vec<u32>,
-    /// The order of what is shown now; only something newer is of use.
-    pub(crate) shown: Option<Order>,
+    /// The order of the current version; only a newer one is of use.
+    pub(crate) current: Option<Order>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -53,19 +53,19 @@ const INDEX: &str = "index";
 /// of use. What is damaged goes into `reports`, and is no reason to stop.
 pub(crate) fn load(
     io: &mut dyn Io,
-    cache: &mut Cache,
+    memory: &mut Memory,
     rules: &LoadRules,
     reports: &mut Vec<Error>,
 ) -> Result<Option<Generation>, Error> {
     let text = io.read(HEAD)?;
     let seen = Head::Seen(text);
-    if seen == cache.head {
+    if seen == memory.head {
         return Ok(None);
     }
-    cache.head = seen;
-    cache.stored.clear();
-    cache.whole = None;
-    let (current, previous) = match parse_head(cache.head.text()) {
+    memory.head = seen;
+    memory.stored.clear();
+    memory.whole = None;
+    let (current, previous) = match parse_head(memory.head.text()) {
         HeadText::None | HeadText::Foreign => return Ok(None),
         HeadText::Broken => {
             reports.push(corrupt("the cache has no head that can be read"));
@@ -75,33 +75,36 @@ pub(crate) fn load(
     };
     let knows = |version: &Version| rules.schema_majors.contains(&version.schema_version.major);
     if knows(&current) {
-        cache.raise_mark(current.order());
+        memory.raise_mark(current.order());
     }
     for version in std::iter::once(current).chain(previous) {
         if !knows(&version) {
             continue;
         }
-        if rules.shown.is_some_and(|shown| version.order() <= shown) {
+        if rules
+            .current
+            .is_some_and(|current| version.order() <= current)
+        {
             return Ok(None);
         }
-        if let Some(generation) = load_generation(io, cache, *version, reports) {
-            cache.whole = Some(generation.clone());
+        if let Some(generation) = load_generation(io, memory, *version, reports) {
+            memory.whole = Some(generation.clone());
             return Ok(Some(generation));
         }
     }
     Ok(None)
 }
 
-/// Stores a generation whose objects are all held, and makes the head name it last.
-pub(crate) fn commit(io: &mut dyn Io, cache: &mut Cache, next: &Generation) -> Result<(), Error> {
+/// Writes a generation whose objects are all loaded, and the head that names it last.
+pub(crate) fn commit(io: &mut dyn Io, memory: &mut Memory, next: &Generation) -> Result<(), Error> {
     let head = io.read(HEAD)?;
     let parsed = parse_head(head.as_deref());
     let known = parsed.order();
     let next_order = next.version.order();
-    if cache.head.text() != head.as_deref() {
-        // Another process was here: what it removed we cannot know.
-        cache.stored.clear();
-        cache.whole = None;
+    if memory.head.text() != head.as_deref() {
+        // Another process was here, and may have removed objects.
+        memory.stored.clear();
+        memory.whole = None;
         if known == Some(next_order) {
             return Ok(());
         }
@@ -111,16 +114,16 @@ pub(crate) fn commit(io: &mut dyn Io, cache: &mut Cache, next: &Generation) -> R
     }
 
     let objects = next.objects();
-    let mut kept: HashSet<ObjectHash> = objects.iter().copied().collect();
-    kept.extend(cache.whole.iter().flat_map(Generation::objects));
+    let mut needed: HashSet<ObjectHash> = objects.iter().copied().collect();
+    needed.extend(memory.whole.iter().flat_map(Generation::objects));
     // Before anything is written that may have to be removed: whenever we are killed, the next
     // commit finds it.
     let mut index = read_index(io)?;
     index.extend(&objects);
     io.write(INDEX, index_text(&index))?;
     for hash in objects {
-        if !cache.stored.contains(&hash) {
-            write_object(io, cache, hash)?;
+        if !memory.stored.contains(&hash) {
+            write_object(io, memory, hash)?;
         }
     }
 
@@ -130,27 +133,27 @@ pub(crate) fn commit(io: &mut dyn Io, cache: &mut Cache, next: &Generation) -> R
     let stored = Stored {
         cache_format: CACHE_FORMAT,
         current: &next.version,
-        previous: cache.whole.as_ref().map(|whole| &whole.version),
+        previous: memory.whole.as_ref().map(|whole| &whole.version),
     };
-    let text = checked(serde_json::to_vec(&stored).expect("a head holds nothing that JSON cannot"));
+    let text = checked(serde_json::to_vec(&stored).expect("every head is JSON"));
     io.write(HEAD, text.clone())?;
-    cache.head = Head::Seen(Some(text));
-    cache.whole = Some(next.clone());
+    memory.head = Head::Seen(Some(text));
+    memory.whole = Some(next.clone());
 
-    for hash in index.iter().filter(|hash| !kept.contains(*hash)) {
-        remove_object(io, cache, *hash)?;
+    for hash in index.iter().filter(|hash| !needed.contains(*hash)) {
+        remove_object(io, memory, *hash)?;
     }
-    io.write(INDEX, index_text(&kept))
+    io.write(INDEX, index_text(&needed))
 }
 
 fn load_generation(
     io: &mut dyn Io,
-    cache: &mut Cache,
+    memory: &mut Memory,
     version: Version,
     reports: &mut Vec<Error>,
 ) -> Option<Generation> {
     let hash = version.manifest.hash;
-    let bytes = read_object(io, cache, hash, "manifest", reports)?;
+    let bytes = read_object(io, memory, hash, "manifest", reports)?;
     let manifest = match parse_manifest(hash, &bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -162,7 +165,7 @@ fn load_generation(
     // All of them, whatever is wrong with one: what is right need not be fetched again.
     for (key, entry) in &manifest.tables {
         let what = format!("table {key}");
-        whole &= read_object(io, cache, entry.hash, &what, reports).is_some();
+        whole &= read_object(io, memory, entry.hash, &what, reports).is_some();
     }
     let manifest = Arc::new(manifest);
     whole.then_some(Generation { version, manifest })
@@ -170,20 +173,20 @@ fn load_generation(
 
 fn read_object(
     io: &mut dyn Io,
-    cache: &mut Cache,
+    memory: &mut Memory,
     hash: ObjectHash,
     what: &str,
     reports: &mut Vec<Error>,
 ) -> Option<Arc<[u8]>> {
-    let held = cache.held.get(&hash).cloned();
-    if held.is_some() && cache.stored.contains(&hash) {
-        return held;
+    let loaded = memory.loaded.get(&hash).cloned();
+    if loaded.is_some() && memory.stored.contains(&hash) {
+        return loaded;
     }
     match read_pieces(io, hash) {
         Ok(Some(bytes)) if ObjectHash::of(&bytes) == hash => {
             let bytes: Arc<[u8]> = bytes.into();
-            cache.held.insert(hash, Arc::clone(&bytes));
-            cache.stored.insert(hash);
+            memory.loaded.insert(hash, Arc::clone(&bytes));
+            memory.stored.insert(hash);
             return Some(bytes);
         }
         Ok(_) => {}
@@ -191,7 +194,7 @@ fn read_object(
     }
     let message = format!("the cached {what} ({hash}) is missing or damaged");
     reports.push(corrupt(&message));
-    held
+    loaded
 }
 
 fn read_pieces(io: &mut dyn Io, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
@@ -219,8 +222,8 @@ fn split_first(first: &[u8]) -> Option<(usize, &[u8])> {
     Some((pieces, &first[end + 1..]))
 }
 
-fn write_object(io: &mut dyn Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
-    let object = Arc::clone(&cache.held[&hash]);
+fn write_object(io: &mut dyn Io, memory: &mut Memory, hash: ObjectHash) -> Result<(), Error> {
+    let object = Arc::clone(&memory.loaded[&hash]);
     let pieces = cut(&object);
     // The first piece last: it says how many there are, so whoever finds it finds all.
     for (number, piece) in pieces.iter().enumerate().rev() {
@@ -230,7 +233,7 @@ fn write_object(io: &mut dyn Io, cache: &mut Cache, hash: ObjectHash) -> Result<
         };
         io.write(&piece_key(hash, number), value)?;
     }
-    cache.stored.insert(hash);
+    memory.stored.insert(hash);
     Ok(())
 }
 
@@ -252,7 +255,7 @@ fn cut(object: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-fn remove_object(io: &mut dyn Io, cache: &mut Cache, hash: ObjectHash) -> Result<(), Error> {
+fn remove_object(io: &mut dyn Io, memory: &mut Memory, hash: ObjectHash) -> Result<(), Error> {
     let first = io.read(&piece_key(hash, 0))?;
     let pieces = first
         .as_deref()
@@ -261,7 +264,7 @@ fn remove_object(io: &mut dyn Io, cache: &mut Cache, hash: ObjectHash) -> Result
     for piece in (0..pieces.clamp(1, 1024)).rev() {
         io.remove(&piece_key(hash, piece))?;
     }
-    cache.stored.remove(&hash);
+    memory.stored.remove(&hash);
     Ok(())
 }
 
@@ -368,11 +371,11 @@ mod tests {
     #[test]
     fn objects_are_written_behind_the_index_that_names_them_and_before_the_head() {
         let mut io = InMemory::serving("one");
-        let mut cache = Cache::default();
-        let one = refresh(&mut io, &mut cache, &rules(None)).expect("served");
+        let mut memory = Memory::default();
+        let one = refresh(&mut io, &mut memory, &rules(None)).expect("served");
         io.asked();
         let one = one.expect("the first");
-        commit(&mut io, &mut cache, &one).expect("memory");
+        commit(&mut io, &mut memory, &one).expect("memory");
         let mut expected = vec![
             "read head".to_owned(),
             "read index".to_owned(),

@@ -100,10 +100,10 @@ impl Io for InMemory {
     }
 }
 
-/// The rules of an app that knows schema 1, ships nothing and shows this.
+/// The rules of an app that knows schema 1, ships nothing and has this version.
 pub(crate) fn rules(current: Option<Version>) -> RefreshRules {
     RefreshRules {
-        shown: current,
+        current,
         schema_majors: vec![1],
         required_tables: Vec::new(),
         bundled: None,

@@ -5,10 +5,10 @@
 //! thread: they ask for bytes through the four methods of [`Io`](io::Io).
 
 pub(crate) mod cache;
-pub(crate) mod held;
 #[cfg(test)]
 pub(crate) mod in_memory;
 pub(crate) mod io;
+pub(crate) mod memory;
 pub(crate) mod refresh;
 mod response;
 pub(crate) mod schedule;

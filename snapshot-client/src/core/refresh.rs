@@ -1,4 +1,4 @@
-//! One refresh: from a `version.json` to a generation whose objects are all verified and held.
+//! One refresh: from a `version.json` to a generation whose objects are all verified and loaded.
 //!
 //! `docs/client.md` section 3 is this file in words.
 
@@ -11,8 +11,8 @@ use snapshot_format::{
     Version, VersionError,
 };
 
-use super::held::{Cache, Generation};
 use super::io::{FetchRequest, Io};
+use super::memory::{Generation, Memory};
 use super::response::{VERSION_PATH, body_of};
 use crate::bundled::Bundled;
 use crate::{Error, ErrorCode};
@@ -20,15 +20,15 @@ use crate::{Error, ErrorCode};
 /// What one refresh needs to know.
 #[derive(Debug, Clone)]
 pub(crate) struct RefreshRules {
-    /// What is shown now.
-    pub(crate) shown: Option<Version>,
+    /// The current version.
+    pub(crate) current: Option<Version>,
     /// The majors of `schemaVersion` that the app knows.
     pub(crate) schema_majors: Vec<u32>,
     /// Tables without which a version is of no use to the app.
     pub(crate) required_tables: Vec<String>,
     /// What the app ships.
     pub(crate) bundled: Option<Arc<Bundled>>,
-    /// Whether to pass caches by: the server has told of a version that they may not have yet.
+    /// Whether to pass caches by: the server has announced a version that they may not have yet.
     pub(crate) fresh: bool,
     /// The wall clock, for a `Retry-After` date of a response without `Date`.
     pub(crate) wall: SystemTime,
@@ -46,26 +46,26 @@ const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
 // What a request costs beside its body, in bytes: headers both ways.
 const REQUEST_BYTES: u64 = 512;
 
-/// The newest generation, or none where the version shown is the newest.
+/// The newest generation, or none if the current version is the newest.
 pub(crate) fn refresh(
     io: &mut dyn Io,
-    cache: &mut Cache,
+    memory: &mut Memory,
     rules: &RefreshRules,
 ) -> Result<Option<Generation>, Error> {
-    let mut version = fetch_version(io, cache, rules)?;
+    let mut version = fetch_version(io, memory, rules)?;
     for again in [false, true] {
-        let shown = rules.shown.as_ref().map(Version::order);
-        if shown == Some(version.order()) {
+        let current = rules.current.as_ref().map(Version::order);
+        if current == Some(version.order()) {
             return Ok(None);
         }
-        match fetch_generation(io, cache, rules, &version) {
+        match fetch_generation(io, memory, rules, &version) {
             Err(error) if !again && error.code() == ErrorCode::ObjectMissing => {
-                // Pruned since, or we were told an old pointer.
+                // Pruned since, or the pointer was an old one.
                 let newer = parse_version(&fetch_version_bytes(io, rules, true)?)?;
                 if newer.order() <= version.order() {
                     return Err(error);
                 }
-                check(cache, rules, &newer)?;
+                check(memory, rules, &newer)?;
                 version = newer;
             }
             result => return result.map(Some),
@@ -74,22 +74,22 @@ pub(crate) fn refresh(
     unreachable!("the second try returns whatever comes of it")
 }
 
-fn fetch_version(io: &mut dyn Io, cache: &Cache, rules: &RefreshRules) -> Result<Version, Error> {
+fn fetch_version(io: &mut dyn Io, memory: &Memory, rules: &RefreshRules) -> Result<Version, Error> {
     let version = parse_version(&fetch_version_bytes(io, rules, rules.fresh)?)?;
-    match check(cache, rules, &version) {
+    match check(memory, rules, &version) {
         Err(error) if error.code() == ErrorCode::VersionRegressed => {
             let version = parse_version(&fetch_version_bytes(io, rules, true)?)?;
-            check(cache, rules, &version)?;
+            check(memory, rules, &version)?;
             Ok(version)
         }
         result => result.map(|()| version),
     }
 }
 
-fn check(cache: &Cache, rules: &RefreshRules, offered: &Version) -> Result<(), Error> {
+fn check(memory: &Memory, rules: &RefreshRules, offered: &Version) -> Result<(), Error> {
     let name = name_of(offered.order());
-    // Without anything to show there is nothing to fall behind.
-    if let (Some(shown), Some(mark)) = (&rules.shown, cache.mark) {
+    // Without a current version there is nothing to fall behind.
+    if let (Some(current), Some(mark)) = (&rules.current, memory.mark) {
         if offered.order() < mark {
             let message = format!(
                 "the server offers version {name}, and {} was verified already; some cache is behind",
@@ -97,7 +97,7 @@ fn check(cache: &Cache, rules: &RefreshRules, offered: &Version) -> Result<(), E
             );
             return Err(Error::new(ErrorCode::VersionRegressed, message));
         }
-        if offered.order() == shown.order() && offered.manifest.hash != shown.manifest.hash {
+        if offered.order() == current.order() && offered.manifest.hash != current.manifest.hash {
             let message = format!("there are two versions {name} with different content");
             return Err(Error::new(ErrorCode::VersionConflict, message));
         }
@@ -134,7 +134,7 @@ fn fetch_version_bytes(
 
 fn fetch_generation(
     io: &mut dyn Io,
-    cache: &mut Cache,
+    memory: &mut Memory,
     rules: &RefreshRules,
     version: &Version,
 ) -> Result<Generation, Error> {
@@ -144,11 +144,11 @@ fn fetch_generation(
         object: version.manifest,
         limit_bytes: MAX_MANIFEST_SIZE as u64,
     };
-    fetch_objects(io, cache, rules, vec![wanted])?;
-    let manifest = Arc::new(parse_manifest(hash, &cache.held[&hash])?);
+    fetch_objects(io, memory, rules, vec![wanted])?;
+    let manifest = Arc::new(parse_manifest(hash, &memory.loaded[&hash])?);
     require_tables(rules, hash, &manifest)?;
-    hold_bundled(cache, rules, &manifest);
-    fetch_tables(io, cache, rules, version, &manifest)?;
+    load_bundled(memory, rules, &manifest);
+    fetch_tables(io, memory, rules, version, &manifest)?;
     Ok(Generation {
         version: version.clone(),
         manifest,
@@ -174,26 +174,26 @@ fn require_tables(
 }
 
 // What the app shipped need not be fetched. Sizes come first: a hash costs more.
-fn hold_bundled(cache: &mut Cache, rules: &RefreshRules, manifest: &Manifest) {
+fn load_bundled(memory: &mut Memory, rules: &RefreshRules, manifest: &Manifest) {
     let Some(bundled) = &rules.bundled else {
         return;
     };
-    for (key, entry) in lacking(cache, manifest) {
+    for (key, entry) in missing_tables(memory, manifest) {
         let object = bundled.object(manifest.schema_version, &key);
         if let Some(object) = object.filter(|object| object.len() as u64 == entry.size) {
-            hold_if_right(cache, entry.hash, object);
+            load_if_right(memory, entry.hash, object);
         }
     }
 }
 
 fn fetch_tables(
     io: &mut dyn Io,
-    cache: &mut Cache,
+    memory: &mut Memory,
     rules: &RefreshRules,
     version: &Version,
     manifest: &Manifest,
 ) -> Result<(), Error> {
-    let tables = lacking(cache, manifest);
+    let tables = missing_tables(memory, manifest);
     let apart = tables.iter().filter(|(_, entry)| !entry.in_bootstrap);
     let by_bootstrap = cost(
         apart
@@ -207,13 +207,13 @@ fn fetch_tables(
             object: version.bootstrap,
             limit_bytes: MAX_OBJECT_SIZE,
         };
-        fetch_objects(io, cache, rules, vec![wanted])?;
-        if let Some(bootstrap) = cache.held.remove(&hash) {
+        fetch_objects(io, memory, rules, vec![wanted])?;
+        if let Some(bootstrap) = memory.loaded.remove(&hash) {
             // What cannot be taken out of it is fetched below, one by one.
-            let _ = hold_bootstrap(cache, manifest, &bootstrap);
+            let _ = load_bootstrap(memory, manifest, &bootstrap);
         }
     }
-    let wanted = lacking(cache, manifest)
+    let wanted = missing_tables(memory, manifest)
         .into_iter()
         .map(|(key, entry)| Wanted {
             key: Key::Table(key, entry.hash, None),
@@ -223,13 +223,13 @@ fn fetch_tables(
             },
             limit_bytes: MAX_OBJECT_SIZE,
         });
-    fetch_objects(io, cache, rules, wanted.collect())
+    fetch_objects(io, memory, rules, wanted.collect())
 }
 
-fn lacking(cache: &Cache, manifest: &Manifest) -> Vec<(TableKey, TableEntry)> {
+fn missing_tables(memory: &Memory, manifest: &Manifest) -> Vec<(TableKey, TableEntry)> {
     let tables = manifest.tables.iter();
     tables
-        .filter(|(_, entry)| !cache.held.contains_key(&entry.hash))
+        .filter(|(_, entry)| !memory.loaded.contains_key(&entry.hash))
         .map(|(key, entry)| (key.clone(), entry.clone()))
         .collect()
 }
@@ -240,7 +240,11 @@ fn cost(sizes: impl Iterator<Item = u64>) -> u64 {
     })
 }
 
-fn hold_bootstrap(cache: &mut Cache, manifest: &Manifest, object: &[u8]) -> Result<(), ReadError> {
+fn load_bootstrap(
+    memory: &mut Memory,
+    manifest: &Manifest,
+    object: &[u8],
+) -> Result<(), ReadError> {
     let header = BootstrapHeader {
         schema_version: manifest.schema_version,
         reference_version: manifest.reference_version,
@@ -254,27 +258,27 @@ fn hold_bootstrap(cache: &mut Cache, manifest: &Manifest, object: &[u8]) -> Resu
         }
         let (object, _) = table.finish()?;
         if let Some(entry) = manifest.tables.get(&key) {
-            hold_if_right(cache, entry.hash, object);
+            load_if_right(memory, entry.hash, object);
         }
     }
     Ok(())
 }
 
-fn hold_if_right(cache: &mut Cache, hash: ObjectHash, object: Vec<u8>) {
+fn load_if_right(memory: &mut Memory, hash: ObjectHash, object: Vec<u8>) {
     if ObjectHash::of(&object) == hash {
-        cache.held.insert(hash, object.into());
+        memory.loaded.insert(hash, object.into());
     }
 }
 
-// Holds all of these that are right, then fails for the first that is not. What is wrong is
-// fetched a second time past the caches, since a damaged copy may lie in one of them for ever.
+// Loads all of these that are right, then fails for the first that is not. What is wrong is
+// fetched a second time past the caches: one of them may have a damaged copy for ever.
 fn fetch_objects(
     io: &mut dyn Io,
-    cache: &mut Cache,
+    memory: &mut Memory,
     rules: &RefreshRules,
     mut left: Vec<Wanted>,
 ) -> Result<(), Error> {
-    left.retain(|wanted| !cache.held.contains_key(&wanted.object.hash));
+    left.retain(|wanted| !memory.loaded.contains_key(&wanted.object.hash));
     for again in [false, true] {
         if left.is_empty() {
             break;
@@ -285,9 +289,9 @@ fn fetch_objects(
         let mut wrong = Vec::new();
         let mut errors = Vec::new();
         for ((wanted, request), result) in left.into_iter().zip(&requests).zip(results) {
-            let held = body_of(request, result, rules.wall)
-                .and_then(|bytes| hold(cache, &request.path, wanted.object, bytes));
-            let Err(error) = held else {
+            let loaded = body_of(request, result, rules.wall)
+                .and_then(|bytes| load_verified(memory, &request.path, wanted.object, bytes));
+            let Err(error) = loaded else {
                 continue;
             };
             if matches!(error.code(), ErrorCode::HashMismatch | ErrorCode::TooLarge) {
@@ -327,13 +331,18 @@ fn check_announced(wanted: &Wanted) -> Result<(), Error> {
     Err(Error::new(ErrorCode::TooLarge, message))
 }
 
-fn hold(cache: &mut Cache, path: &str, object: ObjectRef, bytes: Vec<u8>) -> Result<(), Error> {
+fn load_verified(
+    memory: &mut Memory,
+    path: &str,
+    object: ObjectRef,
+    bytes: Vec<u8>,
+) -> Result<(), Error> {
     let found = ObjectHash::of(&bytes);
     if bytes.len() as u64 != object.size || found != object.hash {
         let message = format!("{path}: got {} bytes with hash {found}", bytes.len());
         return Err(Error::new(ErrorCode::HashMismatch, message));
     }
-    cache.held.insert(object.hash, bytes.into());
+    memory.loaded.insert(object.hash, bytes.into());
     Ok(())
 }
 
@@ -381,8 +390,8 @@ mod tests {
     #[test]
     fn a_version_is_followed_to_its_manifest_and_only_to_objects_that_differ() {
         let mut io = InMemory::serving("one");
-        let mut cache = Cache::default();
-        let one = refresh(&mut io, &mut cache, &rules(None)).expect("served");
+        let mut memory = Memory::default();
+        let one = refresh(&mut io, &mut memory, &rules(None)).expect("served");
         assert_eq!(one.expect("the first").version, version("one"));
         let manifest = |name| {
             format!(
@@ -399,7 +408,7 @@ mod tests {
         assert_eq!(io.asked(), asked);
 
         io.publish("two");
-        let two = refresh(&mut io, &mut cache, &rules(Some(version("one")))).expect("served");
+        let two = refresh(&mut io, &mut memory, &rules(Some(version("one")))).expect("served");
         let grips = two.expect("a newer one").manifest.tables["grips"].hash;
         let grips = format!("fetch tables/grips/{grips}.json");
         assert_eq!(
@@ -407,7 +416,7 @@ mod tests {
             ["fetch version.json".to_owned(), manifest("two"), grips]
         );
 
-        let none = refresh(&mut io, &mut cache, &rules(Some(version("two")))).expect("served");
+        let none = refresh(&mut io, &mut memory, &rules(Some(version("two")))).expect("served");
         assert!(none.is_none(), "the newest is current");
         assert_eq!(io.asked(), ["fetch version.json"]);
     }

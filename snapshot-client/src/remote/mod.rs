@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::bundled::Bundled;
 use crate::config::{ReferenceConfig, RemoteConfig, Settings};
-use crate::core::held::Cache;
+use crate::core::memory::Memory;
 use crate::effects::Effects;
 use crate::flag::{Flag, is_on};
 use crate::provider::{
@@ -43,7 +43,7 @@ struct Shared {
     signal: Signal,
     state: Mutex<ProviderState>,
     // The worker's own; locked for as long as a job takes.
-    cache: Mutex<Cache>,
+    memory: Mutex<Memory>,
     listeners: Listeners,
 }
 
@@ -81,7 +81,7 @@ impl RemoteProvider {
                 is_on(&*flag),
                 settings.runtime.now(),
             )),
-            cache: Mutex::default(),
+            memory: Mutex::default(),
             listeners: Listeners::new(listener),
             bundled: bundled.map(Arc::new),
             settings,
@@ -180,8 +180,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the state at this moment, and lets everybody know: listeners, those who wait, the
@@ -201,7 +201,7 @@ impl Shared {
     /// Shows what is bundled; the cache is the worker's.
     fn begin(self: &Arc<Self>) {
         let bundled = self.bundled.as_ref().map(|bundled| {
-            self.cache().raise_mark(bundled.version.order());
+            self.memory().raise_mark(bundled.version.order());
             Arc::new(bundled.snapshot())
         });
         self.change(|state, now| state.begin(bundled, now));

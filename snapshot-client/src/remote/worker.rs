@@ -9,7 +9,7 @@ use super::Shared;
 use super::state::{Cycle, Freshness, Job, ProviderState};
 use crate::Error;
 use crate::core::cache::{self, LoadRules};
-use crate::core::held::{Cache, Generation, Head};
+use crate::core::memory::{Generation, Head, Memory};
 use crate::core::refresh::{RefreshRules, refresh};
 use crate::effects::Access;
 use crate::provider::RefreshStatus;
@@ -55,7 +55,7 @@ fn next_job(shared: &Arc<Shared>) -> Option<Job> {
 
 fn open(shared: &Arc<Shared>) {
     let life = shared.state().life();
-    look_into_cache(shared, &mut shared.cache(), life);
+    look_into_cache(shared, &mut shared.memory(), life);
     shared.change(|state, now| {
         // A flip that came in between has opened anew, or needs no cache.
         if state.life() == life && state.is_loading() {
@@ -87,22 +87,22 @@ fn refresh_once(shared: &Arc<Shared>, life: u64, fresh: bool) -> (RefreshStatus,
     if !shared.follow() || is_over() || !shared.state().is_online() {
         return (RefreshStatus::Skipped, None);
     }
-    let mut cache = shared.cache();
-    look_into_cache(shared, &mut cache, life);
+    let mut memory = shared.memory();
+    look_into_cache(shared, &mut memory, life);
     let rules = RefreshRules {
-        shown: current_version(shared),
+        current: current_version(shared),
         schema_majors: shared.settings.schema_majors.clone(),
         required_tables: shared.settings.required_tables.clone(),
         bundled: shared.bundled.clone(),
         fresh,
         wall: shared.settings.runtime.wall(),
     };
-    let next = refresh(&mut shared.effects.access(&is_over), &mut cache, &rules);
+    let next = refresh(&mut shared.effects.access(&is_over), &mut memory, &rules);
     // Stored first: after a restart an app must not see less than before.
     if let Ok(Some(next)) = &next
         && !is_over()
     {
-        store(shared, &mut cache, next, &is_over);
+        store(shared, &mut memory, next, &is_over);
     }
     let random = shared.settings.runtime.random();
     shared.change(|state, now| {
@@ -113,7 +113,7 @@ fn refresh_once(shared: &Arc<Shared>, life: u64, fresh: bool) -> (RefreshStatus,
             Ok(next) => {
                 state.succeeded(random, now);
                 if let Some(next) = next {
-                    show_generation(state, &mut cache, &next, Source::Network, now);
+                    show_generation(state, &mut memory, &next, Source::Network, now);
                 }
                 (RefreshStatus::Updated, None)
             }
@@ -131,19 +131,19 @@ fn current_version(shared: &Shared) -> Option<Version> {
     Some(current.version().clone())
 }
 
-/// Shows what the cache has, where that is newer than what is shown.
-fn look_into_cache(shared: &Arc<Shared>, cache: &mut Cache, life: u64) {
+/// Loads what the cache has, if that is newer than the current version.
+fn look_into_cache(shared: &Arc<Shared>, memory: &mut Memory, life: u64) {
     if !shared.effects.has_storage() {
         return;
     }
     let rules = LoadRules {
         schema_majors: shared.settings.schema_majors.clone(),
-        shown: shared.state().snapshots.order(),
+        current: shared.state().snapshots.order(),
     };
     let mut reports = Vec::new();
     let loaded = cache::load(
         &mut shared.effects.access(&|| false),
-        cache,
+        memory,
         &rules,
         &mut reports,
     );
@@ -151,45 +151,45 @@ fn look_into_cache(shared: &Arc<Shared>, cache: &mut Cache, life: u64) {
         reports.into_iter().for_each(|error| state.report(error));
         match loaded {
             Ok(Some(generation)) if state.life() == life => {
-                show_generation(state, cache, &generation, Source::Cache, now);
+                show_generation(state, memory, &generation, Source::Cache, now);
             }
             // Dropped, so the next look must find it again.
-            Ok(Some(_)) => cache.head = Head::Unknown,
+            Ok(Some(_)) => memory.head = Head::Unknown,
             Ok(None) => {}
             Err(error) => state.storage_failed(error),
         }
     });
 }
 
-fn store(shared: &Arc<Shared>, cache: &mut Cache, next: &Generation, is_over: &dyn Fn() -> bool) {
+fn store(shared: &Arc<Shared>, memory: &mut Memory, next: &Generation, is_over: &dyn Fn() -> bool) {
     if !shared.effects.has_storage() {
         return;
     }
     let mut access = shared.effects.access(is_over);
-    let stored = commit(&mut access, cache, next);
+    let stored = commit(&mut access, memory, next);
     shared.change(|state, _| match stored {
         Ok(()) => state.storage_works(),
         Err(error) => state.storage_failed(error),
     });
 }
 
-fn commit(access: &mut Access<'_>, cache: &mut Cache, next: &Generation) -> Result<(), Error> {
+fn commit(access: &mut Access<'_>, memory: &mut Memory, next: &Generation) -> Result<(), Error> {
     let lock = access.lock()?;
-    let committed = cache::commit(access, cache, next);
+    let committed = cache::commit(access, memory, next);
     drop(lock);
     committed
 }
 
 fn show_generation(
     state: &mut ProviderState,
-    cache: &mut Cache,
+    memory: &mut Memory,
     generation: &Generation,
     source: Source,
     now: Duration,
 ) {
-    cache.keep_only(generation);
-    cache.raise_mark(generation.version.order());
-    let snapshot = Arc::new(Snapshot::of(generation, source, cache));
+    memory.retain(generation);
+    memory.raise_mark(generation.version.order());
+    let snapshot = Arc::new(Snapshot::of(generation, source, memory));
     state.snapshots.fetched = Some(Arc::clone(&snapshot));
     state.show(snapshot, now);
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::config::{Polling, Settings};
-use crate::core::held::Order;
+use crate::core::memory::Order;
 use crate::provider::{Event, RefreshResult, Status};
 use crate::snapshot::Snapshot;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Cycle, Failing, Freshness, Job, Phase, ProviderState, Record};
 use crate::Error;
-use crate::core::held::Order;
+use crate::core::memory::Order;
 use crate::core::schedule::{Timing, next_delay};
 use crate::provider::{Event, RefreshStatus};
 
