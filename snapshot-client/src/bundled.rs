@@ -11,7 +11,7 @@ use snapshot_format::{
     Version,
 };
 
-use crate::core::refresh::{parse_manifest, parse_version};
+use crate::core::parse::{parse_manifest, parse_version};
 use crate::snapshot::{Snapshot, Source, Table};
 use crate::{Error, ErrorCode};
 

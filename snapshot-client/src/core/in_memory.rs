@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use snapshot_format::Version;
 
 use super::io::{FetchRequest, Io};
-use super::refresh::{RefreshRules, parse_version};
+use super::parse::parse_version;
+use super::refresh::RefreshRules;
 use crate::transport::Response;
 use crate::{Error, ErrorCode};
 

@@ -9,6 +9,7 @@ pub(crate) mod cache;
 pub(crate) mod in_memory;
 pub(crate) mod io;
 pub(crate) mod memory;
+pub(crate) mod parse;
 pub(crate) mod refresh;
 mod response;
 pub(crate) mod schedule;
