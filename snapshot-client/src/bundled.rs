@@ -12,8 +12,8 @@ use snapshot_format::{
 };
 
 use crate::core::parse::{parse_manifest, parse_version};
+use crate::error::{Error, ErrorCode};
 use crate::snapshot::{Snapshot, Source, Table};
-use crate::{Error, ErrorCode};
 
 /// What an app ships: trusted as its code is, shown until something newer is there.
 #[derive(Debug, Clone)]

@@ -9,13 +9,14 @@ use std::time::Duration;
 use snapshot_format::ObjectHash;
 
 use crate::bundled::Bundled;
+use crate::error::{Error, ErrorCode};
+use crate::files::FileStorage;
 use crate::flag::Flag;
 use crate::http::HttpTransport;
-use crate::provider::Listener;
+use crate::provider::{Event, Listener};
 use crate::runtime::{Runtime, SystemRuntime};
 use crate::storage::Storage;
 use crate::transport::Transport;
-use crate::{Error, ErrorCode, Event, FileStorage};
 
 /// How a remote provider is set up: [`RemoteConfig::new`], then change what is to be otherwise.
 #[non_exhaustive]

@@ -5,15 +5,16 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::config::Settings;
 use crate::core::io::{FetchRequest, Io};
+use crate::error::{Error, ErrorCode};
+use crate::lock::lock;
 use crate::runtime::{Runtime, Signal};
 use crate::storage::{Storage, storage_error};
 use crate::transport::{Request, Response};
-use crate::{Error, ErrorCode};
 
 /// The edge between decisions and the world.
 pub(crate) struct Effects {
@@ -113,7 +114,7 @@ impl Io for Access<'_> {
             let over = (self.is_over)();
             let now = runtime.now();
             under_way.retain(|(index, until)| {
-                let result = &mut locked(&fetched)[*index];
+                let result = &mut lock(&fetched)[*index];
                 if result.is_none() && (over || now >= *until) {
                     *result = Some(Err(self.no_answer(&requests[*index], over)));
                 }
@@ -127,7 +128,7 @@ impl Io for Access<'_> {
                 runtime.wait(signal, seen, until, false);
             }
         }
-        let results = std::mem::take(&mut *locked(&fetched));
+        let results = std::mem::take(&mut *lock(&fetched));
         let dropped = || {
             Err(Error::new(
                 ErrorCode::Aborted,
@@ -189,7 +190,7 @@ impl Access<'_> {
     }
 
     fn storage(&self) -> Option<Arc<dyn Storage>> {
-        locked(&self.effects.storage).clone()
+        lock(&self.effects.storage).clone()
     }
 
     fn key(&self, key: &str) -> String {
@@ -197,7 +198,7 @@ impl Access<'_> {
     }
 
     fn give_up(&mut self, key: &str) -> Error {
-        *locked(&self.effects.storage) = None;
+        *lock(&self.effects.storage) = None;
         self.thread = None;
         Error::new(
             ErrorCode::StorageUnavailable,
@@ -222,14 +223,14 @@ impl Access<'_> {
         if let Some(thread) = &self.thread {
             thread.0.push(Box::new(move |storage| {
                 let result = operation(storage, &asked);
-                *locked(&given) = Some(result);
+                *lock(&given) = Some(result);
                 signal.give();
             }));
         }
         let until = effects.runtime().now() + effects.settings.storage_timeout;
         loop {
             let seen = effects.signal.count();
-            if let Some(result) = locked(&answer).take() {
+            if let Some(result) = lock(&answer).take() {
                 return result.map(Some).map_err(|error| storage_error(error, &key));
             }
             if effects.runtime().now() >= until {
@@ -293,7 +294,7 @@ impl Effects {
 
 // What comes after its time is dropped with the list.
 fn put(fetched: &Fetched, index: usize, result: Result<Response, Error>) {
-    if let Some(slot) = locked(fetched).get_mut(index) {
+    if let Some(slot) = lock(fetched).get_mut(index) {
         slot.get_or_insert(result);
     }
 }
@@ -314,14 +315,14 @@ impl StorageThread {
 
 impl Drop for StorageThread {
     fn drop(&mut self) {
-        locked(&self.0.operations).1 = true;
+        lock(&self.0.operations).1 = true;
         self.0.given.give();
     }
 }
 
 impl Queue {
     fn push(&self, operation: Operation) {
-        locked(&self.operations).0.push_back(operation);
+        lock(&self.operations).0.push_back(operation);
         self.given.give();
     }
 
@@ -329,7 +330,7 @@ impl Queue {
     fn next(&self, runtime: &dyn Runtime) -> Option<Operation> {
         loop {
             let seen = self.given.count();
-            let mut operations = locked(&self.operations);
+            let mut operations = lock(&self.operations);
             if let Some(operation) = operations.0.pop_front() {
                 return Some(operation);
             }
@@ -340,8 +341,4 @@ impl Queue {
             runtime.wait(&self.given, seen, None, false);
         }
     }
-}
-
-fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,11 @@
 //! The flag that says whether data comes from the server.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+
+use crate::lock::lock;
 
 /// Calls back when a flag may have changed.
 pub type Changed = Arc<dyn Fn() + Send + Sync>;
@@ -50,23 +52,14 @@ impl Switch {
     /// A switch with this value.
     pub fn new(value: impl Into<Value>) -> Self {
         let switch = Self::default();
-        *switch
-            .0
-            .value
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = value.into();
+        *lock(&switch.0.value) = value.into();
         switch
     }
 
     /// Flips it; what a provider shows has changed when this returns.
     pub fn set(&self, value: impl Into<Value>) {
-        *self.0.value.lock().unwrap_or_else(PoisonError::into_inner) = value.into();
-        let watching = self
-            .0
-            .watching
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        *lock(&self.0.value) = value.into();
+        let watching = lock(&self.0.watching).clone();
         for changed in watching {
             changed();
         }
@@ -81,19 +74,11 @@ impl std::fmt::Debug for Switch {
 
 impl Flag for Switch {
     fn value(&self) -> Value {
-        self.0
-            .value
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.0.value).clone()
     }
 
     fn watch(&self, changed: Changed) {
-        self.0
-            .watching
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(changed);
+        lock(&self.0.watching).push(changed);
     }
 }
 

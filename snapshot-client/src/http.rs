@@ -12,8 +12,8 @@ use ureq::http::HeaderMap;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
+use crate::error::{Error, ErrorCode};
 use crate::transport::{Request, Response, Transport};
-use crate::{Error, ErrorCode};
 
 /// The usual transport: HTTP/1.1, TLS by the system's certificates (or those in
 /// `SSL_CERT_FILE`), proxies from the environment.

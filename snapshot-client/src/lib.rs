@@ -9,6 +9,7 @@ mod files;
 mod flag;
 mod http;
 mod local;
+mod lock;
 mod provider;
 mod remote;
 mod runtime;

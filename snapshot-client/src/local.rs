@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bundled::Bundled;
+use crate::error::Error;
 use crate::provider::{
-    Cancel, Listener, ProviderKind, ReadOptions, ReadyState, RefreshResult, RefreshStatus, State,
-    Status, Subscription,
+    Cancel, Listener, ProviderKind, ReadOptions, ReadyState, ReferenceDataProvider, RefreshResult,
+    RefreshStatus, State, Status, Subscription,
 };
 use crate::snapshot::Snapshot;
-use crate::{Error, ReferenceDataProvider};
 
 /// A provider of what the app ships: no thread, no request, no cache.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! The seam: what an app reads tables from.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use snapshot_format::Version;
 
-use crate::Error;
+use crate::error::Error;
+use crate::lock::lock;
 use crate::runtime::Signal;
 use crate::snapshot::{Snapshot, Source, Table};
 
@@ -248,7 +249,7 @@ pub struct Cancel(Arc<Waiting>);
 struct Waiting {
     cancelled: AtomicBool,
     // The providers' own, so that those who wait there look.
-    signals: std::sync::Mutex<Vec<Signal>>,
+    signals: Mutex<Vec<Signal>>,
 }
 
 impl Cancel {
@@ -260,7 +261,7 @@ impl Cancel {
     /// Gives up.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
-        for signal in self.signals().iter() {
+        for signal in lock(&self.0.signals).iter() {
             signal.give();
         }
     }
@@ -271,14 +272,7 @@ impl Cancel {
     }
 
     pub(crate) fn wakes(&self, signal: &Signal) {
-        self.signals().push(signal.clone());
-    }
-
-    fn signals(&self) -> std::sync::MutexGuard<'_, Vec<Signal>> {
-        self.0
-            .signals
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.0.signals).push(signal.clone());
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+
+use crate::lock::lock;
 
 /// What a provider needs of the platform beside a transport and a storage.
 ///
@@ -42,27 +44,23 @@ impl Signal {
 
     /// How often it was given.
     pub fn count(&self) -> u64 {
-        *self.locked()
+        *lock(&self.0.0)
     }
 
     /// Gives it: all who wait look again.
     pub fn give(&self) {
-        *self.locked() += 1;
+        *lock(&self.0.0) += 1;
         self.0.1.notify_all();
     }
 
     /// Waits until the count is another than `seen`, at most for so long.
     pub fn wait(&self, seen: u64, at_most: Option<Duration>) {
         let unchanged = |count: &mut u64| *count == seen;
-        let count = self.locked();
+        let count = lock(&self.0.0);
         match at_most {
             Some(time) => drop(self.0.1.wait_timeout_while(count, time, unchanged)),
             None => drop(self.0.1.wait_while(count, unchanged)),
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, u64> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

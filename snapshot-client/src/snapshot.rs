@@ -9,7 +9,7 @@ use serde_json::Value;
 use snapshot_format::{ObjectHash, TableEntry, TableKey, Version};
 
 use crate::core::memory::{Generation, Memory};
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 /// Where a snapshot came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use snapshot_format::{NameError, TableKey};
 
 use crate::bundled::{Bundled, canonical_row};
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 /// Why a file's tables cannot be shown.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
+use crate::lock::lock;
 
 /// Values by key, kept between starts; [`FileStorage`](crate::FileStorage) is the usual one.
 ///
@@ -56,28 +57,24 @@ impl MemoryStorage {
 
     /// The keys of all values, sorted.
     pub fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self.values().keys().cloned().collect();
+        let mut keys: Vec<_> = lock(&self.values).keys().cloned().collect();
         keys.sort();
         keys
-    }
-
-    fn values(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<u8>>> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Storage for MemoryStorage {
     fn read(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.values().get(key).cloned())
+        Ok(lock(&self.values).get(key).cloned())
     }
 
     fn write(&self, key: &str, value: &[u8]) -> io::Result<()> {
-        self.values().insert(key.to_owned(), value.to_vec());
+        lock(&self.values).insert(key.to_owned(), value.to_vec());
         Ok(())
     }
 
     fn remove(&self, key: &str) -> io::Result<()> {
-        self.values().remove(key);
+        lock(&self.values).remove(key);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Gets one URL at a time, blocking; [`HttpTransport`](crate::HttpTransport) is the usual one.
 ///

@@ -10,8 +10,8 @@ use snapshot_format::Version;
 use super::io::{FetchRequest, Io};
 use super::parse::parse_version;
 use super::refresh::RefreshRules;
+use crate::error::{Error, ErrorCode};
 use crate::transport::Response;
-use crate::{Error, ErrorCode};
 
 /// Serves the versions of the conformance kit, caches in memory, and writes down what was asked.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! What the decisions of this folder ask for: responses of the server, values of the cache.
 
-use crate::Error;
+use crate::error::Error;
 use crate::transport::Response;
 
 /// One GET request.

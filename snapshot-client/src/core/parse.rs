@@ -5,7 +5,7 @@ use snapshot_format::{
 };
 
 use super::response::VERSION_PATH;
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 /// Reads a `version.json`.
 pub(crate) fn parse_version(bytes: &[u8]) -> Result<Version, Error> {

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::io::FetchRequest;
+use crate::error::{Error, ErrorCode};
 use crate::transport::Response;
-use crate::{Error, ErrorCode};
 
 /// The one path that is not of an object: a 404 there says something else.
 pub(crate) const VERSION_PATH: &str = "version.json";

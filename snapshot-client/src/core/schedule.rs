@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 /// What the waiting depends on.
 #[derive(Debug, Clone, Copy)]

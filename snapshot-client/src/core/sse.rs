@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 /// One event, or the end of a line that says something else.
 #[derive(Debug, Clone, PartialEq, Eq)]

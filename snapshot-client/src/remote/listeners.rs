@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
+use crate::error::{Error, ErrorCode};
+use crate::lock::lock;
 use crate::provider::{Event, Listener};
-use crate::{Error, ErrorCode};
 
 /// Listeners, who cannot harm each other or the provider.
 pub(super) struct Listeners(Mutex<Inner>);
@@ -31,7 +32,7 @@ impl Listeners {
     }
 
     pub(super) fn add(&self, listener: Listener) -> u64 {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.0);
         inner.next_id += 1;
         let id = inner.next_id;
         inner.listeners.push((id, listener));
@@ -39,19 +40,19 @@ impl Listeners {
     }
 
     pub(super) fn remove(&self, id: u64) {
-        self.inner().listeners.retain(|(each, _)| *each != id);
+        lock(&self.0).listeners.retain(|(each, _)| *each != id);
     }
 
     /// Queues what is to be told; the caller holds the lock that orders events.
     pub(super) fn queue(&self, events: Vec<Event>) {
-        self.inner().queue.extend(events);
+        lock(&self.0).queue.extend(events);
     }
 
     /// Tells what is queued, one event after the other. Called without any lock held; where
     /// another thread tells already, or a listener calls back, that one goes on telling.
     pub(super) fn tell(&self) {
         {
-            let mut inner = self.inner();
+            let mut inner = lock(&self.0);
             if inner.telling.is_some() {
                 return;
             }
@@ -59,7 +60,7 @@ impl Listeners {
         }
         loop {
             let (event, listeners) = {
-                let mut inner = self.inner();
+                let mut inner = lock(&self.0);
                 let Some(event) = inner.queue.pop_front() else {
                     inner.telling = None;
                     return;
@@ -71,7 +72,7 @@ impl Listeners {
                 // A listener of errors that panics has had its chance.
                 if told.is_err() && !matches!(event, Event::Error(_)) {
                     let error = Error::new(ErrorCode::Listener, "a listener panicked");
-                    self.inner().queue.push_front(Event::Error(error));
+                    lock(&self.0).queue.push_front(Event::Error(error));
                 }
             }
         }
@@ -79,10 +80,6 @@ impl Listeners {
 
     /// Whether this thread is telling: a listener runs on it.
     pub(super) fn tells_here(&self) -> bool {
-        self.inner().telling == Some(thread::current().id())
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).telling == Some(thread::current().id())
     }
 }

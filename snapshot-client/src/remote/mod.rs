@@ -12,20 +12,22 @@ mod reads;
 mod state;
 mod worker;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::bundled::Bundled;
 use crate::config::{ReferenceConfig, RemoteConfig, Settings};
 use crate::core::memory::Memory;
 use crate::effects::Effects;
+use crate::error::{Error, ErrorCode};
 use crate::flag::{Flag, is_on};
+use crate::lock::lock;
 use crate::provider::{
-    Cancel, Listener, ProviderKind, ReadOptions, ReadyState, RefreshResult, Status, Subscription,
+    Cancel, Listener, ProviderKind, ReadOptions, ReadyState, ReferenceDataProvider, RefreshResult,
+    Status, Subscription,
 };
 use crate::runtime::Signal;
 use crate::snapshot::Snapshot;
-use crate::{Error, ErrorCode, ReferenceDataProvider};
 
 use listeners::Listeners;
 use state::{ProviderState, Rules};
@@ -177,11 +179,11 @@ impl ReferenceDataProvider for RemoteProvider {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, ProviderState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 
     /// Changes the state at this moment, and lets everybody know: listeners, those who wait, the

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Shared;
 use super::state::{Freshness, ProviderState};
+use crate::error::{Error, ErrorCode};
 use crate::provider::{Cancel, ReadOptions, ReadyState, RefreshResult, RefreshStatus};
 use crate::snapshot::Snapshot;
-use crate::{Error, ErrorCode};
 
 impl Shared {
     /// Waits until this gives something, or for so long.

@@ -7,11 +7,11 @@ use snapshot_format::Version;
 
 use super::Shared;
 use super::state::{Cycle, Freshness, Job, ProviderState};
-use crate::Error;
 use crate::core::cache::{self, LoadRules};
 use crate::core::memory::{Generation, Head, Memory};
 use crate::core::refresh::{RefreshRules, refresh};
 use crate::effects::Access;
+use crate::error::Error;
 use crate::provider::RefreshStatus;
 use crate::snapshot::{Snapshot, Source};
 

@@ -12,7 +12,7 @@ use snapshot_format::{ObjectHash, Version};
 use super::io::Io;
 use super::memory::{Generation, Head, Memory, Order};
 use super::parse::parse_manifest;
-use crate::Error;
+use crate::error::Error;
 
 use head::{CACHE_FORMAT, HeadText, Stored, checked, parse_head};
 use objects::{corrupt, read_object, remove_object, write_object};

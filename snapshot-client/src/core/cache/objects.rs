@@ -6,7 +6,7 @@ use snapshot_format::ObjectHash;
 
 use super::super::io::Io;
 use super::super::memory::Memory;
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 // Values have at most this many bytes and so at most as many UTF-16 units, which is what the
 // smallest storage of an app can read back. The rest of 2^18 is for the line in front.

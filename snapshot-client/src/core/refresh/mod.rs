@@ -14,7 +14,7 @@ use super::io::{FetchRequest, Io};
 use super::memory::{Generation, Memory};
 use super::parse::{parse_manifest, parse_version};
 use super::response::{VERSION_PATH, body_of};
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 use objects::{Wanted, fetch_objects};
 use tables::{fetch_tables, load_bundled};

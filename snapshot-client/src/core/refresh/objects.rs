@@ -6,7 +6,7 @@ use super::super::io::{FetchRequest, Io};
 use super::super::memory::Memory;
 use super::super::response::body_of;
 use super::rules::RefreshRules;
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {

@@ -9,7 +9,7 @@ use super::super::io::Io;
 use super::super::memory::Memory;
 use super::objects::{Wanted, fetch_objects};
 use super::rules::RefreshRules;
-use crate::Error;
+use crate::error::Error;
 
 /// The largest object that this client takes.
 const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;

@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::Error;
 use crate::config::{Polling, Settings};
 use crate::core::memory::Order;
+use crate::error::Error;
 use crate::provider::{Event, RefreshResult, Status};
 use crate::snapshot::Snapshot;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cycle, Failing, Freshness, Job, Phase, ProviderState, Record};
-use crate::Error;
 use crate::core::memory::Order;
 use crate::core::schedule::{Timing, next_delay};
+use crate::error::Error;
 use crate::provider::{Event, RefreshStatus};
 
 impl ProviderState {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Lifecycle, Phase, ProviderState};
-use crate::Error;
+use crate::error::Error;
 use crate::provider::{Change, Event, ReadyState, RefreshResult, RefreshStatus, State, Status};
 use crate::snapshot::{Snapshot, Source, changed_tables};
 
