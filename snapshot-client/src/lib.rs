@@ -14,9 +14,6 @@ mod provider;
 mod remote;
 mod runtime;
 mod snapshot;
-mod source_folder;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 mod storage;
 mod transport;
 
@@ -24,7 +21,7 @@ use std::sync::Arc;
 
 pub use snapshot_format::{ObjectHash, Version};
 
-pub use bundled::Bundled;
+pub use bundled::{Bundled, SourceFolder};
 pub use config::{Polling, ReferenceConfig, RemoteConfig};
 pub use error::{Error, ErrorCode};
 pub use files::FileStorage;
@@ -38,7 +35,6 @@ pub use provider::{
 pub use remote::RemoteProvider;
 pub use runtime::{Runtime, Signal, SystemRuntime};
 pub use snapshot::{Snapshot, Source, Table};
-pub use source_folder::SourceFolder;
 pub use storage::{MemoryStorage, Storage};
 pub use transport::{Request, Response, Transport};
 

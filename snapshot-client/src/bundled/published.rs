@@ -1,4 +1,4 @@
-//! What an app ships.
+//! A published snapshot that an app ships.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use snapshot_format::{TableKey, canonical};
 
-use crate::bundled::{Bundled, read};
+use super::published::{Bundled, read};
 use crate::error::{Error, ErrorCode};
 
 /// A folder of source files, `<tableKey>.json`, each a list of rows or a map.

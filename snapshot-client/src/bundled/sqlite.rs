@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::{Value, json};
 use snapshot_format::{NameError, TableKey};
 
-use crate::bundled::{Bundled, canonical_row};
+use super::published::{Bundled, canonical_row};
 use crate::error::{Error, ErrorCode};
 
 /// Why a file's tables cannot be shown.

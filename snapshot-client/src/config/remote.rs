@@ -1,20 +1,14 @@
-//! How providers are set up.
+//! How a remote provider is set up.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snapshot_format::ObjectHash;
-
 use crate::bundled::Bundled;
-use crate::error::{Error, ErrorCode};
 use crate::files::FileStorage;
-use crate::flag::Flag;
-use crate::http::HttpTransport;
 use crate::provider::{Event, Listener};
-use crate::runtime::{Runtime, SystemRuntime};
+use crate::runtime::Runtime;
 use crate::storage::Storage;
 use crate::transport::Transport;
 
@@ -69,18 +63,6 @@ pub enum Polling {
     Manual,
 }
 
-/// How a provider behind a flag is set up.
-#[non_exhaustive]
-pub struct ReferenceConfig {
-    /// Off unless it is exactly `true`.
-    pub enabled: Box<dyn Flag>,
-    /// How the remote side is set up; its bundled snapshot is all there is while the flag is off.
-    pub remote: RemoteConfig,
-}
-
-const POLL_INTERVALS: RangeInclusive<Duration> =
-    Duration::from_secs(5)..=Duration::from_secs(24 * 3600);
-
 impl RemoteConfig {
     /// The defaults for the store at this URL.
     pub fn new(base_url: impl Into<String>) -> Self {
@@ -126,89 +108,11 @@ impl RemoteConfig {
     }
 }
 
-impl ReferenceConfig {
-    /// Local data from `bundled` while `enabled` is off, the store's at `remote.base_url` while it
-    /// is on.
-    pub fn new(enabled: impl Flag, bundled: Bundled, remote: RemoteConfig) -> Self {
-        Self {
-            enabled: Box::new(enabled),
-            remote: remote.bundled(bundled),
-        }
-    }
-}
-
 impl fmt::Debug for RemoteConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteConfig")
             .field("base_url", &self.base_url)
             .field("poll_interval", &self.poll_interval)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ReferenceConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReferenceConfig")
-            .field("remote", &self.remote)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A remote configuration in which nothing is left open.
-pub(crate) struct Settings {
-    /// Ends with a slash.
-    pub(crate) base_url: String,
-    /// Of every key in the storage.
-    pub(crate) prefix: String,
-    pub(crate) storage: Option<Arc<dyn Storage>>,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) runtime: Arc<dyn Runtime>,
-    pub(crate) polling: Polling,
-    pub(crate) live_reload: bool,
-    pub(crate) poll_interval: Duration,
-    pub(crate) stale_time: Duration,
-    pub(crate) request_timeout: Duration,
-    pub(crate) init_timeout: Duration,
-    pub(crate) storage_timeout: Duration,
-    pub(crate) schema_majors: Vec<u32>,
-    pub(crate) required_tables: Vec<String>,
-}
-
-impl Settings {
-    /// Fills in the defaults; refuses what makes no sense.
-    pub(crate) fn of(config: RemoteConfig) -> Result<Self, Error> {
-        let base_url = format!("{}/", config.base_url.trim_end_matches('/'));
-        if !POLL_INTERVALS.contains(&config.poll_interval) {
-            let message = format!(
-                "the poll interval is {:?}; give 5 s to 24 h",
-                config.poll_interval
-            );
-            return Err(Error::new(ErrorCode::Config, message));
-        }
-        let namespace = match config.namespace {
-            Some(namespace) => namespace,
-            None => ObjectHash::of(base_url.as_bytes()).to_string()[..16].to_owned(),
-        };
-        Ok(Self {
-            prefix: format!("tablecast/{namespace}/"),
-            storage: config.storage,
-            transport: match config.transport {
-                Some(transport) => transport,
-                None => Arc::new(HttpTransport::new(&base_url)?),
-            },
-            runtime: config
-                .runtime
-                .unwrap_or_else(|| Arc::new(SystemRuntime::new())),
-            polling: config.polling,
-            live_reload: config.live_reload,
-            poll_interval: config.poll_interval,
-            stale_time: config.stale_time.unwrap_or(config.poll_interval),
-            request_timeout: config.request_timeout,
-            init_timeout: config.init_timeout,
-            storage_timeout: config.storage_timeout,
-            schema_majors: config.schema_majors,
-            required_tables: config.required_tables,
-            base_url,
-        })
     }
 }
