@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use snapshot_format::Version;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::core::sse::{EventReader, ServerEvent};
 
 // Also for a server that knows no events: it may be replaced.

@@ -9,51 +9,33 @@
 mod listeners;
 mod live;
 mod reads;
+mod shared;
 mod state;
 mod worker;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bundled::Bundled;
-use crate::config::{ReferenceConfig, RemoteConfig, Settings};
-use crate::core::memory::Memory;
-use crate::effects::Effects;
-use crate::error::{Error, ErrorCode};
-use crate::flag::{Flag, is_on};
-use crate::lock::lock;
+use crate::config::{ReferenceConfig, RemoteConfig};
+use crate::error::Error;
+use crate::flag::Flag;
 use crate::provider::{
     Cancel, Listener, ProviderKind, ReadOptions, ReadyState, ReferenceDataProvider, RefreshResult,
     Status, Subscription,
 };
-use crate::runtime::Signal;
 use crate::snapshot::Snapshot;
 
-use listeners::Listeners;
-use state::{ProviderState, Rules};
+use shared::{Runs, Shared};
+use state::ProviderState;
 
 /// A provider that polls a store, keeps what it has verified, and works without network.
 pub struct RemoteProvider(Arc<Shared>);
-
-/// What the provider's callers and its thread share.
-struct Shared {
-    settings: Arc<Settings>,
-    flag: Box<dyn Flag>,
-    bundled: Option<Arc<Bundled>>,
-    effects: Effects,
-    // Given at every change of what is shared.
-    signal: Signal,
-    state: Mutex<ProviderState>,
-    // The worker's own; locked for as long as a job takes.
-    memory: Mutex<Memory>,
-    listeners: Listeners,
-}
 
 impl RemoteProvider {
     /// Shows what is bundled, loads the cache, and begins to poll.
     ///
     /// # Errors
-    /// [`ErrorCode::Config`] where the configuration makes no sense.
+    /// [`ErrorCode::Config`](crate::ErrorCode::Config) where the configuration makes no sense.
     pub fn new(config: RemoteConfig) -> Result<Self, Error> {
         Self::behind(Box::new(true), config)
     }
@@ -67,29 +49,12 @@ impl RemoteProvider {
         Self::behind(config.enabled, config.remote)
     }
 
-    fn behind(flag: Box<dyn Flag>, mut config: RemoteConfig) -> Result<Self, Error> {
-        let listener = config.listener.take();
-        let bundled = config.bundled.take();
-        let settings = Arc::new(Settings::of(config)?);
-        // What this app does not understand it has shipped by mistake.
-        let majors = &settings.schema_majors;
-        let bundled =
-            bundled.filter(|bundled| majors.contains(&bundled.version.schema_version.major));
-        let signal = Signal::new();
-        let shared = Arc::new(Shared {
-            effects: Effects::new(Arc::clone(&settings), signal.clone()),
-            state: Mutex::new(ProviderState::new(
-                Rules::of(&settings),
-                is_on(&*flag),
-                settings.runtime.now(),
-            )),
-            memory: Mutex::default(),
-            listeners: Listeners::new(listener),
-            bundled: bundled.map(Arc::new),
-            settings,
-            flag,
-            signal,
-        });
+    fn behind(flag: Box<dyn Flag>, config: RemoteConfig) -> Result<Self, Error> {
+        let runs = Runs {
+            worker: worker::run,
+            events: live::run,
+        };
+        let shared = Shared::new(flag, config, runs)?;
         shared.begin();
         let weak = Arc::downgrade(&shared);
         shared.flag.watch(Arc::new(move || {
@@ -174,80 +139,5 @@ impl ReferenceDataProvider for RemoteProvider {
 
     fn dispose(&self) {
         self.0.change(ProviderState::dispose);
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, ProviderState> {
-        lock(&self.state)
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        lock(&self.memory)
-    }
-
-    /// Changes the state at this moment, and lets everybody know: listeners, those who wait, the
-    /// threads.
-    fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut ProviderState, Duration) -> T) -> T {
-        let mut state = self.state();
-        let result = change(&mut state, self.settings.runtime.now());
-        self.worker_for(&mut state);
-        self.live_reload_for(&mut state);
-        self.listeners.queue(state.take_events());
-        drop(state);
-        self.signal.give();
-        self.listeners.tell();
-        result
-    }
-
-    /// Shows what is bundled; the cache is the worker's.
-    fn begin(self: &Arc<Self>) {
-        let bundled = self.bundled.as_ref().map(|bundled| {
-            self.memory().raise_mark(bundled.version.order());
-            Arc::new(bundled.snapshot())
-        });
-        self.change(|state, now| state.begin(bundled, now));
-    }
-
-    /// Does what the flag says now; whether it is on.
-    fn follow(self: &Arc<Self>) -> bool {
-        // Asked outside of the lock: a flag is the app's code.
-        let wanted = is_on(&*self.flag);
-        if wanted == self.state().is_on() {
-            return wanted;
-        }
-        self.change(|state, now| {
-            state.flip(wanted, now);
-            state.is_on()
-        })
-    }
-
-    /// Sees to it that a thread does what is to do.
-    fn worker_for(self: &Arc<Self>, state: &mut ProviderState) {
-        if state.threads.worker || !state.has_work() {
-            return;
-        }
-        let shared = Arc::clone(self);
-        let work = Box::new(move || worker::run(&shared));
-        match self.settings.runtime.spawn("tablecast-client", work) {
-            Ok(()) => state.threads.worker = true,
-            Err(error) => {
-                let message = "no thread to refresh on";
-                let error = Error::new(ErrorCode::Network, message).with_source(error);
-                state.abandon(&error);
-            }
-        }
-    }
-
-    /// Sees to it that a thread listens to the server's events, where that is wanted. Without a
-    /// thread for it, polling does.
-    fn live_reload_for(self: &Arc<Self>, state: &mut ProviderState) {
-        if state.threads.listening || !state.wants_events() {
-            return;
-        }
-        let shared = Arc::clone(self);
-        let work = Box::new(move || live::run(&shared));
-        let spawned = self.settings.runtime.spawn("tablecast-events", work);
-        state.threads.listening = spawned.is_ok();
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
+use super::shared::Shared;
 use super::state::{Freshness, ProviderState};
 use crate::error::{Error, ErrorCode};
 use crate::provider::{Cancel, ReadOptions, ReadyState, RefreshResult, RefreshStatus};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use snapshot_format::Version;
 
-use super::Shared;
+use super::shared::Shared;
 use super::state::{Cycle, Freshness, Job, ProviderState};
 use crate::core::cache::{self, LoadRules};
 use crate::core::memory::{Generation, Head, Memory};
