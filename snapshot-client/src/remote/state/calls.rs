@@ -28,21 +28,30 @@ impl ProviderState {
         if self.lifecycle == Lifecycle::Stopped {
             self.lifecycle = Lifecycle::Started;
             self.due_at = self.due_at.min(now);
+            if matches!(self.phase, Phase::Unread) {
+                self.open();
+            }
             self.schedule(now, Duration::ZERO);
         }
     }
 
     pub(in crate::remote) fn stop(&mut self, now: Duration) {
         if self.lifecycle == Lifecycle::Started {
-            self.lifecycle = Lifecycle::Stopped;
+            self.end(Lifecycle::Stopped, now);
         }
-        self.cut();
-        self.schedule(now, Duration::ZERO);
     }
 
     pub(in crate::remote) fn dispose(&mut self, now: Duration) {
-        self.lifecycle = Lifecycle::Disposed;
+        self.end(Lifecycle::Disposed, now);
+    }
+
+    fn end(&mut self, lifecycle: Lifecycle, now: Duration) {
+        self.lifecycle = lifecycle;
         self.cut();
+        if self.is_loading() {
+            // What the cache answers now is dropped.
+            self.phase = Phase::Unread;
+        }
         self.schedule(now, Duration::ZERO);
     }
 
@@ -70,7 +79,7 @@ impl ProviderState {
             return;
         }
         self.cut();
-        let was_loading = self.is_loading();
+        let unread = matches!(self.phase, Phase::Loading { .. } | Phase::Unread);
         self.phase = if on { Phase::Idle } else { Phase::Off };
         let next = if on {
             self.snapshots.newest()
@@ -82,7 +91,7 @@ impl ProviderState {
         }
         if on {
             self.open();
-        } else if was_loading {
+        } else if unread {
             self.opened(now);
         }
         self.schedule(now, Duration::ZERO);

@@ -66,6 +66,8 @@ enum Phase {
     Waiting { until: Duration },
     /// Nothing is under way, nothing is planned.
     Idle,
+    /// The provider was stopped before it had read its cache; it does so when it is started.
+    Unread,
 }
 
 /// What refreshes have come to.
@@ -224,7 +226,7 @@ impl ProviderState {
         match &self.phase {
             Phase::Loading { then } => then.as_ref(),
             Phase::Refreshing(cycle) => Some(cycle),
-            Phase::Off | Phase::Waiting { .. } | Phase::Idle => None,
+            Phase::Off | Phase::Waiting { .. } | Phase::Idle | Phase::Unread => None,
         }
     }
 

@@ -129,7 +129,7 @@ impl ProviderState {
         match &mut self.phase {
             Phase::Loading { then } => *then = None,
             Phase::Refreshing(_) => self.phase = Phase::Idle,
-            Phase::Off | Phase::Waiting { .. } | Phase::Idle => {}
+            Phase::Off | Phase::Waiting { .. } | Phase::Idle | Phase::Unread => {}
         }
     }
 

@@ -85,10 +85,19 @@ impl ProviderState {
             Phase::Off => State::Idle,
             Phase::Loading { .. } => State::Loading,
             Phase::Refreshing(_) => State::Refreshing,
-            Phase::Waiting { .. } | Phase::Idle if !self.active => State::Paused,
-            Phase::Waiting { .. } | Phase::Idle if !self.online => State::Offline,
-            Phase::Waiting { .. } | Phase::Idle if self.failures() > 0 => State::Backoff,
-            Phase::Waiting { .. } | Phase::Idle => State::Idle,
+            Phase::Waiting { .. } | Phase::Idle | Phase::Unread => self.state_at_rest(),
+        }
+    }
+
+    fn state_at_rest(&self) -> State {
+        if !self.active {
+            State::Paused
+        } else if !self.online {
+            State::Offline
+        } else if self.failures() > 0 {
+            State::Backoff
+        } else {
+            State::Idle
         }
     }
 
