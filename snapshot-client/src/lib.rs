@@ -38,10 +38,11 @@ pub use snapshot::{Snapshot, Source, Table};
 pub use storage::{MemoryStorage, Storage};
 pub use transport::{Request, Response, Transport};
 
-/// A provider that is local or remote as the flag says, also while it runs.
+/// A provider that is local or remote as the flag says; the flag may be flipped while it runs.
 ///
 /// # Errors
-/// [`ErrorCode::Config`] where the configuration makes no sense.
+/// [`ErrorCode::Config`] if the poll interval or the base URL is refused, or the system has no
+/// certificates to check a server by.
 pub fn create_reference_provider(
     config: ReferenceConfig,
 ) -> Result<Arc<dyn ReferenceDataProvider>, Error> {

@@ -1,4 +1,4 @@
-//! The provider of what an app ships.
+//! The provider of the bundled snapshot.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::provider::{
 };
 use crate::snapshot::Snapshot;
 
-/// A provider of what the app ships: no thread, no request, no cache.
+/// A provider of the bundled snapshot alone: no thread, no request, no cache.
 #[derive(Debug)]
 pub struct LocalProvider {
     snapshot: Arc<Snapshot>,
@@ -19,7 +19,7 @@ pub struct LocalProvider {
 }
 
 impl LocalProvider {
-    /// A provider of this.
+    /// A provider of this snapshot.
     pub fn new(bundled: &Bundled) -> Self {
         Self {
             snapshot: Arc::new(bundled.snapshot()),

@@ -15,15 +15,14 @@ pub use remote::{Polling, RemoteConfig};
 /// How a provider behind a flag is set up.
 #[non_exhaustive]
 pub struct ReferenceConfig {
-    /// Off unless it is exactly `true`.
+    /// The flag: on if its value is exactly `true`, else off.
     pub enabled: Box<dyn Flag>,
-    /// How the remote side is set up; its bundled snapshot is all there is while the flag is off.
+    /// How the remote side is set up. While the flag is off, its bundled snapshot is all there is.
     pub remote: RemoteConfig,
 }
 
 impl ReferenceConfig {
-    /// Local data from `bundled` while `enabled` is off, the store's at `remote.base_url` while it
-    /// is on.
+    /// Data from `bundled` while `enabled` is off, from the store at `remote.base_url` while it is on.
     pub fn new(enabled: impl Flag, bundled: Bundled, remote: RemoteConfig) -> Self {
         Self {
             enabled: Box::new(enabled),

@@ -12,43 +12,48 @@ use crate::runtime::Runtime;
 use crate::storage::Storage;
 use crate::transport::Transport;
 
-/// How a remote provider is set up: [`RemoteConfig::new`], then change what is to be otherwise.
+/// How a remote provider is set up: begin with [`RemoteConfig::new`], then change fields.
 #[non_exhaustive]
 pub struct RemoteConfig {
-    /// Where `version.json` lies, such as `https://cdn.example.org/reference`.
+    /// The URL of the folder with `version.json`, such as `https://cdn.example.org/reference`.
     pub base_url: String,
-    /// What the app ships: shown until something newer is there. Default none.
+    /// What the app ships: current until something newer is there. Default: `None`.
     pub bundled: Option<Bundled>,
-    /// Where verified objects are kept; without it every start fetches. Default none.
+    /// Where verified objects are cached; without it every start fetches them. Default: `None`.
     pub storage: Option<Arc<dyn Storage>>,
-    /// Keeps two sources apart in one storage. Default: made of the base URL.
+    /// The name under which this source is cached: sources that share a storage need different
+    /// ones. Default: the first 16 digits of the base URL's BLAKE3.
     pub namespace: Option<String>,
-    /// When to refresh. Default [`Polling::Auto`].
+    /// When to refresh. Default: [`Polling::Auto`].
     pub polling: Polling,
-    /// Whether to listen to the server's `/events` beside polling, as `snapshot-server` has them: a
-    /// new version is then there within a moment. One more thread and one open connection while
-    /// the provider runs, is in the foreground and has a network; both end with the next line that
-    /// arrives, at most a heartbeat (15 seconds) later. Default no.
+    /// Whether to listen to the `/events` of `snapshot-server` beside polling: a new version is then
+    /// there within a moment. It takes one more thread and one open connection while the provider
+    /// runs, is in the foreground and has a network. Both end when the server sends its next line,
+    /// at most a heartbeat (15 seconds) later. Default: `false`.
     pub live_reload: bool,
-    /// From 5 seconds to 24 hours. Default five minutes.
+    /// The time between two polls, from 5 seconds to 24 hours. Default: 5 minutes.
     pub poll_interval: Duration,
-    /// How long a confirmation by the server counts as fresh. Default: the interval.
+    /// How long a version counts as confirmed after the server has confirmed it. Default:
+    /// `poll_interval`.
     pub stale_time: Option<Duration>,
-    /// For a request, and a second more for each 4 KiB that it may bring. Default 10 seconds.
+    /// The time for a request; a second is added for each 4 KiB that the response may have.
+    /// Default: 10 seconds.
     pub request_timeout: Duration,
-    /// How long a read or `wait_for_ready` waits. Default 5 seconds.
+    /// How long a read or `wait_for_ready` waits, unless the caller says otherwise. Default: 5
+    /// seconds.
     pub init_timeout: Duration,
-    /// How long one operation of the storage may take. Default 5 seconds.
+    /// How long one operation of the storage may take. Default: 5 seconds.
     pub storage_timeout: Duration,
-    /// The majors of `schemaVersion` that this app's code understands. Default 1 alone.
+    /// The majors of `schemaVersion` that this app's code understands. Default: 1 alone.
     pub schema_majors: Vec<u32>,
-    /// Tables without which a version is refused. Default none.
+    /// The keys of the tables without which a version is refused. Default: none.
     pub required_tables: Vec<String>,
-    /// Told of every event from the very first on, also while the provider is being made.
+    /// A listener that gets every event from the first on, also those while the provider is made.
+    /// Default: `None`.
     pub listener: Option<Listener>,
-    /// Default: [`HttpTransport`].
+    /// How requests are sent. Default: [`HttpTransport`](crate::HttpTransport).
     pub transport: Option<Arc<dyn Transport>>,
-    /// Default: [`SystemRuntime`].
+    /// The clock and the threads. Default: [`SystemRuntime`](crate::SystemRuntime).
     pub runtime: Option<Arc<dyn Runtime>>,
 }
 
@@ -56,15 +61,15 @@ pub struct RemoteConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Polling {
-    /// At the start, and then again and again.
+    /// At the start, and then each [`poll_interval`](RemoteConfig::poll_interval).
     #[default]
     Auto,
-    /// When it is asked to.
+    /// When a caller asks for it.
     Manual,
 }
 
 impl RemoteConfig {
-    /// The defaults for the store at this URL.
+    /// The defaults, for the store at this URL.
     pub fn new(base_url: impl Into<String>) -> Self {
         Self {
             base_url: base_url.into(),
@@ -86,21 +91,21 @@ impl RemoteConfig {
         }
     }
 
-    /// The same with a cache in this folder, which several processes may share.
+    /// The same configuration with a cache in this folder, which several processes may share.
     #[must_use]
     pub fn cached_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.storage = Some(Arc::new(FileStorage::new(folder)));
         self
     }
 
-    /// The same with what the app ships.
+    /// The same configuration with what the app ships.
     #[must_use]
     pub fn bundled(mut self, bundled: Bundled) -> Self {
         self.bundled = Some(bundled);
         self
     }
 
-    /// The same with a listener that misses nothing.
+    /// The same configuration with a listener that gets every event.
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));

@@ -16,11 +16,11 @@ use crate::transport::Transport;
 const POLL_INTERVALS: RangeInclusive<Duration> =
     Duration::from_secs(5)..=Duration::from_secs(24 * 3600);
 
-/// A remote configuration in which nothing is left open.
+/// A remote configuration, checked and complete.
 pub(crate) struct Settings {
     /// Ends with a slash.
     pub(crate) base_url: String,
-    /// Of every key in the storage.
+    /// The beginning of every key in the storage.
     pub(crate) prefix: String,
     pub(crate) storage: Option<Arc<dyn Storage>>,
     pub(crate) transport: Arc<dyn Transport>,
@@ -37,7 +37,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Fills in the defaults; refuses what makes no sense.
+    /// Checks a configuration, and fills in the defaults.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Config`] if the poll interval is out of its range, or the default transport
+    /// refuses the URL.
     pub(crate) fn of(config: RemoteConfig) -> Result<Self, Error> {
         let base_url = format!("{}/", config.base_url.trim_end_matches('/'));
         if !POLL_INTERVALS.contains(&config.poll_interval) {

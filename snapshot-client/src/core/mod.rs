@@ -1,8 +1,8 @@
 //! Decisions without effects: bytes in, actions out.
 //!
 //! What a refresh fetches, in which order the cache is written, what is refused and when to ask
-//! again is decided here, in plain functions. None of them knows a socket, a disk, a clock or a
-//! thread: they ask for bytes through the four methods of [`Io`](io::Io).
+//! again is decided here, by functions that know no socket, disk, clock or thread: they ask for
+//! bytes through the four methods of [`Io`](io::Io).
 
 pub(crate) mod cache;
 #[cfg(test)]

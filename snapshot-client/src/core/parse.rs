@@ -7,7 +7,10 @@ use snapshot_format::{
 use super::response::VERSION_PATH;
 use crate::error::{Error, ErrorCode};
 
-/// Reads a `version.json`.
+/// Parses a `version.json`.
+///
+/// # Errors
+/// If it is none, or has a later format.
 pub(crate) fn parse_version(bytes: &[u8]) -> Result<Version, Error> {
     match Version::parse(bytes) {
         Ok(version) if version.format_version == FORMAT_VERSION => Ok(version),
@@ -19,7 +22,10 @@ pub(crate) fn parse_version(bytes: &[u8]) -> Result<Version, Error> {
     }
 }
 
-/// Reads a manifest whose bytes are verified.
+/// Parses a manifest whose bytes are verified.
+///
+/// # Errors
+/// If it is none, or has a later format.
 pub(crate) fn parse_manifest(hash: ObjectHash, bytes: &[u8]) -> Result<Manifest, Error> {
     let name = Key::Manifest(hash);
     match Manifest::parse(bytes) {

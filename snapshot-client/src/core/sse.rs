@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorCode};
 
-/// One event, or the end of a line that says something else.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerEvent {
     /// Its type; `message` where the stream names none.
@@ -31,10 +31,10 @@ pub(crate) struct EventReader {
 const MAX_BYTES: usize = 64 * 1024;
 
 impl EventReader {
-    /// The events that end with these bytes.
+    /// Reads more bytes of the stream; returns the events that end with them.
     ///
     /// # Errors
-    /// [`ErrorCode::TooLarge`] where a line or an event has no end.
+    /// [`ErrorCode::TooLarge`] if a line or an event has more than 64 KiB.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<ServerEvent>, Error> {
         let mut events = Vec::new();
         for &byte in bytes {
@@ -73,7 +73,7 @@ impl EventReader {
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry = value.parse().ok().map(Duration::from_millis).or(self.retry);
             }
-            // A comment, an id, or what a later server says.
+            // A comment, an id, or a field that this client does not know.
             _ => {}
         }
         None
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end_is_not_held() {
+    fn a_line_without_an_end_is_refused() {
         let mut reader = EventReader::default();
         assert!(reader.push(&[b'x'; MAX_BYTES]).is_ok());
         assert!(reader.push(b"x").is_err());

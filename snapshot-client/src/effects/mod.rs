@@ -1,5 +1,5 @@
-//! [`Io`] done: requests by the transport, values by the storage, each on a thread of its own and
-//! within its time.
+//! What [`Io`] asks for, done: requests by the transport, values by the storage, on threads of their
+//! own and within their time.
 
 mod requests;
 mod storage_thread;
@@ -19,19 +19,19 @@ use crate::transport::Response;
 use requests::Requests;
 use storage_thread::StorageThread;
 
-/// The edge between decisions and the world.
+/// The transport and the storage of a provider, as its jobs reach them.
 pub(crate) struct Effects {
     settings: Arc<Settings>,
     signal: Signal,
-    // None, once it did not answer: it may never answer again, and every further question would
-    // wait as long.
+    // `None` once it did not answer: it may never answer again, and each further access would wait
+    // as long.
     storage: Mutex<Option<Arc<dyn Storage>>>,
 }
 
-/// One job's way to the world; its thread for the storage ends with it.
+/// One job's access to them; its thread for the storage ends with it.
 pub(crate) struct Access<'a> {
     effects: &'a Effects,
-    // Whether nobody waits for the job any more.
+    // Whether nobody needs the job any more.
     is_over: &'a dyn Fn() -> bool,
     thread: Option<StorageThread>,
 }
@@ -46,7 +46,7 @@ impl Effects {
         }
     }
 
-    /// A way to the world for one job; requests end when it is over.
+    /// The access of one job; its requests end when `is_over` says so.
     pub(crate) fn access<'a>(&'a self, is_over: &'a dyn Fn() -> bool) -> Access<'a> {
         Access {
             effects: self,
@@ -55,7 +55,7 @@ impl Effects {
         }
     }
 
-    /// Whether there is a storage that answers, or was one at first.
+    /// Whether the configuration has a storage, be it one that no longer answers.
     pub(crate) fn has_storage(&self) -> bool {
         self.settings.storage.is_some()
     }
@@ -92,7 +92,10 @@ impl Io for Access<'_> {
 }
 
 impl Access<'_> {
-    /// The lock on the cache, had until what is returned is dropped.
+    /// Locks the cache until the returned value is dropped; `None` without a storage.
+    ///
+    /// # Errors
+    /// If the storage fails, or another process has the lock for longer than an operation may take.
     pub(crate) fn lock(&mut self) -> Result<Option<Box<dyn Any + Send>>, Error> {
         let Some(storage) = self.storage() else {
             return Ok(None);
@@ -100,9 +103,9 @@ impl Access<'_> {
         let key = self.key("lock");
         let locked = self.ask(storage, key, |storage, key| storage.lock(key))?;
         locked.map(Some).ok_or_else(|| {
-            // The storage answers, but somebody else has the lock: no reason to give it up.
+            // Somebody else has the lock: no reason to give the storage up.
             self.thread = None;
-            let message = "another process keeps the cache locked";
+            let message = "another process has the cache locked";
             Error::new(ErrorCode::StorageUnavailable, message)
         })
     }
@@ -138,7 +141,7 @@ impl Access<'_> {
         )
     }
 
-    // None where there is no answer in time.
+    // `None` if there is no answer in time.
     fn ask<T: Send + 'static>(
         &mut self,
         storage: Arc<dyn Storage>,

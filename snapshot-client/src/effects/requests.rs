@@ -11,7 +11,7 @@ use crate::lock::lock;
 use crate::runtime::Signal;
 use crate::transport::{Request, Response};
 
-/// What requests need.
+/// What sending requests takes.
 pub(super) struct Requests<'a> {
     pub(super) settings: &'a Arc<Settings>,
     /// Given when a response is there.
@@ -20,9 +20,9 @@ pub(super) struct Requests<'a> {
 
 type Fetched = Arc<Mutex<Vec<Option<Result<Response, Error>>>>>;
 
-// A slow phone network; a request may take as long as its bytes need there.
+// Of a slow phone network: a request may take as long as its bytes take there.
 const BYTES_PER_SECOND: f64 = 4096.0;
-// Side by side; more would only share the same line.
+// At once; more would only share the same line.
 const MAX_REQUESTS: usize = 8;
 
 impl Requests<'_> {
@@ -135,7 +135,7 @@ impl Requests<'_> {
     }
 }
 
-// What comes after its time is dropped with the list.
+// A response that comes after its time is dropped with the list.
 fn put(fetched: &Fetched, index: usize, result: Result<Response, Error>) {
     if let Some(slot) = lock(fetched).get_mut(index) {
         slot.get_or_insert(result);

@@ -47,7 +47,7 @@ impl Drop for StorageThread {
 }
 
 impl Queue {
-    // None at the end.
+    // `None` when the job is over.
     fn next(&self, runtime: &dyn Runtime) -> Option<Operation> {
         loop {
             let seen = self.given.count();

@@ -2,53 +2,53 @@
 
 use std::fmt;
 
-/// What went wrong, by name.
+/// The kind of an error; all clients share the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// No response, or one cut off.
+    /// No response came, or one that was cut off.
     Network,
-    /// None in time.
+    /// No whole response came in time.
     Timeout,
-    /// Another status than 200, in [`Error::status`].
+    /// The response has another status than 200: [`Error::status`](crate::Error::status).
     HttpStatus,
-    /// A body that is not a version, a manifest or a table: a captive portal, a proxy's page.
+    /// The body is no version, manifest or table: perhaps a captive portal's or a proxy's page.
     NotJson,
-    /// More bytes than allowed.
+    /// The body has more bytes than allowed.
     TooLarge,
-    /// Bytes that are not what their name says.
+    /// The bytes do not have the hash that names them.
     HashMismatch,
-    /// 404 or 410 for an object that the newest version names.
+    /// The server answers 404 or 410 for an object that the newest version names.
     ObjectMissing,
-    /// A pointer older than one already verified.
+    /// The server offers a version older than one that was verified already.
     VersionRegressed,
-    /// The same order, another manifest.
+    /// The server offers the current version with another manifest.
     VersionConflict,
-    /// A `formatVersion` that this client does not know.
+    /// The server offers a `formatVersion` that this client does not know.
     FormatUnsupported,
-    /// A major of `schemaVersion` that this app does not know.
+    /// The server offers a major of `schemaVersion` that this app does not know.
     SchemaUnsupported,
-    /// A required table is not in the manifest.
+    /// The manifest lacks a required table.
     TableMissing,
-    /// The cache cannot be read or written.
+    /// The storage failed, or did not answer in time.
     StorageUnavailable,
-    /// There is no room.
+    /// The storage has no room.
     StorageFull,
-    /// A stored value is not what it should be.
+    /// A cached value is missing or damaged.
     CacheCorrupt,
-    /// Nothing is bundled, cached or fetched.
+    /// Nothing is bundled, cached or fetched; or what the app ships cannot be read.
     NoData,
-    /// The server has not confirmed the version in time.
+    /// The server has not confirmed the current version in time.
     Stale,
-    /// No table of that key.
+    /// The snapshot has no table of this key.
     UnknownTable,
     /// The caller gave up waiting.
     Aborted,
-    /// The provider is no more.
+    /// The provider was disposed.
     Disposed,
     /// A listener panicked.
     Listener,
-    /// The configuration makes no sense.
+    /// The configuration is refused.
     Config,
 }
 
@@ -81,7 +81,7 @@ impl ErrorCode {
         }
     }
 
-    /// Whether the same may work later without a change of the app.
+    /// Whether the same call may succeed later, without a change of the app.
     pub fn is_retryable(self) -> bool {
         !matches!(
             self,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use code::ErrorCode;
 
-/// The one error that this crate returns or reports.
+/// The error that this crate returns and reports: a code, a message, and perhaps a cause.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Details>);
 
@@ -36,7 +36,7 @@ impl Error {
         }))
     }
 
-    /// The same with what led to it.
+    /// The same error with its cause.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
@@ -58,12 +58,12 @@ impl Error {
         self
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
-    /// Whether the same may work later without a change of the app.
+    /// Whether the same call may succeed later, without a change of the app.
     pub fn is_retryable(&self) -> bool {
         self.0.code.is_retryable()
     }
@@ -73,17 +73,18 @@ impl Error {
         self.0.status
     }
 
-    /// How long the server asks us to wait.
+    /// How long the server asks to wait before the next request, at most an hour: `Retry-After`.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The version that is offered and not understood.
+    /// The `schemaVersion` (`2.0`) or format (`formatVersion 2`) that the server offers and this app
+    /// does not know.
     pub fn offered(&self) -> Option<&str> {
         self.0.offered.as_deref()
     }
 
-    /// What may help, where something can be done beyond waiting.
+    /// What may help; `None` if waiting is all that can be done.
     pub fn hint(&self) -> Option<&'static str> {
         match self.0.code {
             ErrorCode::FormatUnsupported | ErrorCode::SchemaUnsupported => Some("update the app"),
@@ -122,7 +123,7 @@ impl StdError for Error {
 }
 
 impl PartialEq for Error {
-    // By what can be told from outside; a source has no equality.
+    // By what is seen from outside; a source has no equality.
     fn eq(&self, other: &Self) -> bool {
         let key = |error: &Self| {
             let Details {
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_by_its_message_and_its_cause() {
+    fn an_error_has_a_message_and_a_cause() {
         let cause = std::io::Error::other("refused");
         let error =
             Error::new(ErrorCode::Network, "failed to fetch version.json").with_source(cause);

@@ -23,7 +23,7 @@ pub(super) fn check_announced(
     }
 }
 
-// One byte more than allowed, so that who counts sees it; the rest is left where it is.
+// One byte more than allowed, so that the size tells; the rest is not read.
 pub(super) fn read(url: &str, reader: impl Read, limit_bytes: u64) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     match reader

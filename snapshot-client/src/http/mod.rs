@@ -17,28 +17,28 @@ use crate::transport::{Request, Response, Transport};
 use body::{check_announced, failed, read, unpack};
 use certificates::checked_tls;
 
-/// The usual transport: HTTP/1.1, TLS by the system's certificates (or those in
-/// `SSL_CERT_FILE`), proxies from the environment.
+/// The default transport: HTTP/1.1, with TLS by the system's certificates (or those in the file
+/// that `SSL_CERT_FILE` names) and the proxies that the environment names.
 ///
-/// It takes compressed bodies, sends no cookies, and follows redirects, but none from https to
-/// http.
+/// It accepts compressed bodies, sends no cookies, and follows at most five redirects, but none
+/// from https to http.
 #[derive(Debug)]
 pub struct HttpTransport {
     agent: Agent,
 }
 
-// Fewest bytes first: tables are small, and what unpacking costs is less than what waiting costs.
+// Fewest bytes first: tables are small, and unpacking costs less than waiting.
 const CODINGS: &str = "br, zstd;q=0.9, gzip;q=0.8";
 const MAX_REDIRECTS: u32 = 5;
-// Three heartbeats of a stream that were not heard: it is gone.
+// Three heartbeats of a stream that did not come: the connection is gone.
 const SILENCE: Duration = Duration::from_secs(45);
 
 impl HttpTransport {
-    /// A transport for this base URL.
+    /// A transport for the store at this URL.
     ///
     /// # Errors
-    /// [`ErrorCode::Config`] where the URL is neither http nor https, or where the system has no
-    /// certificates to check a server by.
+    /// [`ErrorCode::Config`] if the URL is neither http nor https, or if it is https and the system
+    /// has no certificates to check a server by.
     pub fn new(base_url: &str) -> Result<Self, Error> {
         let tls = base_url.starts_with("https://");
         if !tls && !base_url.starts_with("http://") {

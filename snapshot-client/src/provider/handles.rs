@@ -1,4 +1,4 @@
-//! What a caller has of a wait or a subscription, to end it.
+//! Handles by which a caller ends a wait or a subscription.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,24 +7,26 @@ use std::sync::{Arc, Mutex};
 use crate::lock::lock;
 use crate::runtime::Signal;
 
-/// Ends the waiting of who waits; clones are the same.
+/// Ends the wait of [`ReferenceDataProvider::refresh_unless`]; clones are the same handle.
+///
+/// [`ReferenceDataProvider::refresh_unless`]: crate::ReferenceDataProvider::refresh_unless
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     cancelled: AtomicBool,
-    // The providers' own, so that those who wait there look.
+    // Of the providers that somebody waits at: whoever waits there looks again.
     signals: Mutex<Vec<Signal>>,
 }
 
 impl Cancel {
-    /// Nobody has given up yet.
+    /// A handle that was not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives up.
+    /// Ends the wait, now or as soon as it begins. It cannot be undone.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
         for signal in lock(&self.0.signals).iter() {
@@ -32,7 +34,7 @@ impl Cancel {
         }
     }
 
-    /// Whether it was given up.
+    /// Whether [`cancel`](Self::cancel) was called.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)
     }
@@ -42,17 +44,19 @@ impl Cancel {
     }
 }
 
-/// Ends what [`ReferenceDataProvider::subscribe`] began when it is dropped.
+/// A subscription; it ends when this is dropped.
+///
+/// [`ReferenceDataProvider::subscribe`](crate::ReferenceDataProvider::subscribe) returns it.
 #[must_use = "dropping it ends the subscription"]
 pub struct Subscription(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Subscription {
-    /// A subscription that ends so.
+    /// A subscription whose end calls this function, once.
     pub fn new(end: impl FnOnce() + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(end)))
     }
 
-    /// Lets the listener be told as long as the provider lasts.
+    /// Lets the subscription last as long as the provider.
     pub fn keep(mut self) {
         self.0 = None;
     }

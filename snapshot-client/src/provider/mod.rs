@@ -18,70 +18,77 @@ pub use handles::{Cancel, Subscription};
 pub use options::ReadOptions;
 pub use status::{ProviderKind, ReadyState, RefreshResult, RefreshStatus, State, Status};
 
-/// What an app reads tables from; whoever holds one does not know where the data lives.
+/// What an app reads tables from; the caller does not know where the data lives.
 ///
-/// All calls may be made from any thread. Reads return at once where what is asked for is there.
+/// Any thread may call any of it. A read returns at once if what it asks for is there.
 pub trait ReferenceDataProvider: Send + Sync {
-    /// Whether it fetches.
+    /// Where its data comes from now; it changes when the flag is flipped.
     fn kind(&self) -> ProviderKind;
 
-    /// All tables of one version.
+    /// The snapshot: all tables of one version.
     ///
     /// # Errors
-    /// [`Stale`](crate::ErrorCode::Stale), [`NoData`](crate::ErrorCode::NoData) or
-    /// [`Disposed`](crate::ErrorCode::Disposed).
+    /// - [`Stale`](crate::ErrorCode::Stale) if a stale version is not allowed, and the server has
+    ///   not confirmed the current one in time.
+    /// - [`NoData`](crate::ErrorCode::NoData) if nothing is bundled, cached or fetched in time.
+    /// - [`Disposed`](crate::ErrorCode::Disposed) if the provider was disposed.
     fn bootstrap(&self, options: ReadOptions) -> Result<Arc<Snapshot>, Error>;
 
-    /// The version.
+    /// The version of the snapshot that [`bootstrap`](Self::bootstrap) returns.
     ///
     /// # Errors
-    /// As [`bootstrap`](Self::bootstrap).
+    /// If [`bootstrap`](Self::bootstrap) fails.
     fn version(&self, options: ReadOptions) -> Result<Version, Error> {
         Ok(self.bootstrap(options)?.version().clone())
     }
 
-    /// One table.
+    /// One table, by its key such as `exerciseCategories`, of the snapshot that
+    /// [`bootstrap`](Self::bootstrap) returns.
     ///
     /// # Errors
-    /// As [`bootstrap`](Self::bootstrap), and [`UnknownTable`](crate::ErrorCode::UnknownTable).
+    /// If [`bootstrap`](Self::bootstrap) fails; [`UnknownTable`](crate::ErrorCode::UnknownTable) if
+    /// the snapshot has no table of this key.
     fn table(&self, key: &str, options: ReadOptions) -> Result<Table, Error> {
         self.bootstrap(options)?.table(key)
     }
 
-    /// What is shown now, at once; the same until the version changes.
+    /// The current snapshot, at once; `None` if there is none. The same one until the version
+    /// changes.
     fn snapshot(&self) -> Option<Arc<Snapshot>>;
 
-    /// The condition; the same until something in it changes.
+    /// The status; the same one until something in it changes.
     fn status(&self) -> Arc<Status>;
 
-    /// Tells this listener what happens from now on, until what is returned is dropped.
+    /// Sends the events from now on to this listener, until the subscription is dropped.
     fn subscribe(&self, listener: Listener) -> Subscription;
 
-    /// Waits for the cache and the first refresh, at most so long (or the provider's own time).
+    /// Waits until the cache was read and the first refresh is over, at most so long; `None` stands
+    /// for [`RemoteConfig::init_timeout`](crate::RemoteConfig::init_timeout). Returns how far the
+    /// provider has come then.
     fn wait_for_ready(&self, timeout: Option<Duration>) -> ReadyState;
 
-    /// Asks the server now, and waits for what comes of it. One refresh runs at a time: whoever
-    /// asks meanwhile gets its result.
+    /// Asks the server now, and waits for the outcome. One refresh runs at a time: whoever asks
+    /// meanwhile gets its result.
     fn refresh(&self) -> RefreshResult {
         self.refresh_unless(&Cancel::new())
     }
 
-    /// The same for a caller who may give up: the refresh goes on, and its result is `Failed` with
-    /// [`Aborted`](crate::ErrorCode::Aborted).
+    /// [`refresh`](Self::refresh) for a caller that may give up waiting. The refresh goes on; the
+    /// caller's result is `Failed` with [`Aborted`](crate::ErrorCode::Aborted).
     fn refresh_unless(&self, cancel: &Cancel) -> RefreshResult;
 
-    /// Begins to poll; a new provider has begun.
+    /// Starts polling again after [`stop`](Self::stop); a new provider is started.
     fn start(&self);
 
-    /// Ends the timer, and drops what is under way; what is shown stays.
+    /// Stops polling, and drops what is under way. The current snapshot stays.
     fn stop(&self);
 
-    /// Whether the app is in the foreground.
+    /// Says whether the app is in the foreground. In the background nothing is polled.
     fn set_active(&self, active: bool);
 
-    /// Whether the device has a network.
+    /// Says whether the device has a network. Without one nothing is fetched.
     fn set_online(&self, online: bool);
 
-    /// The end of it; dropping the provider does the same.
+    /// Ends the provider for good: reads fail from now on. Dropping it does the same.
     fn dispose(&self);
 }

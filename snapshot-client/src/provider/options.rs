@@ -2,24 +2,25 @@
 
 use std::time::Duration;
 
-/// How an app reads.
+/// How an app reads: how old the data may be, and how long it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ReadOptions {
-    /// Take what is verified now, however old, and let a refresh run behind; `false`, the default,
-    /// waits until the server has confirmed it.
+    /// `true`: the read returns the current version at once, however old, and a refresh runs behind
+    /// it. `false`, the default: it waits until the server has confirmed the version.
     pub allow_stale_cache: bool,
-    /// How long to wait at most; a refresh goes on behind. Default: the provider's.
+    /// The longest that the read waits; a refresh goes on behind it. `None`, the default:
+    /// [`RemoteConfig::init_timeout`](crate::RemoteConfig::init_timeout).
     pub timeout: Option<Duration>,
 }
 
 impl ReadOptions {
-    /// Waits until the server has confirmed what is read.
+    /// Options for a read that waits until the server has confirmed the version.
     pub fn confirmed() -> Self {
         Self::default()
     }
 
-    /// Takes what is verified now, without waiting for the network.
+    /// Options for a read that takes the current version, without waiting for the network.
     pub fn allow_stale_cache() -> Self {
         Self {
             allow_stale_cache: true,
@@ -27,7 +28,7 @@ impl ReadOptions {
         }
     }
 
-    /// The same with a time to wait at most.
+    /// The same options with the longest time that the read waits.
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

@@ -1,4 +1,4 @@
-//! What a provider is at, and what came of a refresh.
+//! What a provider is doing, how far it has come, and the outcome of a refresh.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use snapshot_format::Version;
 
 use crate::error::Error;
 
-/// Whether a provider fetches.
+/// Where a provider's data comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProviderKind {
-    /// It shows what the app ships, and nothing else.
+    /// From the app alone: the bundled snapshot. No request is sent.
     Local,
-    /// It also fetches.
+    /// From the server too.
     Remote,
 }
 
@@ -20,79 +20,81 @@ pub enum ProviderKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ReadyState {
-    /// There is nothing to show.
+    /// There is no current version: nothing is bundled, cached or fetched.
     NoData,
-    /// What the app ships is shown.
+    /// The bundled version is current.
     Bundled,
-    /// What was fetched some time ago is shown.
+    /// A fetched version is current, and the server has not confirmed it within the stale time.
     Cached,
-    /// The server has confirmed what is shown, not long ago.
+    /// The server has confirmed the current version within the stale time.
     UpToDate,
 }
 
-/// What a provider is at.
+/// What a provider is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
     /// The cache is being read.
     Loading,
-    /// Nothing is under way.
+    /// Nothing is under way; the next refresh may be planned.
     Idle,
     /// A refresh is under way.
     Refreshing,
-    /// A failure was the last, a retry is planned.
+    /// The last refresh failed; a retry is planned, unless polling is manual.
     Backoff,
-    /// There is no network.
+    /// The device has no network, by [`ReferenceDataProvider::set_online`](crate::ReferenceDataProvider::set_online).
     Offline,
-    /// The app is in the background.
+    /// The app is in the background, by [`ReferenceDataProvider::set_active`](crate::ReferenceDataProvider::set_active).
     Paused,
-    /// It was stopped.
+    /// It was stopped or disposed.
     Stopped,
 }
 
-/// A provider's condition, for people and for logs.
+/// A provider's status, for people and for logs.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Status {
-    /// What it is at.
+    /// What the provider is doing.
     pub state: State,
-    /// How far it has come.
+    /// How far it has come: whether there is data, and where it comes from.
     pub ready: ReadyState,
-    /// Refreshes that failed since the last success.
+    /// How many refreshes have failed since the last success.
     pub failures: u32,
-    /// Why the last one failed, until one succeeds.
+    /// Why the last refresh failed; `None` after a success.
     pub last_error: Option<Error>,
-    /// When the next refresh is planned, by the provider's own clock.
+    /// The time of the next planned refresh, on the clock of
+    /// [`Runtime::now`](crate::Runtime::now); `None` while nothing is planned.
     pub next_refresh_at: Option<Duration>,
-    /// The version that is offered and that only an update of the app will understand.
+    /// The `schemaVersion` (`2.0`) or format (`formatVersion 2`) that the server offers and this app
+    /// does not know: the app needs an update. `None` after a success.
     pub update_required: Option<String>,
 }
 
-/// What came of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RefreshResult {
-    /// In one word.
+    /// The outcome in one word.
     pub status: RefreshStatus,
-    /// What is shown now.
+    /// The version that is current after the refresh; `None` if there is none.
     pub version: Option<Version>,
-    /// The keys of the tables whose rows differ from those shown before, sorted.
+    /// The keys of the tables whose rows differ from those before the refresh, sorted.
     pub changed_tables: Vec<String>,
-    /// Why it failed.
+    /// Why the refresh failed; `Some` with [`RefreshStatus::Failed`] alone.
     pub error: Option<Error>,
 }
 
-/// What came of a refresh, in one word.
+/// The outcome of a refresh, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefreshStatus {
-    /// Another snapshot is shown.
+    /// Another snapshot became current.
     Updated,
-    /// What is shown is the newest.
+    /// The current version is the newest.
     NotModified,
-    /// Stopped, switched off, or known to be without network.
+    /// Nothing was fetched: the provider is stopped, its flag is off, or the device has no network.
     Skipped,
-    /// See [`RefreshResult::error`].
+    /// [`RefreshResult::error`] says why.
     Failed,
 }
 

@@ -1,5 +1,5 @@
-//! Live reload: a refresh as soon as the server tells of a version. Only a notification: what it
-//! names is fetched as ever, and polling stays the truth.
+//! Live reload: a refresh as soon as the server announces a version. An event only notifies: the
+//! version is fetched and verified as ever, and polling goes on.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

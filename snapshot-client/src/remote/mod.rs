@@ -1,10 +1,10 @@
-//! The provider that fetches: it runs the decisions, keeps the time, and shows the outcome.
+//! The provider that fetches.
 //!
-//! One for both sides of a flag: while the flag is off it shows what is bundled and does nothing
-//! else. All work is done by one thread, which is there while there may be work: none while the
-//! flag is off or the provider is stopped. Threads rather than an async runtime, since an app that
-//! embeds this has its own runtime or none, and a client that asks once in five minutes needs
-//! neither: every call of the seam is a look into memory, or waits on purpose.
+//! It serves both sides of a flag: while the flag is off, the bundled snapshot is current and
+//! nothing else happens. One thread does all work, and exists only while there may be work: not
+//! while the flag is off or the provider is stopped. Threads, not an async runtime: the app has its
+//! own runtime or none, and a client that asks once in five minutes needs neither. Every call of
+//! [`ReferenceDataProvider`] looks into memory, or waits on purpose.
 
 mod listeners;
 mod live;
@@ -28,23 +28,25 @@ use crate::snapshot::Snapshot;
 use shared::{Runs, Shared};
 use state::ProviderState;
 
-/// A provider that polls a store, keeps what it has verified, and works without network.
+/// A provider that polls a store, caches what it has verified, and works without network.
 pub struct RemoteProvider(Arc<Shared>);
 
 impl RemoteProvider {
-    /// Shows what is bundled, loads the cache, and begins to poll.
+    /// A started provider: the bundled snapshot is current at once; then it reads the cache, and
+    /// polls.
     ///
     /// # Errors
-    /// [`ErrorCode::Config`](crate::ErrorCode::Config) where the configuration makes no sense.
+    /// [`ErrorCode::Config`](crate::ErrorCode::Config) if the poll interval or the base URL is
+    /// refused, or the system has no certificates to check a server by.
     pub fn new(config: RemoteConfig) -> Result<Self, Error> {
         Self::behind(Box::new(true), config)
     }
 
-    /// The same behind a flag: while it is off, only what is bundled is shown, no thread runs, and
-    /// no connection is opened. The flag may be flipped at any time.
+    /// A started provider behind a flag, which may be flipped at any time. While it is off, the
+    /// bundled snapshot is current, no thread runs, and no connection is opened.
     ///
     /// # Errors
-    /// As [`RemoteProvider::new`].
+    /// If [`RemoteProvider::new`] fails.
     pub fn switched(config: ReferenceConfig) -> Result<Self, Error> {
         Self::behind(config.enabled, config.remote)
     }

@@ -23,7 +23,7 @@ impl Shared {
                 return Some(found);
             }
             // Nothing more will come while a listener waits on the thread that works.
-            if self.listeners.tells_here() {
+            if self.listeners.runs_here() {
                 return None;
             }
             if until.is_some_and(|until| self.settings.runtime.now() >= until) {
@@ -117,7 +117,7 @@ impl Shared {
         };
         // A listener that asks on the very thread that would answer: the refresh comes, the answer
         // cannot be waited for.
-        if self.listeners.tells_here() {
+        if self.listeners.runs_here() {
             return self
                 .state()
                 .result(RefreshStatus::Skipped, before.as_ref(), None);

@@ -20,11 +20,11 @@ pub(super) struct Shared {
     pub(super) flag: Box<dyn Flag>,
     pub(super) bundled: Option<Arc<Bundled>>,
     pub(super) effects: Effects,
-    // Given at every change of what is shared.
+    /// Given at every change of the state.
     pub(super) signal: Signal,
     state: Mutex<ProviderState>,
     runs: Runs,
-    // The worker's own; locked for as long as a job takes.
+    /// The worker's own; locked for as long as a job takes.
     memory: Mutex<Memory>,
     pub(super) listeners: Listeners,
 }
@@ -39,7 +39,10 @@ pub(super) struct Runs {
 }
 
 impl Shared {
-    /// What a provider has at its beginning.
+    /// What a new provider shares.
+    ///
+    /// # Errors
+    /// If the configuration is refused.
     pub(super) fn new(
         flag: Box<dyn Flag>,
         mut config: RemoteConfig,
@@ -76,8 +79,8 @@ impl Shared {
         lock(&self.memory)
     }
 
-    /// Changes the state at this moment, and lets everybody know: listeners, those who wait, the
-    /// threads.
+    /// Changes the state, and lets everybody know: threads, listeners, and those who wait. The
+    /// change is given the time.
     pub(super) fn change<T>(
         self: &Arc<Self>,
         change: impl FnOnce(&mut ProviderState, Duration) -> T,
@@ -89,11 +92,11 @@ impl Shared {
         self.listeners.queue(state.take_events());
         drop(state);
         self.signal.give();
-        self.listeners.tell();
+        self.listeners.send();
         result
     }
 
-    /// Shows what is bundled; the cache is the worker's.
+    /// Makes the bundled snapshot current; the worker reads the cache.
     pub(super) fn begin(self: &Arc<Self>) {
         let bundled = self.bundled.as_ref().map(|bundled| {
             self.memory().raise_mark(bundled.version.order());

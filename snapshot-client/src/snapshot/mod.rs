@@ -68,12 +68,12 @@ impl Snapshot {
         Self::new(generation.version.clone(), source, tables)
     }
 
-    /// The version that points at it.
+    /// The `version.json` that points at this snapshot.
     pub fn version(&self) -> &Version {
         &self.version
     }
 
-    /// Where it came from.
+    /// Where the snapshot came from.
     pub fn source(&self) -> Source {
         self.source
     }
@@ -83,15 +83,16 @@ impl Snapshot {
         self.tables.keys().map(TableKey::as_str)
     }
 
-    /// Whether it has this table.
+    /// Whether it has a table of this key.
     pub fn has(&self, key: &str) -> bool {
         self.tables.contains_key(key)
     }
 
-    /// One table.
+    /// The table of this key, such as `exerciseCategories`.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownTable`] where it has none of that key; it is never an empty table.
+    /// [`ErrorCode::UnknownTable`] if the snapshot has no table of this key; it is never an empty
+    /// table.
     pub fn table(&self, key: &str) -> Result<Table, Error> {
         self.tables.get(key).cloned().ok_or_else(|| {
             let keys: Vec<_> = self.table_keys().collect();

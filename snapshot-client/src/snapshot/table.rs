@@ -40,17 +40,18 @@ impl Table {
         &self.0.key
     }
 
-    /// Its key.
+    /// The table's key, such as `exerciseCategories`.
     pub fn key(&self) -> &str {
         self.0.key.as_str()
     }
 
-    /// The hash of the table object; `None` for a local table that was never published as such.
+    /// The hash of the table object; `None` if the app ships the table without its manifest.
     pub fn hash(&self) -> Option<ObjectHash> {
         self.0.entry.as_ref().map(|entry| entry.hash)
     }
 
-    /// What ties the table's columns to generated types, where there is a manifest.
+    /// The fingerprint of the table's columns, 16 hexadecimal digits, which generated types carry
+    /// too; `None` if the app ships the table without its manifest.
     pub fn schema_fingerprint(&self) -> Option<&str> {
         let entry = self.0.entry.as_ref()?;
         Some(&entry.schema_fingerprint)
@@ -61,27 +62,28 @@ impl Table {
         &self.0.object
     }
 
-    /// The rows, parsed when they are first asked for.
+    /// The rows as JSON objects, in the published order; parsed at the first call.
     ///
     /// # Errors
-    /// [`ErrorCode::NotJson`] where whoever published the table published no table.
+    /// [`ErrorCode::NotJson`] if the object of this table is none, which no publisher writes.
     pub fn rows(&self) -> Result<&[Value], Error> {
         Ok(&self.parsed()?.values)
     }
 
-    /// The rows as values of `T`.
+    /// The rows as values of `T`, in the published order; parsed at each call.
     ///
     /// # Errors
-    /// [`ErrorCode::NotJson`] where a row is no `T`.
+    /// [`ErrorCode::NotJson`] if a row is no `T`.
     pub fn rows_as<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
         let rows = self.rows_text().ok_or_else(|| self.no_table())?;
         serde_json::from_slice(rows).map_err(|error| self.no_table().with_source(error))
     }
 
-    /// One row by its primary key, the columns of a key of several joined by a comma.
+    /// The row of this primary key, as text: `NEUTRAL`, `7`, or the values of a key of several
+    /// columns joined by commas, `BARBELL,2`. Without a manifest the key is the column `id`.
     ///
     /// # Errors
-    /// As [`Table::rows`].
+    /// If [`rows`](Self::rows) fails.
     pub fn row(&self, id: &str) -> Result<Option<&Value>, Error> {
         let rows = self.parsed()?;
         Ok(rows.by_key.get(id).map(|index| &rows.values[*index]))

@@ -29,8 +29,11 @@ pub(crate) struct LoadRules {
 const HEAD: &str = "head";
 const INDEX: &str = "index";
 
-/// Reads the head and, where it is another than last time, the newest whole generation that is
-/// of use. What is damaged goes into `reports`, and is no reason to stop.
+/// Reads the head and, if it has changed since the last time, the newest whole generation that is
+/// of use. What is damaged goes into `reports` and is passed over.
+///
+/// # Errors
+/// If the head cannot be read.
 pub(crate) fn load(
     io: &mut dyn Io,
     memory: &mut Memory,
@@ -75,7 +78,10 @@ pub(crate) fn load(
     Ok(None)
 }
 
-/// Writes a generation whose objects are all loaded, and the head that names it last.
+/// Writes a generation whose objects are all loaded; the head that names it comes last.
+///
+/// # Errors
+/// If the storage fails; the head then names what it named before, whole.
 pub(crate) fn commit(io: &mut dyn Io, memory: &mut Memory, next: &Generation) -> Result<(), Error> {
     let head = io.read(HEAD)?;
     let parsed = parse_head(head.as_deref());

@@ -21,7 +21,11 @@ use tables::{fetch_tables, load_bundled};
 
 pub(crate) use rules::RefreshRules;
 
-/// The newest generation, or none if the current version is the newest.
+/// The newest generation, or `None` if the current version is the newest.
+///
+/// # Errors
+/// If the newest version is refused, or one of its objects cannot be fetched and verified. What was
+/// verified stays loaded, so that the next refresh fetches the rest.
 pub(crate) fn refresh(
     io: &mut dyn Io,
     memory: &mut Memory,

@@ -1,5 +1,5 @@
 //! What a provider is doing and what it has. Callers and the worker change it under one lock, by
-//! the plain functions of this folder: none of them waits, fetches, or looks at a clock.
+//! the functions of this folder: none of them waits, fetches, or looks at a clock.
 
 mod calls;
 mod refreshing;
@@ -176,7 +176,7 @@ impl ProviderState {
         }
     }
 
-    /// The events that nobody was told yet.
+    /// The events that were not sent yet.
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.reports.events)
     }

@@ -1,4 +1,4 @@
-//! What a provider's state looks like from outside: ready state, status, results and events.
+//! The state as callers see it: ready state, status, results and events.
 
 use std::sync::Arc;
 use std::time::Duration;
