@@ -122,7 +122,7 @@ impl Transport for Server {
 
 impl Storage for SlowStorage {
     fn read(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        self.world.held(&self.go_on, 0);
+        self.world.blocked(&self.go_on, 0);
         self.values.read(key)
     }
 

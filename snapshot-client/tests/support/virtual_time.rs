@@ -54,7 +54,7 @@ struct Wait {
 
 #[derive(PartialEq)]
 enum Kind {
-    Held,
+    Blocked,
     // Of this client.
     Poll(usize),
     Answer,
@@ -64,7 +64,7 @@ enum Kind {
 const STUCK: Duration = Duration::from_secs(60);
 
 impl World {
-    /// At some time, with chance 0.5.
+    /// At some time, with 0.5 as its random number.
     pub fn new() -> Self {
         let world = Self::default();
         world.moment().now = Duration::from_secs(1);
@@ -147,17 +147,17 @@ impl World {
     }
 
     /// Waits until the test gives this signal.
-    pub fn held(&self, signal: &Signal, seen: u64) {
+    pub fn blocked(&self, signal: &Signal, seen: u64) {
         self.wait(Wait {
             id: 0,
-            kind: Kind::Held,
+            kind: Kind::Blocked,
             signal: signal.clone(),
             seen,
             until: None,
         });
     }
 
-    /// Waits for a lock: work, unless somebody has it who may be held.
+    /// Waits for a lock: work, unless somebody has it who may be blocked.
     pub fn locking<T>(&self, wait: impl FnOnce() -> T) -> (T, Locked) {
         self.moment().locking += 1;
         self.0.1.notify_all();
@@ -243,8 +243,8 @@ impl Drop for Busy {
 
 impl Moment {
     fn moves(&self) -> bool {
-        let held = self.waits.iter().any(|wait| wait.kind == Kind::Held);
-        let waiting = if held && self.locked > 0 {
+        let blocked = self.waits.iter().any(|wait| wait.kind == Kind::Blocked);
+        let waiting = if blocked && self.locked > 0 {
             self.locking
         } else {
             0
