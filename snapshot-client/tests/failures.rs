@@ -369,9 +369,10 @@ impl Transport for Server {
         let path = path.split('?').next().unwrap();
         let published = *self.published.lock().unwrap();
         let is_version = path == "version.json";
-        let mut body = match is_version {
-            true => self.listed[published].text.clone(),
-            false => published::object(path),
+        let mut body = if is_version {
+            self.listed[published].text.clone()
+        } else {
+            published::object(path)
         };
         let answer = |status, body| Response {
             status,
@@ -443,9 +444,10 @@ impl Process {
             }
         }
         // What a dead process was about to do it does not do.
-        match dead() || self.device.over.count() > 0 {
-            true => Err(io::Error::other("killed")),
-            false => run(&self.device.values),
+        if dead() || self.device.over.count() > 0 {
+            Err(io::Error::other("killed"))
+        } else {
+            run(&self.device.values)
         }
     }
 }

@@ -100,9 +100,10 @@ pub fn ms_of(command: &Value, field: &str) -> Duration {
 }
 
 pub fn read_options(command: &Value) -> ReadOptions {
-    let options = match command["allowStaleCache"] == true {
-        true => ReadOptions::allow_stale_cache(),
-        false => ReadOptions::confirmed(),
+    let options = if command["allowStaleCache"] == true {
+        ReadOptions::allow_stale_cache()
+    } else {
+        ReadOptions::confirmed()
     };
     match command.get("timeoutMs") {
         Some(_) => options.within(ms_of(command, "timeoutMs")),

@@ -165,9 +165,10 @@ pub(crate) fn canonical_row(text: &str) -> Result<Vec<u8>, Error> {
 
 fn read_object(path: &Path, hash: ObjectHash) -> Result<Vec<u8>, Error> {
     let bytes = read(path)?;
-    match ObjectHash::of(&bytes) == hash {
-        true => Ok(bytes),
-        false => Err(unusable(path)),
+    if ObjectHash::of(&bytes) == hash {
+        Ok(bytes)
+    } else {
+        Err(unusable(path))
     }
 }
 

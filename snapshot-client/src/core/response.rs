@@ -27,9 +27,10 @@ pub(crate) fn body_of(
     let status = response.status;
     if status != 200 {
         let gone = matches!(status, 404 | 410) && path != VERSION_PATH;
-        let code = match gone {
-            true => ErrorCode::ObjectMissing,
-            false => ErrorCode::HttpStatus,
+        let code = if gone {
+            ErrorCode::ObjectMissing
+        } else {
+            ErrorCode::HttpStatus
         };
         let asked = matches!(status, 429 | 503).then(|| retry_after(&response, wall));
         return Err(Error::new(code, format!("{path}: status {status}"))

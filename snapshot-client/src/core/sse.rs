@@ -55,9 +55,10 @@ impl EventReader {
     fn end_line(&mut self) -> Option<ServerEvent> {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
-        let line = match std::mem::replace(&mut self.begun, true) {
-            true => &line,
-            false => line.strip_prefix('\u{feff}').unwrap_or(&line),
+        let line = if std::mem::replace(&mut self.begun, true) {
+            &line
+        } else {
+            line.strip_prefix('\u{feff}').unwrap_or(&line)
         };
         if line.is_empty() {
             return self.dispatch();
@@ -84,9 +85,10 @@ impl EventReader {
         let mut data = std::mem::take(&mut self.data);
         // Without data nothing has happened.
         data.pop()?;
-        let event = match event.is_empty() {
-            true => "message".to_owned(),
-            false => event,
+        let event = if event.is_empty() {
+            "message".to_owned()
+        } else {
+            event
         };
         Some(ServerEvent { event, data })
     }

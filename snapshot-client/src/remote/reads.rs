@@ -136,15 +136,16 @@ fn not_confirmed(found: bool, last: Option<Error>) -> Error {
         Some(error) => error.to_string(),
         None => "no answer yet".to_owned(),
     };
-    let error = match found {
-        true => Error::new(
+    let error = if found {
+        Error::new(
             ErrorCode::Stale,
             format!("the server has not confirmed the cached version: {why}"),
-        ),
-        false => Error::new(
+        )
+    } else {
+        Error::new(
             ErrorCode::NoData,
             format!("nothing is bundled, cached or fetched: {why}"),
-        ),
+        )
     };
     match last {
         Some(last) => error.with_source(last),

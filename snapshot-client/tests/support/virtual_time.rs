@@ -203,9 +203,10 @@ impl World {
             .1
             .wait_timeout_while(self.moment(), STUCK, moves)
             .unwrap_or_else(PoisonError::into_inner);
-        match late.timed_out() {
-            true => Err(format!("{} threads are busy and do not end", moment.busy)),
-            false => Ok(moment.requests),
+        if late.timed_out() {
+            Err(format!("{} threads are busy and do not end", moment.busy))
+        } else {
+            Ok(moment.requests)
         }
     }
 
@@ -273,9 +274,10 @@ impl Runtime for ClientTime {
     fn wall(&self) -> SystemTime {
         let ahead_ms = self.world.moment().wall_ahead_ms;
         let ahead = Duration::from_millis(ahead_ms.unsigned_abs());
-        match ahead_ms < 0 {
-            true => SystemTime::now() - ahead,
-            false => SystemTime::now() + ahead,
+        if ahead_ms < 0 {
+            SystemTime::now() - ahead
+        } else {
+            SystemTime::now() + ahead
         }
     }
 
@@ -288,9 +290,10 @@ impl Runtime for ClientTime {
     }
 
     fn wait(&self, signal: &Signal, seen: u64, until: Option<Duration>, idle: bool) {
-        let kind = match idle {
-            true => Kind::Poll(self.client),
-            false => Kind::Answer,
+        let kind = if idle {
+            Kind::Poll(self.client)
+        } else {
+            Kind::Answer
         };
         let signal = signal.clone();
         self.world.wait(Wait {
