@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use snapshot_format::Version;
+use snapshot_format::{Key, Manifest, Version};
 
 use super::io::{FetchRequest, Io};
-use super::parse::parse_version;
+use super::parse::{parse_manifest, parse_version};
 use super::refresh::RefreshRules;
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::transport::Response;
 
 /// Serves the versions of the conformance kit, caches in memory, and writes down what was asked.
@@ -22,8 +22,8 @@ pub(crate) struct InMemory {
     pub(crate) values: BTreeMap<String, Vec<u8>>,
     /// What was asked, in order: `fetch PATH`, `again PATH`, `read KEY`, `write KEY`, `remove KEY`.
     pub(crate) actions: Vec<String>,
-    /// The action that fails: the first that begins so.
-    pub(crate) fails: Option<&'static str>,
+    /// What another process writes, as key and value, at the first action that begins so.
+    pub(crate) meanwhile: Option<(&'static str, String, Vec<u8>)>,
 }
 
 impl InMemory {
@@ -49,13 +49,12 @@ impl InMemory {
         std::mem::take(&mut self.actions)
     }
 
-    fn act(&mut self, action: String) -> Result<(), Error> {
-        let fails = self.fails.is_some_and(|fails| action.starts_with(fails));
-        self.actions.push(action);
-        if fails {
-            return Err(Error::new(ErrorCode::StorageUnavailable, "it fails"));
+    fn act(&mut self, action: String) {
+        let begins = |at: &mut (&'static str, String, Vec<u8>)| action.starts_with(at.0);
+        if let Some((_, key, value)) = self.meanwhile.take_if(begins) {
+            self.values.insert(key, value);
         }
-        Ok(())
+        self.actions.push(action);
     }
 
     fn body(&mut self, path: &str) -> Vec<u8> {
@@ -71,7 +70,7 @@ impl Io for InMemory {
     fn fetch(&mut self, requests: &[FetchRequest]) -> Vec<Result<Response, Error>> {
         let answer = |request: &FetchRequest| {
             let verb = if request.again { "again" } else { "fetch" };
-            self.act(format!("{verb} {}", request.path))?;
+            self.act(format!("{verb} {}", request.path));
             let body = self.body(&request.path);
             let status = if body.is_empty() { 404 } else { 200 };
             Ok(Response {
@@ -84,18 +83,18 @@ impl Io for InMemory {
     }
 
     fn read(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.act(format!("read {key}"))?;
+        self.act(format!("read {key}"));
         Ok(self.values.get(key).cloned())
     }
 
     fn write(&mut self, key: &str, value: Vec<u8>) -> Result<(), Error> {
-        self.act(format!("write {key}"))?;
+        self.act(format!("write {key}"));
         self.values.insert(key.to_owned(), value);
         Ok(())
     }
 
     fn remove(&mut self, key: &str) -> Result<(), Error> {
-        self.act(format!("remove {key}"))?;
+        self.act(format!("remove {key}"));
         self.values.remove(key);
         Ok(())
     }
@@ -123,7 +122,14 @@ pub(crate) fn version(name: &str) -> Version {
     parse_version(&named(name)).expect("a version of the kit")
 }
 
-fn kit(path: &str) -> Vec<u8> {
+/// The file at this path of the kit's store; empty if there is none.
+pub(crate) fn kit(path: &str) -> Vec<u8> {
     let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/store");
     fs::read(store.join(path)).unwrap_or_default()
+}
+
+/// The manifest of the version of this name.
+pub(crate) fn manifest(name: &str) -> Manifest {
+    let hash = version(name).manifest.hash;
+    parse_manifest(hash, &kit(&Key::Manifest(hash).path())).expect("a manifest of the kit")
 }

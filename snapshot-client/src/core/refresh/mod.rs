@@ -153,41 +153,4 @@ fn require_tables(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::in_memory::{InMemory, rules, version};
-    use super::*;
-
-    #[test]
-    fn a_version_is_followed_to_its_manifest_and_only_to_objects_that_differ() {
-        let mut io = InMemory::serving("one");
-        let mut memory = Memory::default();
-        let one = refresh(&mut io, &mut memory, &rules(None)).expect("served");
-        assert_eq!(one.expect("the first").version, version("one"));
-        let manifest = |name| {
-            format!(
-                "fetch {}",
-                Key::Manifest(version(name).manifest.hash).path()
-            )
-        };
-        let bootstrap = Key::Bootstrap(version("one").bootstrap.hash, None).path();
-        let asked = [
-            "fetch version.json".to_owned(),
-            manifest("one"),
-            format!("fetch {bootstrap}"),
-        ];
-        assert_eq!(io.asked(), asked);
-
-        io.publish("two");
-        let two = refresh(&mut io, &mut memory, &rules(Some(version("one")))).expect("served");
-        let grips = two.expect("a newer one").manifest.tables["grips"].hash;
-        let grips = format!("fetch tables/grips/{grips}.json");
-        assert_eq!(
-            io.asked(),
-            ["fetch version.json".to_owned(), manifest("two"), grips]
-        );
-
-        let none = refresh(&mut io, &mut memory, &rules(Some(version("two")))).expect("served");
-        assert!(none.is_none(), "the newest is current");
-        assert_eq!(io.asked(), ["fetch version.json"]);
-    }
-}
+mod tests;

@@ -90,3 +90,77 @@ fn load_verified(
     memory.loaded.insert(object.hash, bytes.into());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::in_memory::{InMemory, rules};
+    use super::*;
+
+    /// An object that is these bytes, and the path that it is served at.
+    fn wanted(object: &[u8]) -> (Wanted, String) {
+        let hash = ObjectHash::of(object);
+        let size = object.len() as u64;
+        let key = Key::Manifest(hash);
+        let path = key.path();
+        let object = ObjectRef { hash, size };
+        let limit_bytes = 100;
+        (
+            Wanted {
+                key,
+                object,
+                limit_bytes,
+            },
+            path,
+        )
+    }
+
+    #[track_caller]
+    fn check(bodies: &[&[u8]], expected: Result<(), ErrorCode>, asked: usize) {
+        let (wanted, path) = wanted(b"an object");
+        let mut io = InMemory::default();
+        io.serve(&path, bodies.iter().map(|body| body.to_vec()).collect());
+        let fetched = fetch_objects(&mut io, &mut Memory::default(), &rules(None), vec![wanted]);
+        assert_eq!(fetched.map_err(|error| error.code()), expected);
+        let expected = [format!("fetch {path}"), format!("again {path}")];
+        assert_eq!(io.asked(), expected[..asked]);
+    }
+
+    #[test]
+    fn a_damaged_object_is_asked_for_once_more_past_the_caches() {
+        check(&[b"an object"], Ok(()), 1);
+        check(&[b"an abject", b"an object"], Ok(()), 2);
+        check(&[b"an object that is longer", b"an object"], Ok(()), 2);
+        check(&[b"an abject"], Err(ErrorCode::HashMismatch), 2);
+        check(&[b"an object that is longer"], Err(ErrorCode::TooLarge), 2);
+        check(&[b""], Err(ErrorCode::ObjectMissing), 1);
+    }
+
+    #[test]
+    fn an_object_of_the_right_hash_has_the_size_that_was_announced() {
+        let (mut wanted, path) = wanted(b"an object");
+        wanted.object.size += 1;
+        let mut io = InMemory::default();
+        io.serve(&path, vec![b"an object".to_vec()]);
+        let fetched = fetch_objects(&mut io, &mut Memory::default(), &rules(None), vec![wanted]);
+        assert_eq!(fetched.expect_err("a lie").code(), ErrorCode::HashMismatch);
+    }
+
+    #[test]
+    fn a_missing_object_is_reported_before_another_failure() {
+        let (first, first_path) = wanted(b"first");
+        let (second, second_path) = wanted(b"second");
+        let mut io = InMemory::default();
+        io.serve(&first_path, vec![b"wrong".to_vec()]);
+        io.serve(&second_path, vec![Vec::new()]);
+        let fetched = fetch_objects(
+            &mut io,
+            &mut Memory::default(),
+            &rules(None),
+            vec![first, second],
+        );
+        assert_eq!(
+            fetched.expect_err("missing").code(),
+            ErrorCode::ObjectMissing
+        );
+    }
+}

@@ -12,7 +12,7 @@ use super::rules::RefreshRules;
 use crate::error::Error;
 
 /// The largest object that this client takes.
-const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
+pub(super) const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
 // What a request costs beside its body, in bytes: headers both ways.
 const REQUEST_BYTES: u64 = 512;
 
@@ -37,13 +37,7 @@ pub(super) fn fetch_tables(
     manifest: &Manifest,
 ) -> Result<(), Error> {
     let tables = missing_tables(memory, manifest);
-    let apart = tables.iter().filter(|(_, entry)| !entry.in_bootstrap);
-    let by_bootstrap = cost(
-        apart
-            .map(|(_, entry)| entry.size)
-            .chain([version.bootstrap.size]),
-    );
-    if by_bootstrap < cost(tables.iter().map(|(_, entry)| entry.size)) {
+    if is_bootstrap_cheaper(version.bootstrap.size, &tables) {
         let hash = version.bootstrap.hash;
         let wanted = Wanted {
             key: Key::Bootstrap(hash, None),
@@ -75,6 +69,14 @@ fn missing_tables(memory: &Memory, manifest: &Manifest) -> Vec<(TableKey, TableE
         .filter(|(_, entry)| !memory.loaded.contains_key(&entry.hash))
         .map(|(key, entry)| (key.clone(), entry.clone()))
         .collect()
+}
+
+/// Whether the bootstrap, with the tables that it leaves out, has fewer bytes than these tables one
+/// by one.
+fn is_bootstrap_cheaper(bootstrap_size: u64, tables: &[(TableKey, TableEntry)]) -> bool {
+    let apart = tables.iter().filter(|(_, entry)| !entry.in_bootstrap);
+    let by_bootstrap = cost(apart.map(|(_, entry)| entry.size).chain([bootstrap_size]));
+    by_bootstrap < cost(tables.iter().map(|(_, entry)| entry.size))
 }
 
 fn cost(sizes: impl Iterator<Item = u64>) -> u64 {
@@ -110,5 +112,36 @@ fn load_bootstrap(
 fn load_if_right(memory: &mut Memory, hash: ObjectHash, object: Vec<u8>) {
     if ObjectHash::of(&object) == hash {
         memory.loaded.insert(hash, object.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::in_memory::manifest;
+    use super::*;
+
+    #[track_caller]
+    fn check(bootstrap_size: u64, tables: &[(u64, bool)], expected: bool) {
+        let entries = manifest("one").tables.into_iter().zip(tables);
+        let tables: Vec<_> = entries
+            .map(|((key, mut entry), (size, in_bootstrap))| {
+                (entry.size, entry.in_bootstrap) = (*size, *in_bootstrap);
+                (key, entry)
+            })
+            .collect();
+        assert_eq!(is_bootstrap_cheaper(bootstrap_size, &tables), expected);
+    }
+
+    #[test]
+    fn the_bootstrap_is_fetched_where_it_is_fewer_bytes_and_requests() {
+        check(100, &[(100, true)], false);
+        check(99, &[(100, true)], true);
+        // A request is worth 512 bytes.
+        check(711, &[(100, true), (100, true)], true);
+        check(712, &[(100, true), (100, true)], false);
+        // What it leaves out is fetched all the same.
+        check(100, &[(100, true), (5000, false)], false);
+        check(99, &[(100, true), (5000, false)], true);
+        check(u64::MAX, &[(u64::MAX, true), (u64::MAX, true)], false);
     }
 }
