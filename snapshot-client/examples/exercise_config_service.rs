@@ -5,7 +5,7 @@
 //! USE_BACKEND_REFERENCE=true cargo run --example exercise_config_service json-source http://127.0.0.1:8080
 //! ```
 
-#![allow(clippy::print_stdout, reason = "an example shows what it found")]
+#![allow(clippy::print_stdout, reason = "an example prints what it found")]
 #![allow(unreachable_pub, missing_docs, reason = "a program has no callers")]
 
 #[allow(dead_code, reason = "an app calls what this example leaves out")]

@@ -25,7 +25,7 @@ const ASIDE: &str = "aside";
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 impl FileStorage {
-    /// A storage in this folder, which is made when the first value is written.
+    /// A storage in this folder, which is created when the first value is written.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),

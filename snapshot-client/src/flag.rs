@@ -1,24 +1,26 @@
 //! The flag that says whether data comes from the server.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-/// Calls back when a flag may have changed.
+use crate::lock::lock;
+
+/// A function to be called when a flag may have changed.
 pub type Changed = Arc<dyn Fn() + Send + Sync>;
 
-/// Says whether data comes from the server. On is the value `true` of a boolean, and nothing
-/// else: not `"true"`, not 1, not a flag that panics.
+/// A flag that says whether data comes from the server. It is on if its value is the boolean
+/// `true`, and else off: `"true"`, 1 and a flag that panics are off.
 ///
-/// A `bool` is a flag that never changes, a function that returns a [`Value`] is asked at each
-/// call and before each poll, and a [`Switch`] is flipped by the app.
+/// A `bool` is a flag that never changes. A function that returns a [`Value`] is asked at each
+/// read and before each refresh. A [`Switch`] is flipped by the app.
 pub trait Flag: Send + Sync + 'static {
-    /// What the flag is now.
+    /// The value of the flag now.
     fn value(&self) -> Value;
 
-    /// Takes what is to be called when the flag may have changed. A flag that cannot tell is asked
-    /// often enough.
+    /// Takes a function that the flag calls when its value may have changed. By default the flag
+    /// calls nothing; it is still asked at each read and before each refresh.
     fn watch(&self, changed: Changed) {
         let _ = changed;
     }
@@ -50,23 +52,14 @@ impl Switch {
     /// A switch with this value.
     pub fn new(value: impl Into<Value>) -> Self {
         let switch = Self::default();
-        *switch
-            .0
-            .value
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = value.into();
+        *lock(&switch.0.value) = value.into();
         switch
     }
 
-    /// Flips it; what a provider shows has changed when this returns.
+    /// Flips the switch. Each provider behind it has changed its snapshot when this returns.
     pub fn set(&self, value: impl Into<Value>) {
-        *self.0.value.lock().unwrap_or_else(PoisonError::into_inner) = value.into();
-        let watching = self
-            .0
-            .watching
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        *lock(&self.0.value) = value.into();
+        let watching = lock(&self.0.watching).clone();
         for changed in watching {
             changed();
         }
@@ -81,19 +74,11 @@ impl std::fmt::Debug for Switch {
 
 impl Flag for Switch {
     fn value(&self) -> Value {
-        self.0
-            .value
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.0.value).clone()
     }
 
     fn watch(&self, changed: Changed) {
-        self.0
-            .watching
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(changed);
+        lock(&self.0.watching).push(changed);
     }
 }
 

@@ -9,13 +9,11 @@ mod files;
 mod flag;
 mod http;
 mod local;
+mod lock;
 mod provider;
 mod remote;
 mod runtime;
 mod snapshot;
-mod source_folder;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 mod storage;
 mod transport;
 
@@ -23,7 +21,7 @@ use std::sync::Arc;
 
 pub use snapshot_format::{ObjectHash, Version};
 
-pub use bundled::Bundled;
+pub use bundled::{Bundled, SourceFolder};
 pub use config::{Polling, ReferenceConfig, RemoteConfig};
 pub use error::{Error, ErrorCode};
 pub use files::FileStorage;
@@ -37,14 +35,14 @@ pub use provider::{
 pub use remote::RemoteProvider;
 pub use runtime::{Runtime, Signal, SystemRuntime};
 pub use snapshot::{Snapshot, Source, Table};
-pub use source_folder::SourceFolder;
 pub use storage::{MemoryStorage, Storage};
 pub use transport::{Request, Response, Transport};
 
-/// A provider that is local or remote as the flag says, also while it runs.
+/// A provider that is local or remote as the flag says; the flag may be flipped while it runs.
 ///
 /// # Errors
-/// [`ErrorCode::Config`] where the configuration makes no sense.
+/// [`ErrorCode::Config`] if the poll interval or the base URL is refused, or the system has no
+/// certificates to check a server by.
 pub fn create_reference_provider(
     config: ReferenceConfig,
 ) -> Result<Arc<dyn ReferenceDataProvider>, Error> {

@@ -1,17 +1,17 @@
-//! The provider of what an app ships.
+//! The provider of the bundled snapshot.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bundled::Bundled;
+use crate::error::Error;
 use crate::provider::{
-    Cancel, Listener, ProviderKind, ReadOptions, ReadyState, RefreshResult, RefreshStatus, State,
-    Status, Subscription,
+    Cancel, Listener, ProviderKind, ReadOptions, ReadyState, ReferenceDataProvider, RefreshResult,
+    RefreshStatus, State, Status, Subscription,
 };
 use crate::snapshot::Snapshot;
-use crate::{Error, ReferenceDataProvider};
 
-/// A provider of what the app ships: no thread, no request, no cache.
+/// A provider of the bundled snapshot alone: no thread, no request, no cache.
 #[derive(Debug)]
 pub struct LocalProvider {
     snapshot: Arc<Snapshot>,
@@ -19,7 +19,7 @@ pub struct LocalProvider {
 }
 
 impl LocalProvider {
-    /// A provider of this.
+    /// A provider of this snapshot.
     pub fn new(bundled: &Bundled) -> Self {
         Self {
             snapshot: Arc::new(bundled.snapshot()),

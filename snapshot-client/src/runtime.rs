@@ -1,84 +1,82 @@
-//! The clock, the threads and the chance of the platform, where others are wanted.
+//! The clock, the threads and the random numbers of the platform; an app may give others.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// What a provider needs of the platform beside a transport and a storage.
+use crate::lock::lock;
+
+/// The clock, the threads and the random numbers that a provider uses.
 ///
-/// [`SystemRuntime`] is the platform's own; a test gives one whose time it moves itself.
+/// [`SystemRuntime`] is the platform's own; a test may give one whose time it moves itself.
 pub trait Runtime: Send + Sync + 'static {
-    /// A time that only grows.
+    /// The time since some moment in the past; it never goes back.
     fn now(&self) -> Duration;
 
-    /// The wall clock, which nothing but a `Retry-After` date is compared with.
+    /// The wall clock. It is compared with a `Retry-After` date, and with nothing else.
     fn wall(&self) -> SystemTime;
 
-    /// From 0 to 1, by chance.
+    /// A random number from 0 to 1.
     fn random(&self) -> f64;
 
-    /// Runs work on a thread of its own.
+    /// Runs work on a thread of its own, which gets this name.
     ///
     /// # Errors
-    /// Where there can be none.
+    /// If no thread can be started.
     fn spawn(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
-    /// Waits until the signal's count is another than `seen`, or until `now()` is `until`; may
-    /// return earlier. Who waits for a poll is `idle`, who waits for an answer is not.
+    /// Waits until the signal's count differs from `seen`, or until `now()` reaches `until`; may
+    /// return earlier. `idle` says that the caller waits for the next poll, not for an answer.
     fn wait(&self, signal: &Signal, seen: u64, until: Option<Duration>, idle: bool);
 }
 
-/// A count that grows, and those who wait for that; clones are the same signal.
+/// A count that threads wait on until it grows; clones are the same signal.
 #[derive(Debug, Clone, Default)]
 pub struct Signal(Arc<(Mutex<u64>, Condvar)>);
 
 impl Signal {
-    /// A signal that nobody has given yet.
+    /// A signal whose count is 0.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How often it was given.
+    /// How often the signal was given.
     pub fn count(&self) -> u64 {
-        *self.locked()
+        *lock(&self.0.0)
     }
 
-    /// Gives it: all who wait look again.
+    /// Adds one to the count, and wakes all who wait.
     pub fn give(&self) {
-        *self.locked() += 1;
+        *lock(&self.0.0) += 1;
         self.0.1.notify_all();
     }
 
-    /// Waits until the count is another than `seen`, at most for so long.
+    /// Waits until the count differs from `seen`, at most so long; `None` is without a limit.
     pub fn wait(&self, seen: u64, at_most: Option<Duration>) {
         let unchanged = |count: &mut u64| *count == seen;
-        let count = self.locked();
+        let count = lock(&self.0.0);
         match at_most {
             Some(time) => drop(self.0.1.wait_timeout_while(count, time, unchanged)),
             None => drop(self.0.1.wait_while(count, unchanged)),
         }
     }
-
-    fn locked(&self) -> MutexGuard<'_, u64> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The platform's clock, threads and chance.
+/// The platform's clock, threads and random numbers.
 #[derive(Debug)]
 pub struct SystemRuntime {
     began: Instant,
-    chance: RandomState,
+    random: RandomState,
 }
 
 impl SystemRuntime {
-    /// The platform's own.
+    /// A runtime whose time begins now.
     pub fn new() -> Self {
         Self {
             began: Instant::now(),
-            chance: RandomState::new(),
+            random: RandomState::new(),
         }
     }
 }
@@ -102,7 +100,7 @@ impl Runtime for SystemRuntime {
     // has random keys.
     #[allow(clippy::cast_precision_loss, reason = "53 bits fit a double")]
     fn random(&self) -> f64 {
-        let bits = self.chance.hash_one(self.began.elapsed().as_nanos());
+        let bits = self.random.hash_one(self.began.elapsed().as_nanos());
         (bits >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -123,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chance_is_spread_between_zero_and_one() {
+    fn random_numbers_are_spread_between_zero_and_one() {
         let runtime = SystemRuntime::new();
         let numbers: Vec<_> = (0..1000).map(|_| runtime.random()).collect();
         assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));

@@ -1,41 +1,43 @@
-//! Where verified objects are kept between starts.
+//! Where verified objects are cached between starts.
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
+use crate::lock::lock;
 
-/// Values by key, kept between starts; [`FileStorage`](crate::FileStorage) is the usual one.
+/// Values by key that outlive the process; [`FileStorage`](crate::FileStorage) is the usual one.
 ///
-/// What it gives back is verified, so it may lose and damage values, and it may fail: the data is
-/// shown all the same.
+/// Every value is verified when it is read, so a storage may lose values, damage them and fail: the
+/// provider then works from memory. Keys are at most 100 characters of `A-Z a-z 0-9 / _ - .`,
+/// unless [`RemoteConfig::namespace`](crate::RemoteConfig::namespace) has others.
 pub trait Storage: Send + Sync + 'static {
-    /// The value, or `None`.
+    /// The value of this key; `None` if there is none.
     ///
     /// # Errors
-    /// Where it cannot be told.
+    /// If the storage cannot say.
     fn read(&self, key: &str) -> io::Result<Option<Vec<u8>>>;
 
-    /// Keeps a value, whole or not at all.
+    /// Stores a value of at most 256 KiB, whole or not at all.
     ///
     /// # Errors
-    /// Where it is not kept; of the kind [`io::ErrorKind::StorageFull`] or
-    /// [`io::ErrorKind::QuotaExceeded`] where there is no room.
+    /// If the value is not stored: [`io::ErrorKind::StorageFull`] or
+    /// [`io::ErrorKind::QuotaExceeded`] if there is no room.
     fn write(&self, key: &str, value: &[u8]) -> io::Result<()>;
 
-    /// Removes a value, which may not be there.
+    /// Removes the value of this key, if there is one.
     ///
     /// # Errors
-    /// Where it is still there.
+    /// If the value is still there.
     fn remove(&self, key: &str) -> io::Result<()>;
 
-    /// Waits until no other process has this lock, and has it until what is returned is dropped.
+    /// Waits until no other process has this lock, and takes it until the returned value is dropped.
     /// A storage without locks returns at once.
     ///
     /// # Errors
-    /// Where there can be none.
+    /// If the lock cannot be taken.
     fn lock(&self, key: &str) -> io::Result<Box<dyn Any + Send>> {
         let _ = key;
         Ok(Box::new(()))
@@ -49,40 +51,36 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty one.
+    /// An empty storage.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The keys of all values, sorted.
     pub fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self.values().keys().cloned().collect();
+        let mut keys: Vec<_> = lock(&self.values).keys().cloned().collect();
         keys.sort();
         keys
-    }
-
-    fn values(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<u8>>> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Storage for MemoryStorage {
     fn read(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.values().get(key).cloned())
+        Ok(lock(&self.values).get(key).cloned())
     }
 
     fn write(&self, key: &str, value: &[u8]) -> io::Result<()> {
-        self.values().insert(key.to_owned(), value.to_vec());
+        lock(&self.values).insert(key.to_owned(), value.to_vec());
         Ok(())
     }
 
     fn remove(&self, key: &str) -> io::Result<()> {
-        self.values().remove(key);
+        lock(&self.values).remove(key);
         Ok(())
     }
 }
 
-/// What a storage said, as one of our errors.
+/// A storage's error, as one of this crate.
 pub(crate) fn storage_error(error: io::Error, key: &str) -> Error {
     let code = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::StorageFull,

@@ -3,24 +3,25 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::Error;
+use crate::error::Error;
 
-/// Gets one URL at a time, blocking; [`HttpTransport`](crate::HttpTransport) is the usual one.
+/// Sends GET requests and blocks until the response is there;
+/// [`HttpTransport`](crate::HttpTransport) is the usual one.
 ///
-/// It may be called by several threads at once. What it returns is not trusted.
+/// Several threads call it at once. What it returns is verified.
 pub trait Transport: Send + Sync + 'static {
-    /// Asks for `request.url` and returns whatever the server says, of any status.
+    /// Requests `request.url` and returns the response, whatever its status.
     ///
     /// # Errors
-    /// [`ErrorCode::Network`](crate::ErrorCode::Network) or a closer one where no response comes,
-    /// or one that is cut off.
+    /// [`ErrorCode::Network`](crate::ErrorCode::Network) or a closer code if no response comes, or
+    /// one that is cut off.
     fn get(&self, request: &Request) -> Result<Response, Error>;
 
-    /// Gets a stream without an end, and gives each piece of its body to `each` as it arrives,
-    /// until that breaks off or the stream ends. A transport without streams returns at once.
+    /// Requests a stream, and passes each piece of its body to `each` as it arrives, until `each`
+    /// breaks or the stream ends. A transport without streams returns at once.
     ///
     /// # Errors
-    /// Where the stream does not begin with status 200, or is cut off.
+    /// If the response has another status than 200, or the stream is cut off.
     fn listen(
         &self,
         url: &str,
@@ -31,15 +32,16 @@ pub trait Transport: Send + Sync + 'static {
     }
 }
 
-/// What to get.
+/// One GET request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
-    /// The URL.
+    /// The absolute URL.
     pub url: String,
-    /// More bytes than this are not of use: reading may stop behind them, and should.
+    /// The largest body that is of use, in bytes. The transport should stop reading behind it; a
+    /// longer body is refused.
     pub limit_bytes: u64,
-    /// After this time nobody waits for the response any more.
+    /// The time after which nobody waits for the response.
     pub timeout: Duration,
 }
 
@@ -48,17 +50,16 @@ pub struct Request {
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The body, unpacked; beyond the limit it may be cut off. May be empty for other statuses
-    /// than 200.
+    /// The body, unpacked. It may be cut off behind the limit, and empty if the status is not 200.
     pub body: Vec<u8>,
-    /// The field `Retry-After`.
+    /// The value of the header field `Retry-After`.
     pub retry_after: Option<String>,
-    /// The field `Date`.
+    /// The value of the header field `Date`.
     pub date: Option<String>,
 }
 
 impl Request {
-    /// A request for this URL.
+    /// A request for this absolute URL.
     pub fn new(url: String, limit_bytes: u64, timeout: Duration) -> Self {
         Self {
             url,

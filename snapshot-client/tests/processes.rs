@@ -1,11 +1,11 @@
-//! Several processes on one cache folder, killed at any moment: what one of them has shown, the
-//! next one that starts without network shows at least, whole.
+//! Several processes on one cache folder, killed at any moment: a process that starts without
+//! network has the version of each before it, or a newer one, whole.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test that meets the unexpected has failed"
 )]
-#![allow(clippy::print_stdout, reason = "a child tells its parent")]
+#![allow(clippy::print_stdout, reason = "a child reports to its parent")]
 #![allow(unreachable_pub, missing_docs, reason = "what tests share is theirs")]
 
 #[allow(dead_code, reason = "other tests need more of it")]
@@ -52,13 +52,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 type Order = (u64, u64);
 
 #[test]
-fn what_one_process_has_shown_outlives_it() {
+fn the_version_of_a_process_outlives_it() {
     let folder = tempfile::tempdir().unwrap();
     let listed: Vec<_> = NAMES.iter().map(|name| Published::read(name)).collect();
     let newest = Arc::new(AtomicUsize::new(0));
     let url = serve(&listed, &newest);
-    let (tell, told) = mpsc::channel();
-    let begin = || Process::begin(folder.path(), &url, tell.clone());
+    let (report, reported) = mpsc::channel();
+    let begin = || Process::begin(folder.path(), &url, report.clone());
     let mut processes: Vec<_> = (0..PROCESSES).map(|_| begin()).collect();
     let chance = RandomState::new();
     for index in 0..listed.len() {
@@ -69,12 +69,12 @@ fn what_one_process_has_shown_outlives_it() {
         let killed = usize::try_from(number >> 32).unwrap() % PROCESSES;
         processes[killed] = begin();
         let order = listed[index].version.order();
-        let shown = std::iter::repeat_with(|| told.recv_timeout(PATIENCE).unwrap())
-            .find(|shown| *shown >= order);
+        let current = std::iter::repeat_with(|| reported.recv_timeout(PATIENCE).unwrap())
+            .find(|current| *current >= order);
         let found = offline(folder.path(), &url, &listed);
         assert!(
-            found >= shown.unwrap(),
-            "{found:?} is found after {shown:?} was shown"
+            found >= current.unwrap(),
+            "{found:?} is found after {current:?} was current"
         );
     }
     drop(processes);
@@ -111,7 +111,7 @@ fn after_a_version_the_folder_holds_two_generations_and_nothing_else() {
     assert_eq!(names, expected);
 }
 
-/// What a new process shows that reaches no server.
+/// The version of a new process that reaches no server.
 fn offline(folder: &Path, url: &str, listed: &[Published]) -> Order {
     let mut config = config(folder, url);
     // The cache is that of the URL; nobody is asked.
@@ -143,7 +143,7 @@ fn config(folder: &Path, url: &str) -> RemoteConfig {
     config
 }
 
-/// What a child does: it refreshes again and again, and tells what it shows.
+/// What a child does: it refreshes again and again, and prints its version.
 #[test]
 fn the_child() {
     let (Ok(folder), Ok(url)) = (std::env::var(CACHE), std::env::var(URL)) else {
@@ -151,7 +151,7 @@ fn the_child() {
     };
     let config = config(Path::new(&folder), &url).on_event(|event| {
         if let Event::Change(change) = event {
-            println!("shown {} {}", change.to.epoch, change.to.sequence);
+            println!("current {} {}", change.to.epoch, change.to.sequence);
             std::io::stdout().flush().unwrap();
         }
     });
@@ -166,7 +166,7 @@ fn the_child() {
 struct Process(Child);
 
 impl Process {
-    fn begin(folder: &Path, url: &str, tell: mpsc::Sender<Order>) -> Self {
+    fn begin(folder: &Path, url: &str, report: mpsc::Sender<Order>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_child", "--nocapture"])
             .env(CACHE, folder)
@@ -178,10 +178,10 @@ impl Process {
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let order = line
-                    .split_once("shown ")
+                    .split_once("current ")
                     .and_then(|(_, order)| order.split_once(' '));
                 if let Some((epoch, sequence)) = order {
-                    let _ = tell.send((epoch.parse().unwrap(), sequence.parse().unwrap()));
+                    let _ = report.send((epoch.parse().unwrap(), sequence.parse().unwrap()));
                 }
             }
         });

@@ -1,4 +1,4 @@
-//! What a client's device has: a storage that fails when it is told to.
+//! What a client's device has: a storage that fails on order.
 
 use std::any::Any;
 use std::fs;
@@ -12,11 +12,11 @@ use snapshot_client::{FileStorage, MemoryStorage, Signal, Storage};
 
 use crate::virtual_time::World;
 
-/// A device, and the faults that its storage is ordered to have.
+/// A device, and the failures that are ordered of its storage.
 pub struct Device {
     kind: Kind,
     storage: Arc<dyn Storage>,
-    faults: Arc<Faults>,
+    failures: Arc<Failures>,
 }
 
 enum Kind {
@@ -26,7 +26,7 @@ enum Kind {
 
 /// What is ordered, and how far it has come.
 #[derive(Default)]
-pub struct Faults {
+pub struct Failures {
     state: Mutex<State>,
     // Given at each order.
     ordered: Signal,
@@ -40,18 +40,18 @@ struct State {
     key: Option<String>,
     after: u64,
     writes: u64,
-    // Rises with each order: who is held waits for the next one.
+    // Rises with each order: who is blocked waits for the next one.
     orders: u64,
 }
 
 /// The device's storage as one client has it.
 pub struct FaultyStorage {
     inner: Arc<dyn Storage>,
-    faults: Arc<Faults>,
+    failures: Arc<Failures>,
     world: World,
     client: String,
     dead: Arc<AtomicBool>,
-    // Whether its lock keeps others out.
+    // Whether its lock locks others out.
     locks: bool,
 }
 
@@ -79,15 +79,15 @@ impl Device {
     }
 
     fn of(kind: Kind, storage: Arc<dyn Storage>) -> Self {
-        let faults = Arc::default();
+        let failures = Arc::default();
         Self {
             kind,
             storage,
-            faults,
+            failures,
         }
     }
 
-    /// Another device of the same kind, empty and without faults.
+    /// Another device of the same kind, empty and without failures.
     pub fn renewed(&self) -> Self {
         match self.kind {
             Kind::Memory(_) => Self::memory(),
@@ -103,7 +103,7 @@ impl Device {
     ) -> FaultyStorage {
         FaultyStorage {
             inner: Arc::clone(&self.storage),
-            faults: Arc::clone(&self.faults),
+            failures: Arc::clone(&self.failures),
             world: world.clone(),
             client: client.to_owned(),
             dead: Arc::clone(dead),
@@ -113,7 +113,7 @@ impl Device {
 
     pub fn order(&self, order: &Value) {
         let text = |field: &str| order[field].as_str().map(str::to_owned);
-        let mut state = self.faults.state();
+        let mut state = self.failures.state();
         *state = State {
             how: text("how"),
             on: text("on").unwrap_or_else(|| "any".to_owned()),
@@ -124,7 +124,7 @@ impl Device {
             orders: state.orders + 1,
         };
         drop(state);
-        self.faults.ordered.give();
+        self.failures.ordered.give();
     }
 
     pub fn wipe(&self) {
@@ -184,7 +184,7 @@ fn files_in(folder: &Path) -> Vec<String> {
     files
 }
 
-impl Faults {
+impl Failures {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,7 +203,7 @@ impl FaultyStorage {
             if self.dead.load(Ordering::SeqCst) {
                 return Err(io::Error::other("killed"));
             }
-            let mut state = self.faults.state();
+            let mut state = self.failures.state();
             if writes {
                 state.writes += 1;
             }
@@ -216,7 +216,7 @@ impl FaultyStorage {
                 Some("kill") => self.dead.store(true, Ordering::SeqCst),
                 Some("hang") => {
                     drop(state);
-                    self.hold(|_| true);
+                    self.block(|_| true);
                 }
                 // Others go on meanwhile.
                 Some("hold")
@@ -227,7 +227,7 @@ impl FaultyStorage {
                 {
                     let orders = state.orders;
                     drop(state);
-                    self.hold(|state| state.orders == orders);
+                    self.block(|state| state.orders == orders);
                 }
                 _ => break,
             }
@@ -235,13 +235,13 @@ impl FaultyStorage {
         run(&*self.inner)
     }
 
-    fn hold(&self, held: impl Fn(&State) -> bool) {
+    fn block(&self, is_blocked: impl Fn(&State) -> bool) {
         loop {
-            let seen = self.faults.ordered.count();
-            if !held(&self.faults.state()) || self.dead.load(Ordering::SeqCst) {
+            let seen = self.failures.ordered.count();
+            if !is_blocked(&self.failures.state()) || self.dead.load(Ordering::SeqCst) {
                 return;
             }
-            self.world.held(&self.faults.ordered, seen);
+            self.world.blocked(&self.failures.ordered, seen);
         }
     }
 }
@@ -274,7 +274,7 @@ impl Storage for FaultyStorage {
         self.access(key, true, |storage| storage.remove(key))
     }
 
-    // Whoever waits for a lock that a held client has waits for the kit.
+    // Whoever waits for a lock that a blocked client has waits for the kit.
     fn lock(&self, key: &str) -> io::Result<Box<dyn Any + Send>> {
         if !self.locks {
             return self.inner.lock(key);

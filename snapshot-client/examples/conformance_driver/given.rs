@@ -68,7 +68,7 @@ pub fn bundled_of(line: &str) -> Result<Option<Bundled>, String> {
     };
     let bootstrap = published(bootstrap).map_err(|error| error.to_string())?;
     let bundled = Bundled::from_bytes(version.to_string().as_bytes(), &bootstrap);
-    bundled.map(Some).map_err(told)
+    bundled.map(Some).map_err(text_of)
 }
 
 fn published(bootstrap: Bootstrap<'_>) -> std::io::Result<Vec<u8>> {
@@ -100,9 +100,10 @@ pub fn ms_of(command: &Value, field: &str) -> Duration {
 }
 
 pub fn read_options(command: &Value) -> ReadOptions {
-    let options = match command["allowStaleCache"] == true {
-        true => ReadOptions::allow_stale_cache(),
-        false => ReadOptions::confirmed(),
+    let options = if command["allowStaleCache"] == true {
+        ReadOptions::allow_stale_cache()
+    } else {
+        ReadOptions::confirmed()
     };
     match command.get("timeoutMs") {
         Some(_) => options.within(ms_of(command, "timeoutMs")),
@@ -110,6 +111,6 @@ pub fn read_options(command: &Value) -> ReadOptions {
     }
 }
 
-pub fn told(error: Error) -> String {
+pub fn text_of(error: Error) -> String {
     error.to_string()
 }

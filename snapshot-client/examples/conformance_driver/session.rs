@@ -12,7 +12,7 @@ use snapshot_client::{
 };
 
 use crate::device::Device;
-use crate::given::{as_of, bundled_of, client_of, config_of, ms_of, read_options, told};
+use crate::given::{as_of, bundled_of, client_of, config_of, ms_of, read_options, text_of};
 use crate::send;
 use crate::virtual_time::World;
 
@@ -96,7 +96,7 @@ impl Session {
 
     fn reset(&mut self) {
         self.close();
-        // Whoever was held sees that it is dead.
+        // Whoever was blocked sees that it is dead.
         self.device.order(&json!({}));
         // What an earlier scenario left behind counts for that.
         self.world = World::new();
@@ -111,7 +111,7 @@ impl Session {
         let mut config = config_of(command)?;
         config.runtime = Some(time);
         config.transport = Some(Arc::new(Counted {
-            inner: HttpTransport::new(&config.base_url).map_err(told)?,
+            inner: HttpTransport::new(&config.base_url).map_err(text_of)?,
             world: self.world.clone(),
         }));
         if command["storage"] == "device" {
@@ -123,13 +123,13 @@ impl Session {
         let provider: Arc<dyn ReferenceDataProvider> = match command.get("flag") {
             None => {
                 config.bundled = bundled;
-                Arc::new(RemoteProvider::new(config).map_err(told)?)
+                Arc::new(RemoteProvider::new(config).map_err(text_of)?)
             }
             Some(_) => {
                 let flag = FlagStore(switch.clone());
                 let bundled = bundled.ok_or("a flag needs something bundled")?;
                 let config = ReferenceConfig::new(flag, bundled, config);
-                create_reference_provider(config).map_err(told)?
+                create_reference_provider(config).map_err(text_of)?
             }
         };
         let client = Client {
@@ -357,7 +357,7 @@ impl Client {
     }
 }
 
-/// Reads, on a thread of its own, and tells what came of it.
+/// Asks on a thread of its own, and reports the outcome.
 fn report(
     world: &World,
     client: &Client,
@@ -366,7 +366,7 @@ fn report(
     ask: impl FnOnce() -> Result<Value, Error> + Send + 'static,
 ) {
     let (name, of, dead) = (name.to_owned(), as_of(command), Arc::clone(&client.dead));
-    let told = move || {
+    let work = move || {
         let mut event = json!({ "event": "result", "client": name, "as": of });
         match ask() {
             Ok(value) => event["value"] = value,
@@ -376,7 +376,7 @@ fn report(
             send(&event);
         }
     };
-    world.run("reader", told).unwrap();
+    world.run("reader", work).unwrap();
 }
 
 fn listener(
@@ -386,7 +386,7 @@ fn listener(
 ) -> impl Fn(&Event) + Send + Sync + 'static {
     let (name, dead, throws) = (name.to_owned(), Arc::clone(dead), Arc::clone(throws));
     move |event| {
-        let Some((event, more)) = told_event(event) else {
+        let Some((event, more)) = line_of(event) else {
             return;
         };
         let mut line = json!({ "event": event, "client": name });
@@ -399,7 +399,7 @@ fn listener(
     }
 }
 
-fn told_event(event: &Event) -> Option<(&'static str, Map<String, Value>)> {
+fn line_of(event: &Event) -> Option<(&'static str, Map<String, Value>)> {
     let mut more = Map::new();
     let name = match event {
         Event::Ready(_) => "ready",

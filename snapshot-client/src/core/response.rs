@@ -1,17 +1,20 @@
-//! A response, judged by its status and its size.
+//! A response, judged by its status and size.
 
 use std::time::{Duration, SystemTime};
 
-use super::story::FetchRequest;
+use super::io::FetchRequest;
+use crate::error::{Error, ErrorCode};
 use crate::transport::Response;
-use crate::{Error, ErrorCode};
 
-/// The one path that is not of an object: a 404 there says something else.
+/// The one path that is not an object's: a 404 there means something else.
 pub(crate) const VERSION_PATH: &str = "version.json";
 
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// The body of a good response; what went wrong, of any other.
+/// The body of a response with status 200 and not too many bytes.
+///
+/// # Errors
+/// If there is no response, or it has another status or too many bytes.
 pub(crate) fn body_of(
     request: &FetchRequest,
     result: Result<Response, Error>,
@@ -24,9 +27,10 @@ pub(crate) fn body_of(
     let status = response.status;
     if status != 200 {
         let gone = matches!(status, 404 | 410) && path != VERSION_PATH;
-        let code = match gone {
-            true => ErrorCode::ObjectMissing,
-            false => ErrorCode::HttpStatus,
+        let code = if gone {
+            ErrorCode::ObjectMissing
+        } else {
+            ErrorCode::HttpStatus
         };
         let asked = matches!(status, 429 | 503).then(|| retry_after(&response, wall));
         return Err(Error::new(code, format!("{path}: status {status}"))
@@ -46,7 +50,7 @@ fn retry_after(response: &Response, wall: SystemTime) -> Option<Duration> {
     let text = response.retry_after.as_deref()?.trim();
     let date = |text: &str| httpdate::parse_http_date(text).ok();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has are more than an hour, too.
+        // What has too many digits for a number is more than an hour.
         text.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
     } else {
         let now = response.date.as_deref().and_then(date).unwrap_or(wall);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
-/// What the waiting depends on.
+/// What the time until the next refresh depends on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     /// The normal interval.
     pub(crate) poll_interval: Duration,
-    /// From 0 to 1, by chance.
+    /// A random number from 0 to 1.
     pub(crate) random: f64,
     /// Failures in a row, this one included.
     pub(crate) failures: u32,
@@ -27,7 +27,7 @@ pub(crate) fn next_delay(error: Option<&Error>, timing: Timing) -> Duration {
         random,
         failures,
     } = timing;
-    match error.filter(|error| is_worth_hurry(error)) {
+    match error.filter(|error| is_retried_soon(error)) {
         None => poll_interval.mul_f64(1.0 - JITTER + 2.0 * JITTER * random),
         Some(error) => {
             let doubled = FIRST_BACKOFF.saturating_mul(1 << failures.min(20));
@@ -38,8 +38,8 @@ pub(crate) fn next_delay(error: Option<&Error>, timing: Timing) -> Duration {
     }
 }
 
-// Asking soon again helps against a bad network, not against a server that knows what it says.
-fn is_worth_hurry(error: &Error) -> bool {
+// Asking again soon helps if the network is bad, not if the server means what it says.
+fn is_retried_soon(error: &Error) -> bool {
     match error.code() {
         ErrorCode::VersionRegressed
         | ErrorCode::VersionConflict
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn success_waits_the_interval_and_ten_percent_by_chance() {
+    fn success_waits_the_interval_within_ten_percent_at_random() {
         check(None, 0, 0.0, 270_000);
         check(None, 0, 0.5, 300_000);
         check(None, 0, 1.0, 330_000);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asking_cannot_mend_waits_the_interval() {
+    fn what_asking_again_cannot_mend_waits_the_interval() {
         check(failed(ErrorCode::VersionConflict), 1, 0.5, 300_000);
         let gone = Error::new(ErrorCode::HttpStatus, "gone").with_status(404);
         check(Some(gone), 1, 0.5, 300_000);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode};
 
-/// One event, or the end of a line that says something else.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerEvent {
     /// Its type; `message` where the stream names none.
@@ -31,10 +31,10 @@ pub(crate) struct EventReader {
 const MAX_BYTES: usize = 64 * 1024;
 
 impl EventReader {
-    /// The events that end with these bytes.
+    /// Reads more bytes of the stream; returns the events that end with them.
     ///
     /// # Errors
-    /// [`ErrorCode::TooLarge`] where a line or an event has no end.
+    /// [`ErrorCode::TooLarge`] if a line or an event has more than 64 KiB.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<ServerEvent>, Error> {
         let mut events = Vec::new();
         for &byte in bytes {
@@ -55,9 +55,10 @@ impl EventReader {
     fn end_line(&mut self) -> Option<ServerEvent> {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
-        let line = match std::mem::replace(&mut self.begun, true) {
-            true => &line,
-            false => line.strip_prefix('\u{feff}').unwrap_or(&line),
+        let line = if std::mem::replace(&mut self.begun, true) {
+            &line
+        } else {
+            line.strip_prefix('\u{feff}').unwrap_or(&line)
         };
         if line.is_empty() {
             return self.dispatch();
@@ -73,7 +74,7 @@ impl EventReader {
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry = value.parse().ok().map(Duration::from_millis).or(self.retry);
             }
-            // A comment, an id, or what a later server says.
+            // A comment, an id, or a field that this client does not know.
             _ => {}
         }
         None
@@ -84,9 +85,10 @@ impl EventReader {
         let mut data = std::mem::take(&mut self.data);
         // Without data nothing has happened.
         data.pop()?;
-        let event = match event.is_empty() {
-            true => "message".to_owned(),
-            false => event,
+        let event = if event.is_empty() {
+            "message".to_owned()
+        } else {
+            event
         };
         Some(ServerEvent { event, data })
     }
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end_is_not_held() {
+    fn a_line_without_an_end_is_refused() {
         let mut reader = EventReader::default();
         assert!(reader.push(&[b'x'; MAX_BYTES]).is_ok());
         assert!(reader.push(b"x").is_err());

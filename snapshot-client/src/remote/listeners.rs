@@ -1,14 +1,15 @@
-//! Who is told what happens.
+//! Listeners, and the queue of events that they get.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
+use crate::error::{Error, ErrorCode};
+use crate::lock::lock;
 use crate::provider::{Event, Listener};
-use crate::{Error, ErrorCode};
 
-/// Listeners, who cannot harm each other or the provider.
+/// The listeners of a provider. One that panics harms neither the others nor the provider.
 pub(super) struct Listeners(Mutex<Inner>);
 
 #[derive(Default)]
@@ -16,12 +17,12 @@ struct Inner {
     listeners: Vec<(u64, Listener)>,
     next_id: u64,
     queue: VecDeque<Event>,
-    // Somebody tells, and will tell what is queued meanwhile.
-    telling: Option<ThreadId>,
+    // The thread that calls the listeners, also for what is queued meanwhile.
+    sender: Option<ThreadId>,
 }
 
 impl Listeners {
-    /// The one of the configuration, who misses nothing.
+    /// The listener of the configuration, which gets every event.
     pub(super) fn new(first: Option<Listener>) -> Self {
         let listeners = Self(Mutex::default());
         if let Some(listener) = first {
@@ -31,7 +32,7 @@ impl Listeners {
     }
 
     pub(super) fn add(&self, listener: Listener) -> u64 {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.0);
         inner.next_id += 1;
         let id = inner.next_id;
         inner.listeners.push((id, listener));
@@ -39,50 +40,46 @@ impl Listeners {
     }
 
     pub(super) fn remove(&self, id: u64) {
-        self.inner().listeners.retain(|(each, _)| *each != id);
+        lock(&self.0).listeners.retain(|(each, _)| *each != id);
     }
 
-    /// Queues what is to be told; the caller holds the lock that orders events.
+    /// Queues events; the caller has the lock that orders them.
     pub(super) fn queue(&self, events: Vec<Event>) {
-        self.inner().queue.extend(events);
+        lock(&self.0).queue.extend(events);
     }
 
-    /// Tells what is queued, one event after the other. Called without any lock held; where
-    /// another thread tells already, or a listener calls back, that one goes on telling.
-    pub(super) fn tell(&self) {
+    /// Sends what is queued, one event after the other. The caller has no lock. If a thread sends
+    /// already, be it this one whose listener calls back, that one goes on with the queue.
+    pub(super) fn send(&self) {
         {
-            let mut inner = self.inner();
-            if inner.telling.is_some() {
+            let mut inner = lock(&self.0);
+            if inner.sender.is_some() {
                 return;
             }
-            inner.telling = Some(thread::current().id());
+            inner.sender = Some(thread::current().id());
         }
         loop {
             let (event, listeners) = {
-                let mut inner = self.inner();
+                let mut inner = lock(&self.0);
                 let Some(event) = inner.queue.pop_front() else {
-                    inner.telling = None;
+                    inner.sender = None;
                     return;
                 };
                 (event, inner.listeners.clone())
             };
             for (_, listener) in listeners {
-                let told = catch_unwind(AssertUnwindSafe(|| listener(&event)));
+                let called = catch_unwind(AssertUnwindSafe(|| listener(&event)));
                 // A listener of errors that panics has had its chance.
-                if told.is_err() && !matches!(event, Event::Error(_)) {
+                if called.is_err() && !matches!(event, Event::Error(_)) {
                     let error = Error::new(ErrorCode::Listener, "a listener panicked");
-                    self.inner().queue.push_front(Event::Error(error));
+                    lock(&self.0).queue.push_front(Event::Error(error));
                 }
             }
         }
     }
 
-    /// Whether this thread is telling: a listener runs on it.
-    pub(super) fn tells_here(&self) -> bool {
-        self.inner().telling == Some(thread::current().id())
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a listener runs on this thread.
+    pub(super) fn runs_here(&self) -> bool {
+        lock(&self.0).sender == Some(thread::current().id())
     }
 }

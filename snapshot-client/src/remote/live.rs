@@ -1,5 +1,5 @@
-//! Live reload: a refresh as soon as the server tells of a version. Only a notification: what it
-//! names is fetched as ever, and polling stays the truth.
+//! Live reload: a refresh as soon as the server announces a version. An event only notifies: the
+//! version is fetched and verified as ever, and polling goes on.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -7,20 +7,12 @@ use std::time::Duration;
 
 use snapshot_format::Version;
 
-use super::Shared;
-use super::shown::Shown;
-use crate::config::Polling;
+use super::shared::Shared;
 use crate::core::sse::{EventReader, ServerEvent};
 
 // Also for a server that knows no events: it may be replaced.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-
-/// Whether a connection is wanted now.
-pub(super) fn is_wanted(shared: &Shared, shown: &Shown) -> bool {
-    let polls = shared.settings.polling == Polling::Auto;
-    shared.settings.live_reload && polls && shown.is_running() && shown.active && shown.online
-}
 
 /// Listens as long as it is wanted.
 pub(super) fn run(shared: &Arc<Shared>) {
@@ -47,7 +39,7 @@ fn listen(shared: &Arc<Shared>, reader: &mut EventReader) -> bool {
     let mut heard = false;
     // How a connection ends says nothing that the next would not say, too.
     let _ = shared.settings.transport.listen(&url, &mut |bytes| {
-        if !is_wanted(shared, &shared.shown()) {
+        if !shared.state().wants_events() {
             return ControlFlow::Break(());
         }
         let Ok(events) = reader.push(bytes) else {
@@ -66,24 +58,9 @@ fn follow(shared: &Arc<Shared>, event: &ServerEvent) {
     if event.event != "version" {
         return;
     }
-    let Ok(told) = Version::parse(event.data.as_bytes()) else {
-        return;
-    };
-    shared.change(|shared, shown| {
-        let known = shown
-            .snapshot
-            .as_deref()
-            .map(|known| known.version().order());
-        // The current version is told to whoever connects.
-        if !shown.is_running() || known.is_some_and(|known| told.order() <= known) {
-            return;
-        }
-        match shown.loading || shown.cycle.is_some() {
-            // What is under way may have asked before there was a new version.
-            true => shown.told = Some(told.order()),
-            false => drop(shared.refresh_fresh(shown)),
-        }
-    });
+    if let Ok(announced) = Version::parse(event.data.as_bytes()) {
+        shared.change(|state, now| state.announce(announced.order(), now));
+    }
 }
 
 /// Waits; whether a connection is still wanted then.
@@ -93,9 +70,9 @@ fn pause(shared: &Arc<Shared>, time: Duration) -> bool {
     loop {
         let seen = shared.signal.count();
         {
-            let mut shown = shared.shown();
-            if !is_wanted(shared, &shown) {
-                shown.listening = false;
+            let mut state = shared.state();
+            if !state.wants_events() {
+                state.threads.listening = false;
                 return false;
             }
         }

@@ -1,16 +1,18 @@
 //! The thread that loads and refreshes, one after the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Shared;
-use super::shown::{Cycle, Job, Shown};
-use crate::Error;
+use snapshot_format::Version;
+
+use super::shared::Shared;
+use super::state::{Cycle, Freshness, Job, ProviderState};
 use crate::core::cache::{self, LoadRules};
-use crate::core::held::{Cache, Generation, Head};
+use crate::core::memory::{Generation, Head, Memory};
 use crate::core::refresh::{RefreshRules, refresh};
-use crate::core::story::Story;
 use crate::effects::Access;
-use crate::provider::{Event, RefreshStatus};
+use crate::error::Error;
+use crate::provider::RefreshStatus;
 use crate::snapshot::{Snapshot, Source};
 
 /// Works until there is nothing to do and nothing to wait for.
@@ -28,12 +30,12 @@ fn next_job(shared: &Arc<Shared>) -> Option<Job> {
     loop {
         let seen = shared.signal.count();
         let until = {
-            let mut shown = shared.shown();
-            if let Some(job) = shown.jobs.pop_front() {
+            let mut state = shared.state();
+            if let Some(job) = state.threads.jobs.pop_front() {
                 return Some(job);
             }
-            let Some(timer) = shown.timer else {
-                shown.worker = false;
+            let Some(timer) = state.timer() else {
+                state.threads.worker = false;
                 return None;
             };
             timer
@@ -42,203 +44,152 @@ fn next_job(shared: &Arc<Shared>) -> Option<Job> {
             runtime.wait(&shared.signal, seen, Some(until), true);
             continue;
         }
-        shared.change(|shared, shown| {
+        shared.change(|state, now| {
             // Unless somebody has changed the plan in between.
-            if shown.timer == Some(until) {
-                shared.refresh_now(shown);
+            if state.timer() == Some(until) {
+                state.refresh(Freshness::Any, now);
             }
         });
     }
 }
 
 fn open(shared: &Arc<Shared>) {
-    let life = shared.shown().life;
-    look_into_cache(shared, &mut shared.cache(), life);
-    shared.change(|shared, shown| {
+    let life = shared.state().life();
+    look_into_cache(shared, &mut shared.memory(), life);
+    shared.change(|state, now| {
         // A flip that came in between has opened anew, or needs no cache.
-        if shown.life == life && shown.loading {
-            shared.opened(shown);
+        if state.life() == life && state.is_loading() {
+            state.opened(now);
         }
     });
 }
 
 fn run_cycle(shared: &Arc<Shared>, cycle: &Arc<Cycle>, life: u64, fresh: bool) {
-    let before = shared.shown().snapshot.clone();
+    let before = shared.state().snapshots.current.clone();
     let (status, error) = refresh_once(shared, life, fresh);
-    shared.change(|shared, shown| {
+    shared.change(|state, now| {
         // What another process had fetched counts, too.
-        let same = before.as_ref().map(Arc::as_ptr) == shown.snapshot.as_ref().map(Arc::as_ptr);
         let status = match status {
-            RefreshStatus::Updated if same => RefreshStatus::NotModified,
+            RefreshStatus::Updated if state.is_current(before.as_ref()) => {
+                RefreshStatus::NotModified
+            }
             status => status,
         };
-        let result = shown.result(status, before.as_ref(), error);
-        let _ = cycle.result.set(result);
-        shown.cycles += 1;
-        if shown.life == life {
-            shown.cycle = None;
-            let known = shown
-                .snapshot
-                .as_deref()
-                .map(|known| known.version().order());
-            // Once: the poll does the rest, where some cache is behind the server.
-            if shown.told.take() > known && shown.is_running() {
-                shared.refresh_fresh(shown);
-            }
-            shared.schedule(shown, std::time::Duration::ZERO);
-        }
+        let _ = cycle
+            .result
+            .set(state.result(status, before.as_ref(), error));
+        state.finished(life, now);
     });
 }
 
 fn refresh_once(shared: &Arc<Shared>, life: u64, fresh: bool) -> (RefreshStatus, Option<Error>) {
-    let is_over = || is_over(shared, life);
-    if !shared.follow() || is_over() || !shared.shown().online {
+    let is_over = || shared.state().is_over(life);
+    if !shared.follow() || is_over() || !shared.state().is_online() {
         return (RefreshStatus::Skipped, None);
     }
-    let mut cache = shared.cache();
-    look_into_cache(shared, &mut cache, life);
+    let mut memory = shared.memory();
+    look_into_cache(shared, &mut memory, life);
     let rules = RefreshRules {
-        shown: shared
-            .shown()
-            .snapshot
-            .as_deref()
-            .map(|shown| shown.version().clone()),
+        current: current_version(shared),
         schema_majors: shared.settings.schema_majors.clone(),
         required_tables: shared.settings.required_tables.clone(),
         bundled: shared.bundled.clone(),
         fresh,
         wall: shared.settings.runtime.wall(),
     };
-    let held = &mut *cache;
-    let story = Story::new(|io| async move { refresh(&io, held, &rules).await });
-    let next = shared.effects.access(&is_over).run(story);
+    let next = refresh(&mut shared.effects.access(&is_over), &mut memory, &rules);
     // Stored first: after a restart an app must not see less than before.
     if let Ok(Some(next)) = &next
         && !is_over()
     {
-        store(shared, &mut cache, next, &is_over);
+        store(shared, &mut memory, next, &is_over);
     }
-    shared.change(|shared, shown| {
-        if shown.life != life || !shown.is_running() {
+    let random = shared.settings.runtime.random();
+    shared.change(|state, now| {
+        if state.is_over(life) {
             return (RefreshStatus::Skipped, None);
         }
         match next {
             Ok(next) => {
-                succeeded(shared, shown);
+                state.succeeded(random, now);
                 if let Some(next) = next {
-                    show_generation(shared, shown, &mut cache, &next, Source::Network);
+                    show_generation(state, &mut memory, &next, Source::Network, now);
                 }
                 (RefreshStatus::Updated, None)
             }
             Err(error) => {
-                failed(shared, shown, &error);
+                state.failed(&error, random, now);
                 (RefreshStatus::Failed, Some(error))
             }
         }
     })
 }
 
-fn is_over(shared: &Shared, life: u64) -> bool {
-    let shown = shared.shown();
-    shown.life != life || !shown.is_running()
+fn current_version(shared: &Shared) -> Option<Version> {
+    let state = shared.state();
+    let current = state.snapshots.current.as_deref()?;
+    Some(current.version().clone())
 }
 
-/// Shows what the cache has, where that is newer than what is shown.
-fn look_into_cache(shared: &Arc<Shared>, cache: &mut Cache, life: u64) {
+/// Loads what the cache has, if that is newer than the current version.
+fn look_into_cache(shared: &Arc<Shared>, memory: &mut Memory, life: u64) {
     if !shared.effects.has_storage() {
         return;
     }
     let rules = LoadRules {
         schema_majors: shared.settings.schema_majors.clone(),
-        shown: shared
-            .shown()
-            .snapshot
-            .as_deref()
-            .map(|shown| shown.version().order()),
+        current: shared.state().snapshots.order(),
     };
     let mut reports = Vec::new();
-    let (held, told) = (&mut *cache, &mut reports);
-    let story = Story::new(|io| async move { cache::load(&io, held, &rules, told).await });
-    let loaded = shared.effects.access(&|| false).run(story);
-    shared.change(|shared, shown| {
-        shown.events.extend(reports.into_iter().map(Event::Error));
+    let loaded = cache::load(
+        &mut shared.effects.access(&|| false),
+        memory,
+        &rules,
+        &mut reports,
+    );
+    shared.change(|state, now| {
+        reports.into_iter().for_each(|error| state.report(error));
         match loaded {
-            Ok(Some(generation)) if shown.life == life => {
-                show_generation(shared, shown, cache, &generation, Source::Cache);
+            Ok(Some(generation)) if state.life() == life => {
+                show_generation(state, memory, &generation, Source::Cache, now);
             }
             // Dropped, so the next look must find it again.
-            Ok(Some(_)) => cache.head = Head::Unknown,
+            Ok(Some(_)) => memory.head = Head::Unknown,
             Ok(None) => {}
-            Err(error) => shown.report_storage(error),
+            Err(error) => state.storage_failed(error),
         }
     });
 }
 
-fn store(shared: &Arc<Shared>, cache: &mut Cache, next: &Generation, is_over: &dyn Fn() -> bool) {
+fn store(shared: &Arc<Shared>, memory: &mut Memory, next: &Generation, is_over: &dyn Fn() -> bool) {
     if !shared.effects.has_storage() {
         return;
     }
     let mut access = shared.effects.access(is_over);
-    let stored = commit(&mut access, cache, next);
-    shared.change(|_, shown| match stored {
-        Ok(()) => shown.storage_failed = false,
-        Err(error) => shown.report_storage(error),
+    let stored = commit(&mut access, memory, next);
+    shared.change(|state, _| match stored {
+        Ok(()) => state.storage_works(),
+        Err(error) => state.storage_failed(error),
     });
 }
 
-fn commit(access: &mut Access<'_>, cache: &mut Cache, next: &Generation) -> Result<(), Error> {
+fn commit(access: &mut Access<'_>, memory: &mut Memory, next: &Generation) -> Result<(), Error> {
     let lock = access.lock()?;
-    let story = Story::new(|io| async move { cache::commit(&io, cache, next).await });
-    let committed = access.run(story);
+    let committed = cache::commit(access, memory, next);
     drop(lock);
     committed
 }
 
 fn show_generation(
-    shared: &Shared,
-    shown: &mut Shown,
-    cache: &mut Cache,
+    state: &mut ProviderState,
+    memory: &mut Memory,
     generation: &Generation,
     source: Source,
+    now: Duration,
 ) {
-    cache.keep_only(generation);
-    cache.raise_mark(generation.version.order());
-    let snapshot = Arc::new(Snapshot::of(generation, source, cache));
-    shown.fetched = Some(Arc::clone(&snapshot));
-    shared.show(shown, snapshot);
-}
-
-fn succeeded(shared: &Shared, shown: &mut Shown) {
-    let recovered = shown.failures > 0;
-    shown.confirmed_at = Some(shared.settings.runtime.now());
-    shown.failures = 0;
-    shown.last_error = None;
-    shown.update_required = None;
-    shared.plan(shown, None);
-    if recovered {
-        shown.events.push(Event::Recovered);
-    }
-}
-
-fn failed(shared: &Shared, shown: &mut Shown, error: &Error) {
-    shown.failures = shown.failures.saturating_add(1);
-    shown.last_error = Some(error.clone());
-    shared.plan(shown, Some(error));
-    shown.events.push(Event::Error(error.clone()));
-    if let Some(offered) = error.offered()
-        && shown.update_required.as_deref() != Some(offered)
-    {
-        shown.update_required = Some(offered.to_owned());
-        shown.events.push(Event::UpdateRequired(offered.to_owned()));
-    }
-}
-
-impl Shown {
-    // Once, until it works again: a full disk is no news at every poll.
-    fn report_storage(&mut self, error: Error) {
-        if !self.storage_failed {
-            self.events.push(Event::Error(error));
-        }
-        self.storage_failed = true;
-    }
+    memory.retain(generation);
+    memory.raise_mark(generation.version.order());
+    let snapshot = Arc::new(Snapshot::of(generation, source, memory));
+    state.snapshots.fetched = Some(Arc::clone(&snapshot));
+    state.show(snapshot, now);
 }

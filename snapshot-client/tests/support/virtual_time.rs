@@ -54,7 +54,7 @@ struct Wait {
 
 #[derive(PartialEq)]
 enum Kind {
-    Held,
+    Blocked,
     // Of this client.
     Poll(usize),
     Answer,
@@ -64,7 +64,7 @@ enum Kind {
 const STUCK: Duration = Duration::from_secs(60);
 
 impl World {
-    /// At some time, with chance 0.5.
+    /// At some time, with 0.5 as its random number.
     pub fn new() -> Self {
         let world = Self::default();
         world.moment().now = Duration::from_secs(1);
@@ -147,17 +147,17 @@ impl World {
     }
 
     /// Waits until the test gives this signal.
-    pub fn held(&self, signal: &Signal, seen: u64) {
+    pub fn blocked(&self, signal: &Signal, seen: u64) {
         self.wait(Wait {
             id: 0,
-            kind: Kind::Held,
+            kind: Kind::Blocked,
             signal: signal.clone(),
             seen,
             until: None,
         });
     }
 
-    /// Waits for a lock: work, unless somebody has it who may be held.
+    /// Waits for a lock: work, unless somebody has it who may be blocked.
     pub fn locking<T>(&self, wait: impl FnOnce() -> T) -> (T, Locked) {
         self.moment().locking += 1;
         self.0.1.notify_all();
@@ -203,9 +203,10 @@ impl World {
             .1
             .wait_timeout_while(self.moment(), STUCK, moves)
             .unwrap_or_else(PoisonError::into_inner);
-        match late.timed_out() {
-            true => Err(format!("{} threads are busy and do not end", moment.busy)),
-            false => Ok(moment.requests),
+        if late.timed_out() {
+            Err(format!("{} threads are busy and do not end", moment.busy))
+        } else {
+            Ok(moment.requests)
         }
     }
 
@@ -243,8 +244,8 @@ impl Drop for Busy {
 
 impl Moment {
     fn moves(&self) -> bool {
-        let held = self.waits.iter().any(|wait| wait.kind == Kind::Held);
-        let waiting = if held && self.locked > 0 {
+        let blocked = self.waits.iter().any(|wait| wait.kind == Kind::Blocked);
+        let waiting = if blocked && self.locked > 0 {
             self.locking
         } else {
             0
@@ -273,9 +274,10 @@ impl Runtime for ClientTime {
     fn wall(&self) -> SystemTime {
         let ahead_ms = self.world.moment().wall_ahead_ms;
         let ahead = Duration::from_millis(ahead_ms.unsigned_abs());
-        match ahead_ms < 0 {
-            true => SystemTime::now() - ahead,
-            false => SystemTime::now() + ahead,
+        if ahead_ms < 0 {
+            SystemTime::now() - ahead
+        } else {
+            SystemTime::now() + ahead
         }
     }
 
@@ -288,9 +290,10 @@ impl Runtime for ClientTime {
     }
 
     fn wait(&self, signal: &Signal, seen: u64, until: Option<Duration>, idle: bool) {
-        let kind = match idle {
-            true => Kind::Poll(self.client),
-            false => Kind::Answer,
+        let kind = if idle {
+            Kind::Poll(self.client)
+        } else {
+            Kind::Answer
         };
         let signal = signal.clone();
         self.world.wait(Wait {

@@ -1,4 +1,4 @@
-//! What an app ships.
+//! A published snapshot that an app ships.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,11 +11,12 @@ use snapshot_format::{
     Version,
 };
 
-use crate::core::refresh::{parse_manifest, parse_version};
+use crate::core::parse::{parse_manifest, parse_version};
+use crate::error::{Error, ErrorCode};
 use crate::snapshot::{Snapshot, Source, Table};
-use crate::{Error, ErrorCode};
 
-/// What an app ships: trusted as its code is, shown until something newer is there.
+/// The snapshot that an app ships: trusted as the app's code is, and current until a newer version
+/// is cached or fetched.
 #[derive(Debug, Clone)]
 pub struct Bundled {
     pub(crate) version: Version,
@@ -32,11 +33,11 @@ struct BundledTable {
 }
 
 impl Bundled {
-    /// A published snapshot: a folder with `version.json`, its manifest and every table, as
+    /// Reads a published snapshot: a folder with `version.json`, its manifest and every table, as
     /// `publisher publish` writes it.
     ///
     /// # Errors
-    /// [`ErrorCode::NoData`] where something is missing or is not what its name says.
+    /// [`ErrorCode::NoData`] if a file cannot be read, or does not have the hash that names it.
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
         let version = parse_version(&read(&folder.join(Key::Version.path()))?)
             .map_err(|error| unusable(&folder.join("version.json")).with_source(error))?;
@@ -50,11 +51,12 @@ impl Bundled {
         Ok(Self { version, tables })
     }
 
-    /// Two published files as they are: `version.json` and the bootstrap object that it names,
-    /// say by `include_bytes!`.
+    /// Reads two published files: the bytes of `version.json` and of the bootstrap object that it
+    /// names, for instance by `include_bytes!`.
     ///
     /// # Errors
-    /// [`ErrorCode::NoData`] where they are not, or do not belong together.
+    /// [`ErrorCode::NoData`] if one of them cannot be parsed, or if `version.json` names another
+    /// bootstrap object.
     pub fn from_bytes(version: &[u8], bootstrap: &[u8]) -> Result<Self, Error> {
         let refused = |why: &str| Error::new(ErrorCode::NoData, format!("the bundled {why}"));
         let version = parse_version(version)
@@ -69,7 +71,7 @@ impl Bundled {
         Ok(Self { version, tables })
     }
 
-    /// Rows that nobody published, canonical and in order; the version is older than any that is
+    /// Rows that nobody published: canonical, in order. The version is older than any that was
     /// published.
     pub(crate) fn unpublished(tables: BTreeMap<TableKey, Vec<Vec<u8>>>) -> Self {
         let tables = tables.into_iter();
@@ -81,7 +83,7 @@ impl Bundled {
         }
     }
 
-    /// A table as the object that it is published in under this schema.
+    /// The object in which a table is published under this schema.
     pub(crate) fn object(&self, schema: SchemaVersion, key: &TableKey) -> Option<Vec<u8>> {
         let table = self.tables.get(key)?;
         Some(table_object(schema, key, &table.rows))
@@ -155,7 +157,7 @@ fn read_rows(
 pub(crate) fn canonical_row(text: &str) -> Result<Vec<u8>, Error> {
     let mut row = Vec::with_capacity(text.len());
     snapshot_format::canonical::write_json(text, &mut row).map_err(|error| {
-        let message = "a row holds what cannot be published";
+        let message = "a row has a value that cannot be published";
         Error::new(ErrorCode::NoData, message).with_source(error)
     })?;
     Ok(row)
@@ -163,9 +165,10 @@ pub(crate) fn canonical_row(text: &str) -> Result<Vec<u8>, Error> {
 
 fn read_object(path: &Path, hash: ObjectHash) -> Result<Vec<u8>, Error> {
     let bytes = read(path)?;
-    match ObjectHash::of(&bytes) == hash {
-        true => Ok(bytes),
-        false => Err(unusable(path)),
+    if ObjectHash::of(&bytes) == hash {
+        Ok(bytes)
+    } else {
+        Err(unusable(path))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tables that people edit, read without a database.
+//! Source files, which people edit, read without a database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,15 +9,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use snapshot_format::{TableKey, canonical};
 
-use crate::bundled::{Bundled, read};
-use crate::{Error, ErrorCode};
+use super::published::{Bundled, read};
+use crate::error::{Error, ErrorCode};
 
 /// A folder of source files, `<tableKey>.json`, each a list of rows or a map.
 ///
-/// Rows come as they would be published, as far as that can be told without a database: active
-/// ones only, without editors' notes (keys that begin with `_`) and without `source_type`, in order
-/// of `sort_order` and then of `id`; a key that other rows of the file have is null. What only the
-/// database knows (defaults, generated columns) is not there.
+/// Rows are read as they would be published, as far as that is known without a database: only
+/// active ones, without editors' notes (keys that begin with `_`) and without `source_type`, in
+/// order of `sort_order` and then of `id`. A key that only other rows of the file have is null.
+/// What only the database knows (defaults, generated columns) is absent.
 #[derive(Debug, Clone)]
 pub struct SourceFolder {
     folder: PathBuf,
@@ -33,7 +33,7 @@ struct Map {
 type Row = BTreeMap<String, Box<RawValue>>;
 
 impl SourceFolder {
-    /// The files of this folder.
+    /// The source files of this folder; nothing is read yet.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -41,8 +41,9 @@ impl SourceFolder {
         }
     }
 
-    /// The same with one file that is a map: `{"BARBELL": "<svg …>"}` gives each entry's key to
-    /// these columns, and its value to that one. As `map_key` and `map_value` in `tablecast.toml`.
+    /// The same folder with one file that is a map, such as `{"BARBELL": "<svg …>"}`: each entry is a
+    /// row with its key in each of `key_columns` and its value in `value_column`. `tablecast.toml`
+    /// says the same by `map_key` and `map_value`.
     #[must_use]
     pub fn map(mut self, table: &str, key_columns: &[&str], value_column: &str) -> Self {
         let map = Map {
@@ -84,8 +85,13 @@ impl SourceFolder {
                 .is_none_or(|value| value.get() != "false")
         });
         rows.sort_by_cached_key(order);
-        let shown = |column: &&String| !column.starts_with('_') && *column != "source_type";
-        let columns: BTreeSet<_> = rows.iter().flat_map(BTreeMap::keys).filter(shown).collect();
+        let published_column =
+            |column: &&String| !column.starts_with('_') && *column != "source_type";
+        let columns: BTreeSet<_> = rows
+            .iter()
+            .flat_map(BTreeMap::keys)
+            .filter(published_column)
+            .collect();
         let rows = rows.iter().map(|row| published(&columns, row));
         rows.map(|row| row.map_err(|error| refused(path).with_source(error)))
             .collect()
@@ -93,11 +99,11 @@ impl SourceFolder {
 }
 
 impl Bundled {
-    /// Source files that nobody has published: what an app shows that ships them as they are
-    /// edited. The version is older than any that is published.
+    /// Reads source files, for an app that ships them as they are edited. The version is older than
+    /// any that was published.
     ///
     /// # Errors
-    /// [`ErrorCode::NoData`] where a file cannot be read, or is no table.
+    /// [`ErrorCode::NoData`] if a file cannot be read, or is no table.
     pub fn from_source(source: &SourceFolder) -> Result<Self, Error> {
         Ok(Self::unpublished(source.tables()?))
     }

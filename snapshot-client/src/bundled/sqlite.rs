@@ -1,4 +1,4 @@
-//! The tables of an app's own SQLite file.
+//! The tables of an SQLite file that an app ships.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,10 +10,10 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::{Value, json};
 use snapshot_format::{NameError, TableKey};
 
-use crate::bundled::{Bundled, canonical_row};
-use crate::{Error, ErrorCode};
+use super::published::{Bundled, canonical_row};
+use crate::error::{Error, ErrorCode};
 
-/// Why a file's tables cannot be shown.
+/// Why a file's tables cannot be read.
 #[derive(Debug)]
 enum Problem {
     Sqlite(rusqlite::Error),
@@ -37,14 +37,15 @@ enum Kind {
 }
 
 impl Bundled {
-    /// An SQLite file as an app has filled it: every table, `exercise_categories` as
-    /// `exerciseCategories`, its rows as they would be published. Only active rows (`is_active`),
-    /// in order of `sort_order` and then of the primary key; without `source_type`; a column
-    /// declared `BOOLEAN` holds booleans, one declared `JSON` or `JSONB` JSON, a blob comes as
-    /// base64. The file is only read. The version is older than any that is published.
+    /// Reads every table of an SQLite file, `exercise_categories` as `exerciseCategories`, its rows
+    /// as they would be published: only active ones (`is_active`), in order of `sort_order` and then
+    /// of the primary key, without `source_type`. A column declared `BOOLEAN` has booleans, one
+    /// declared `JSON` or `JSONB` has JSON, and a blob becomes base64. The file is not changed. The
+    /// version is older than any that was published.
     ///
     /// # Errors
-    /// [`ErrorCode::NoData`] where the file cannot be read, or holds what has no JSON.
+    /// [`ErrorCode::NoData`] if the file cannot be read, a table's name is none that can be
+    /// published, or a value has no JSON.
     pub fn from_sqlite(path: &Path) -> Result<Self, Error> {
         let refused = || {
             let message = format!("failed to read the tables of {}", path.display());

@@ -1,110 +1,15 @@
 //! What goes wrong, by name: `docs/client.md` section 7 says what each means.
 
+mod code;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What went wrong, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorCode {
-    /// No response, or one cut off.
-    Network,
-    /// None in time.
-    Timeout,
-    /// Another status than 200, in [`Error::status`].
-    HttpStatus,
-    /// A body that is not a version, a manifest or a table: a captive portal, a proxy's page.
-    NotJson,
-    /// More bytes than allowed.
-    TooLarge,
-    /// Bytes that are not what their name says.
-    HashMismatch,
-    /// 404 or 410 for an object that the newest version names.
-    ObjectMissing,
-    /// A pointer older than one already verified.
-    VersionRegressed,
-    /// The same order, another manifest.
-    VersionConflict,
-    /// A `formatVersion` that this client does not know.
-    FormatUnsupported,
-    /// A major of `schemaVersion` that this app does not know.
-    SchemaUnsupported,
-    /// A required table is not in the manifest.
-    TableMissing,
-    /// The cache cannot be read or written.
-    StorageUnavailable,
-    /// There is no room.
-    StorageFull,
-    /// A stored value is not what it should be.
-    CacheCorrupt,
-    /// Nothing is bundled, cached or fetched.
-    NoData,
-    /// The server has not confirmed the version in time.
-    Stale,
-    /// No table of that key.
-    UnknownTable,
-    /// The caller gave up waiting.
-    Aborted,
-    /// The provider is no more.
-    Disposed,
-    /// A listener panicked.
-    Listener,
-    /// The configuration makes no sense.
-    Config,
-}
+pub use code::ErrorCode;
 
-impl ErrorCode {
-    /// The name that all clients share, such as `hash_mismatch`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::Timeout => "timeout",
-            Self::HttpStatus => "http_status",
-            Self::NotJson => "not_json",
-            Self::TooLarge => "too_large",
-            Self::HashMismatch => "hash_mismatch",
-            Self::ObjectMissing => "object_missing",
-            Self::VersionRegressed => "version_regressed",
-            Self::VersionConflict => "version_conflict",
-            Self::FormatUnsupported => "format_unsupported",
-            Self::SchemaUnsupported => "schema_unsupported",
-            Self::TableMissing => "table_missing",
-            Self::StorageUnavailable => "storage_unavailable",
-            Self::StorageFull => "storage_full",
-            Self::CacheCorrupt => "cache_corrupt",
-            Self::NoData => "no_data",
-            Self::Stale => "stale",
-            Self::UnknownTable => "unknown_table",
-            Self::Aborted => "aborted",
-            Self::Disposed => "disposed",
-            Self::Listener => "listener",
-            Self::Config => "config",
-        }
-    }
-
-    /// Whether the same may work later without a change of the app.
-    pub fn is_retryable(self) -> bool {
-        !matches!(
-            self,
-            Self::FormatUnsupported
-                | Self::SchemaUnsupported
-                | Self::UnknownTable
-                | Self::Disposed
-                | Self::Listener
-                | Self::Config
-        )
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The one error that this crate returns or reports.
+/// The error that this crate returns and reports: a code, a message, and perhaps a cause.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Details>);
 
@@ -131,7 +36,7 @@ impl Error {
         }))
     }
 
-    /// The same with what led to it.
+    /// The same error with its cause.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
@@ -153,12 +58,12 @@ impl Error {
         self
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
-    /// Whether the same may work later without a change of the app.
+    /// Whether the same call may succeed later, without a change of the app.
     pub fn is_retryable(&self) -> bool {
         self.0.code.is_retryable()
     }
@@ -168,17 +73,18 @@ impl Error {
         self.0.status
     }
 
-    /// How long the server asks us to wait.
+    /// How long the server asks to wait before the next request, at most an hour: `Retry-After`.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The version that is offered and not understood.
+    /// The `schemaVersion` (`2.0`) or format (`formatVersion 2`) that the server offers and this app
+    /// does not know.
     pub fn offered(&self) -> Option<&str> {
         self.0.offered.as_deref()
     }
 
-    /// What may help, where something can be done beyond waiting.
+    /// What may help; `None` if waiting is all that can be done.
     pub fn hint(&self) -> Option<&'static str> {
         match self.0.code {
             ErrorCode::FormatUnsupported | ErrorCode::SchemaUnsupported => Some("update the app"),
@@ -217,7 +123,7 @@ impl StdError for Error {
 }
 
 impl PartialEq for Error {
-    // By what can be told from outside; a source has no equality.
+    // By what is seen from outside; a source has no equality.
     fn eq(&self, other: &Self) -> bool {
         let key = |error: &Self| {
             let Details {
@@ -237,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_by_its_message_and_its_cause() {
+    fn an_error_has_a_message_and_a_cause() {
         let cause = std::io::Error::other("refused");
         let error =
             Error::new(ErrorCode::Network, "failed to fetch version.json").with_source(cause);

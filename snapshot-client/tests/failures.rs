@@ -1,5 +1,5 @@
-//! Whatever fails, in whatever order: the client shows only what was published, never goes back,
-//! always has what is bundled, and reaches the newest version once the faults stop.
+//! Whatever fails, in whatever order: the current version is one that was published, never goes
+//! back, is the bundled one at least, and is the newest once the failures stop.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +47,7 @@ const NAMES: [&str; 12] = [
 
 /// What happens to one request.
 #[derive(Debug, Clone)]
-enum NetworkFault {
+enum NetworkFailure {
     None,
     Lost,
     Hangs,
@@ -62,7 +62,7 @@ enum NetworkFault {
 
 /// What happens to one access to the storage.
 #[derive(Debug, Clone, Copy)]
-enum DeviceFault {
+enum DeviceFailure {
     None,
     Full,
     Hangs,
@@ -72,8 +72,8 @@ enum DeviceFault {
 #[derive(Debug, Clone)]
 enum Step {
     Publish { ahead: usize },
-    Network(Vec<NetworkFault>),
-    Device(Vec<DeviceFault>),
+    Network(Vec<NetworkFailure>),
+    Device(Vec<DeviceFailure>),
     Advance { ms: u64 },
     Restart,
     Damage { at: usize },
@@ -92,7 +92,7 @@ struct Surroundings {
 struct Server {
     listed: Arc<Vec<Published>>,
     published: Mutex<usize>,
-    faults: Mutex<VecDeque<NetworkFault>>,
+    failures: Mutex<VecDeque<NetworkFailure>>,
     time: World,
     // Given when the test is over: requests that hang end.
     over: Signal,
@@ -101,7 +101,7 @@ struct Server {
 #[derive(Clone)]
 struct Device {
     values: MemoryStorage,
-    faults: Arc<Mutex<VecDeque<DeviceFault>>>,
+    failures: Arc<Mutex<VecDeque<DeviceFailure>>>,
     time: World,
     over: Signal,
 }
@@ -111,36 +111,36 @@ struct Process {
     dead: Arc<AtomicBool>,
 }
 
-fn network_fault() -> impl Strategy<Value = NetworkFault> {
+fn network_failure() -> impl Strategy<Value = NetworkFailure> {
     let at = || 0..5000_usize;
     prop_oneof![
-        4 => Just(NetworkFault::None),
-        1 => Just(NetworkFault::Lost),
-        1 => Just(NetworkFault::Hangs),
-        1 => at().prop_map(NetworkFault::Status),
-        1 => Just(NetworkFault::Page),
-        2 => at().prop_map(NetworkFault::Flipped),
-        1 => at().prop_map(NetworkFault::Cut),
-        1 => at().prop_map(NetworkFault::Long),
-        2 => at().prop_map(NetworkFault::Old),
-        1 => Just(NetworkFault::Panics),
+        4 => Just(NetworkFailure::None),
+        1 => Just(NetworkFailure::Lost),
+        1 => Just(NetworkFailure::Hangs),
+        1 => at().prop_map(NetworkFailure::Status),
+        1 => Just(NetworkFailure::Page),
+        2 => at().prop_map(NetworkFailure::Flipped),
+        1 => at().prop_map(NetworkFailure::Cut),
+        1 => at().prop_map(NetworkFailure::Long),
+        2 => at().prop_map(NetworkFailure::Old),
+        1 => Just(NetworkFailure::Panics),
     ]
 }
 
-fn device_fault() -> impl Strategy<Value = DeviceFault> {
+fn device_failure() -> impl Strategy<Value = DeviceFailure> {
     prop_oneof![
-        4 => Just(DeviceFault::None),
-        1 => Just(DeviceFault::Full),
-        1 => Just(DeviceFault::Hangs),
-        1 => Just(DeviceFault::Kills),
+        4 => Just(DeviceFailure::None),
+        1 => Just(DeviceFailure::Full),
+        1 => Just(DeviceFailure::Hangs),
+        1 => Just(DeviceFailure::Kills),
     ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1..4_usize).prop_map(|ahead| Step::Publish { ahead }),
-        4 => prop::collection::vec(network_fault(), 1..30).prop_map(Step::Network),
-        2 => prop::collection::vec(device_fault(), 0..25).prop_map(Step::Device),
+        4 => prop::collection::vec(network_failure(), 1..30).prop_map(Step::Network),
+        2 => prop::collection::vec(device_failure(), 0..25).prop_map(Step::Device),
         6 => (1_000..900_000_u64).prop_map(|ms| Step::Advance { ms }),
         3 => Just(Step::Restart),
         2 => (0..1000_usize).prop_map(|at| Step::Damage { at }),
@@ -161,12 +161,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn faults_of_every_kind_with_a_bundled_snapshot(steps in prop::collection::vec(step(), 3..40)) {
+    fn failures_of_every_kind_with_a_bundled_snapshot(steps in prop::collection::vec(step(), 3..40)) {
         play(&steps, true);
     }
 
     #[test]
-    fn faults_of_every_kind_with_nothing_bundled(steps in prop::collection::vec(step(), 3..40)) {
+    fn failures_of_every_kind_with_nothing_bundled(steps in prop::collection::vec(step(), 3..40)) {
         play(&steps, false);
     }
 }
@@ -174,18 +174,21 @@ proptest! {
 fn play(steps: &[Step], bundled: bool) {
     let mut world = Surroundings::new();
     let mut client = Client::begin(&world, bundled);
-    // A device that loses what it was given may show less after a restart, and only such a one.
+    // After a restart the version may be an older one only if the device has lost something.
     let mut is_healthy = true;
     for step in steps {
         match step {
             Step::Publish { ahead } => world.publish(*ahead),
-            Step::Network(faults) => *world.server.faults.lock().unwrap() = faults.clone().into(),
-            Step::Device(faults) => {
-                *world.device.faults.lock().unwrap() = faults.clone().into();
-                // Death loses nothing that was shown.
-                let loses =
-                    |fault: &DeviceFault| matches!(fault, DeviceFault::Full | DeviceFault::Hangs);
-                is_healthy &= !faults.iter().any(loses);
+            Step::Network(failures) => {
+                *world.server.failures.lock().unwrap() = failures.clone().into()
+            }
+            Step::Device(failures) => {
+                *world.device.failures.lock().unwrap() = failures.clone().into();
+                // Death loses nothing that was current.
+                let loses = |failure: &DeviceFailure| {
+                    matches!(failure, DeviceFailure::Full | DeviceFailure::Hangs)
+                };
+                is_healthy &= !failures.iter().any(loses);
             }
             Step::Advance { ms } => world.advance(Duration::from_millis(*ms)),
             Step::Damage { at } => {
@@ -196,11 +199,11 @@ fn play(steps: &[Step], bundled: bool) {
             Step::Flight(flight) => client.provider.set_online(!flight),
             Step::Restart => {
                 client.process_dead.store(true, Ordering::SeqCst);
-                world.device.faults.lock().unwrap().clear();
+                world.device.failures.lock().unwrap().clear();
             }
         }
         world.advance(Duration::ZERO);
-        // The next one may be killed in its first moment, too; nobody sees what the dead show.
+        // The next one may be killed in its first moment, too; the dead are not looked at.
         while client.process_dead.load(Ordering::SeqCst) {
             client.provider.dispose();
             let before = client.before.take().filter(|_| is_healthy);
@@ -212,8 +215,8 @@ fn play(steps: &[Step], bundled: bool) {
         }
         client.check(&world);
     }
-    world.server.faults.lock().unwrap().clear();
-    world.device.faults.lock().unwrap().clear();
+    world.server.failures.lock().unwrap().clear();
+    world.device.failures.lock().unwrap().clear();
     if client.process_dead.load(Ordering::SeqCst) {
         client.provider.dispose();
         client = Client::begin(&world, bundled);
@@ -225,12 +228,12 @@ fn play(steps: &[Step], bundled: bool) {
     client.check(&world);
     let newest = world.newest();
     if newest.name != "major" {
-        let shown = client
+        let current = client
             .provider
             .snapshot()
-            .map(|shown| shown.version().clone());
+            .map(|current| current.version().clone());
         assert_eq!(
-            shown.as_ref(),
+            current.as_ref(),
             Some(&newest.version),
             "the newest is reached"
         );
@@ -243,7 +246,7 @@ struct Client {
     provider: RemoteProvider,
     process_dead: Arc<AtomicBool>,
     bundled: bool,
-    // The order that was shown last.
+    // The order of the version that was current last.
     before: Option<(u64, u64)>,
 }
 
@@ -277,7 +280,7 @@ impl Client {
         };
         let version = snapshot.version();
         let published = world.listed.iter().find(|each| each.version == *version);
-        let published = published.expect("only a published version is shown");
+        let published = published.expect("only a published version is current");
         let keys: Vec<_> = snapshot.table_keys().collect();
         assert!(
             keys.iter().eq(published.tables.keys()),
@@ -308,13 +311,13 @@ impl Surroundings {
             server: Arc::new(Server {
                 listed: Arc::clone(&listed),
                 published: Mutex::new(0),
-                faults: Mutex::default(),
+                failures: Mutex::default(),
                 time: time.clone(),
                 over: over.clone(),
             }),
             device: Device {
                 values: MemoryStorage::new(),
-                faults: Arc::default(),
+                failures: Arc::default(),
                 time: time.clone(),
                 over,
             },
@@ -344,7 +347,7 @@ impl Surroundings {
         }
     }
 
-    // What a server holds back is under way as long as the test lasts.
+    // What a server does not answer is under way as long as the test lasts.
     fn settle(&self) {
         self.time.settle().unwrap();
     }
@@ -356,33 +359,34 @@ impl Surroundings {
 
 impl Transport for Server {
     fn get(&self, request: &Request) -> Result<Response, Error> {
-        let fault = self
-            .faults
+        let failure = self
+            .failures
             .lock()
             .unwrap()
             .pop_front()
-            .unwrap_or(NetworkFault::None);
+            .unwrap_or(NetworkFailure::None);
         let path = request.url.trim_start_matches("http://store.example/");
         let path = path.split('?').next().unwrap();
         let published = *self.published.lock().unwrap();
         let is_version = path == "version.json";
-        let mut body = match is_version {
-            true => self.listed[published].text.clone(),
-            false => published::object(path),
+        let mut body = if is_version {
+            self.listed[published].text.clone()
+        } else {
+            published::object(path)
         };
         let answer = |status, body| Response {
             status,
             body,
             ..Response::default()
         };
-        match fault {
-            NetworkFault::None => {}
-            NetworkFault::Lost => return Err(Error::new(ErrorCode::Network, "connection lost")),
-            NetworkFault::Hangs => {
+        match failure {
+            NetworkFailure::None => {}
+            NetworkFailure::Lost => return Err(Error::new(ErrorCode::Network, "connection lost")),
+            NetworkFailure::Hangs => {
                 self.time.request(|| self.over.wait(0, None));
                 return Err(Error::new(ErrorCode::Network, "the test is over"));
             }
-            NetworkFault::Status(at) => {
+            NetworkFailure::Status(at) => {
                 let status = [404, 410, 403, 500, 503, 304][at % 6];
                 let retry_after = Some(at.to_string());
                 return Ok(Response {
@@ -390,20 +394,22 @@ impl Transport for Server {
                     ..answer(status, Vec::new())
                 });
             }
-            NetworkFault::Page => body = b"<!doctype html>".to_vec(),
-            // A version has no hash: what is damaged and still a version, nobody can tell.
-            NetworkFault::Flipped(_) if is_version => drop(body.remove(0)),
-            NetworkFault::Flipped(at) => {
+            NetworkFailure::Page => body = b"<!doctype html>".to_vec(),
+            // A version has no hash: one that is damaged and still a version cannot be noticed.
+            NetworkFailure::Flipped(_) if is_version => drop(body.remove(0)),
+            NetworkFailure::Flipped(at) => {
                 let index = at % body.len();
                 body[index] ^= 1 << (at % 8);
             }
-            NetworkFault::Cut(at) => body.truncate(at % body.len()),
-            NetworkFault::Long(more) => body.resize(body.len() + more + 1, b' '),
-            NetworkFault::Old(at) if is_version => {
+            NetworkFailure::Cut(at) => body.truncate(at % body.len()),
+            NetworkFailure::Long(more) => body.resize(body.len() + more + 1, b' '),
+            NetworkFailure::Old(at) if is_version => {
                 body = self.listed[at % (published + 1)].text.clone()
             }
-            NetworkFault::Old(_) => {}
-            NetworkFault::Panics => std::panic::resume_unwind(Box::new("a transport that panics")),
+            NetworkFailure::Old(_) => {}
+            NetworkFailure::Panics => {
+                std::panic::resume_unwind(Box::new("a transport that panics"))
+            }
         }
         Ok(answer(200, body))
     }
@@ -429,18 +435,19 @@ impl Process {
     fn access<T>(&self, run: impl FnOnce(&MemoryStorage) -> io::Result<T>) -> io::Result<T> {
         let dead = || self.dead.load(Ordering::SeqCst);
         if !dead() {
-            let fault = self.device.faults.lock().unwrap().pop_front();
-            match fault.unwrap_or(DeviceFault::None) {
-                DeviceFault::None => {}
-                DeviceFault::Full => return Err(io::ErrorKind::StorageFull.into()),
-                DeviceFault::Hangs => self.device.time.held(&self.device.over, 0),
-                DeviceFault::Kills => self.dead.store(true, Ordering::SeqCst),
+            let failure = self.device.failures.lock().unwrap().pop_front();
+            match failure.unwrap_or(DeviceFailure::None) {
+                DeviceFailure::None => {}
+                DeviceFailure::Full => return Err(io::ErrorKind::StorageFull.into()),
+                DeviceFailure::Hangs => self.device.time.blocked(&self.device.over, 0),
+                DeviceFailure::Kills => self.dead.store(true, Ordering::SeqCst),
             }
         }
         // What a dead process was about to do it does not do.
-        match dead() || self.device.over.count() > 0 {
-            true => Err(io::Error::other("killed")),
-            false => run(&self.device.values),
+        if dead() || self.device.over.count() > 0 {
+            Err(io::Error::other("killed"))
+        } else {
+            run(&self.device.values)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is held in memory, and what is known of the cache: the state that the stories share.
+//! What is loaded, and what is known of the cache: the state that refresh and cache share.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use snapshot_format::{Manifest, ObjectHash, Version};
 /// `(epoch, sequence)`, what versions sort by.
 pub(crate) type Order = (u64, u64);
 
-/// One version whose objects are all held.
+/// One version whose objects are all loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct Generation {
     pub(crate) version: Version,
     pub(crate) manifest: Arc<Manifest>,
 }
 
-/// What a client knows of its cache, and the verified objects that it holds in memory.
+/// The verified objects that a client has loaded, and what it knows of its cache.
 #[derive(Debug, Default)]
-pub(crate) struct Cache {
+pub(crate) struct Memory {
     /// Verified manifests and table objects, by hash.
-    pub(crate) held: HashMap<ObjectHash, Arc<[u8]>>,
+    pub(crate) loaded: HashMap<ObjectHash, Arc<[u8]>>,
     /// The hashes of objects that are known to be stored and right.
     pub(crate) stored: HashSet<ObjectHash>,
     /// The head as it was last read or written.
@@ -52,15 +52,15 @@ impl Generation {
     }
 }
 
-impl Cache {
+impl Memory {
     /// Raises the mark to this order, or leaves it where it is higher.
     pub(crate) fn raise_mark(&mut self, order: Order) {
         self.mark = self.mark.max(Some(order));
     }
 
-    /// Lets go of what no snapshot shows and no refresh is about to use.
-    pub(crate) fn keep_only(&mut self, generation: &Generation) {
+    /// Drops the objects of other generations: no snapshot and no refresh needs them.
+    pub(crate) fn retain(&mut self, generation: &Generation) {
         let objects: HashSet<_> = generation.objects().into_iter().collect();
-        self.held.retain(|hash, _| objects.contains(hash));
+        self.loaded.retain(|hash, _| objects.contains(hash));
     }
 }

@@ -1,0 +1,80 @@
+//! A configuration, checked and complete.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use snapshot_format::ObjectHash;
+
+use super::remote::{Polling, RemoteConfig};
+use crate::error::{Error, ErrorCode};
+use crate::http::HttpTransport;
+use crate::runtime::{Runtime, SystemRuntime};
+use crate::storage::Storage;
+use crate::transport::Transport;
+
+const POLL_INTERVALS: RangeInclusive<Duration> =
+    Duration::from_secs(5)..=Duration::from_secs(24 * 3600);
+
+/// A remote configuration, checked and complete.
+pub(crate) struct Settings {
+    /// Ends with a slash.
+    pub(crate) base_url: String,
+    /// The beginning of every key in the storage.
+    pub(crate) prefix: String,
+    pub(crate) storage: Option<Arc<dyn Storage>>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) polling: Polling,
+    pub(crate) live_reload: bool,
+    pub(crate) poll_interval: Duration,
+    pub(crate) stale_time: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) init_timeout: Duration,
+    pub(crate) storage_timeout: Duration,
+    pub(crate) schema_majors: Vec<u32>,
+    pub(crate) required_tables: Vec<String>,
+}
+
+impl Settings {
+    /// Checks a configuration, and fills in the defaults.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Config`] if the poll interval is out of its range, or the default transport
+    /// refuses the URL.
+    pub(crate) fn of(config: RemoteConfig) -> Result<Self, Error> {
+        let base_url = format!("{}/", config.base_url.trim_end_matches('/'));
+        if !POLL_INTERVALS.contains(&config.poll_interval) {
+            let message = format!(
+                "the poll interval is {:?}; give 5 s to 24 h",
+                config.poll_interval
+            );
+            return Err(Error::new(ErrorCode::Config, message));
+        }
+        let namespace = match config.namespace {
+            Some(namespace) => namespace,
+            None => ObjectHash::of(base_url.as_bytes()).to_string()[..16].to_owned(),
+        };
+        Ok(Self {
+            prefix: format!("tablecast/{namespace}/"),
+            storage: config.storage,
+            transport: match config.transport {
+                Some(transport) => transport,
+                None => Arc::new(HttpTransport::new(&base_url)?),
+            },
+            runtime: config
+                .runtime
+                .unwrap_or_else(|| Arc::new(SystemRuntime::new())),
+            polling: config.polling,
+            live_reload: config.live_reload,
+            poll_interval: config.poll_interval,
+            stale_time: config.stale_time.unwrap_or(config.poll_interval),
+            request_timeout: config.request_timeout,
+            init_timeout: config.init_timeout,
+            storage_timeout: config.storage_timeout,
+            schema_majors: config.schema_majors,
+            required_tables: config.required_tables,
+            base_url,
+        })
+    }
+}
