@@ -1,5 +1,7 @@
 //! Which snapshots are taken, and which are not.
 
+use snapshot_format::{Encoding, compress};
+
 use crate::support::{Store, rows};
 
 #[test]
@@ -125,7 +127,7 @@ fn a_root_that_does_not_exist_yet_is_waited_for() {
 #[test]
 fn a_damaged_snapshot_is_refused_and_the_last_good_one_stays() {
     let tables = [("grips", rows(3)), ("muscles", rows(201))];
-    for damage in 0..9 {
+    for damage in 0..11 {
         let (mut store, first) = Store::published();
         let served = store.serve();
         served.next_event();
@@ -159,9 +161,24 @@ fn a_damaged_snapshot_is_refused_and_the_last_good_one_stays() {
                 format!("{muscles}.br"),
                 format!("{}.br does not unpack to its object", &muscles[1..]),
             ),
-            _ => (
+            8 => (
                 format!("{bootstrap}.gz"),
                 format!("{}.gz does not unpack to its object", &bootstrap[1..]),
+            ),
+            // A second member or frame behind the first is a fault to `verify`.
+            9 => (
+                format!("{muscles}.gz"),
+                format!(
+                    "{}.gz does not unpack to its object: is followed by other bytes",
+                    &muscles[1..]
+                ),
+            ),
+            _ => (
+                format!("{muscles}.zst"),
+                format!(
+                    "{}.zst does not unpack to its object: is followed by other bytes",
+                    &muscles[1..]
+                ),
             ),
         };
         for (path, bytes) in &second.objects {
@@ -179,9 +196,19 @@ fn a_damaged_snapshot_is_refused_and_the_last_good_one_stays() {
                 bytes[100] ^= 1;
                 store.put(broken.trim_start_matches('/'), &bytes);
             }
-            _ => {
+            8 => {
                 let bytes = second.bytes(&format!("{muscles}.gz"));
                 store.put(broken.trim_start_matches('/'), bytes);
+            }
+            _ => {
+                let encoding = if damage == 9 {
+                    Encoding::Gzip
+                } else {
+                    Encoding::Zstd
+                };
+                let mut bytes = second.bytes(&broken).to_vec();
+                compress(encoding, 0, &mut &b""[..], &mut bytes).expect("memory");
+                store.put(broken.trim_start_matches('/'), &bytes);
             }
         }
         if damage == 0 {
