@@ -10,6 +10,7 @@ a client that goes on asking with and without them, in alternating rounds; then
 """
 
 import resource
+import signal
 import socket
 import statistics
 import subprocess
@@ -118,4 +119,6 @@ class serving:
 
 
 if __name__ == "__main__":
+    # SIGTERM ends what was started too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()
