@@ -395,7 +395,8 @@ impl Connection {
         self.in_flight.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
     }
 
-    fn only_listens(&self) -> bool {
+    /// Whether all that it waits for is events.
+    pub(crate) fn only_listens(&self) -> bool {
         let at_rest = self.at_rest.load(Ordering::Relaxed);
         at_rest > 0 && at_rest == self.in_flight.load(Ordering::Relaxed)
     }

@@ -37,6 +37,7 @@ mod forwarded;
 pub mod fuzzing;
 mod headers;
 mod hot;
+mod incoming;
 mod listen;
 mod listing;
 mod load;
@@ -56,6 +57,7 @@ mod shared;
 mod state;
 mod stream;
 mod tls;
+mod turn;
 mod watch;
 mod workers;
 
