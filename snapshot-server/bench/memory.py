@@ -40,7 +40,7 @@ def main():
         subprocess.run([sample, folder, "23", "40000"], check=True, stderr=subprocess.DEVNULL)
         with serving(binary, folder) as server:
             idle(server)
-        with serving(binary, folder) as server:
+        with serving(binary, folder, "--max-listeners-per-client", "0") as server:
             listen(server)
 
 

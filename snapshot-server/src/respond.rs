@@ -267,6 +267,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         published_at: &'a str,
         held_for_seconds: u64,
         refused: Option<String>,
+        warning: Option<String>,
     }
     let refused = shared.refusal();
     let Some(snapshot) = snapshot else {
@@ -287,6 +288,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         published_at: &snapshot.version.published_at,
         held_for_seconds: held_for.as_secs(),
         refused,
+        warning: shared.warning(),
     };
     let body = serde_json::to_vec(&ready).expect("strings and numbers are JSON");
     Ok(document(StatusCode::OK, "application/json", body))
