@@ -11,6 +11,7 @@ slowhttptest and wrk. The attackers share the machine: what they take of its
 processors shows at a second server, which nobody attacks.
 """
 
+import signal
 import socket
 import subprocess
 import sys
@@ -184,10 +185,16 @@ def good_paths(port):
 @contextmanager
 def background(command, seconds_before):
     attack = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(seconds_before)
-    yield
-    attack.wait()
+    try:
+        time.sleep(seconds_before)
+        yield
+        attack.wait()
+    finally:
+        attack.kill()
+        attack.wait()
 
 
 if __name__ == "__main__":
+    # SIGTERM ends what was started too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

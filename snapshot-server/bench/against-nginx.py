@@ -18,6 +18,7 @@ Needs nginx, wrk and strace, or h2load.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -50,29 +51,43 @@ def main():
 
     with tempfile.TemporaryDirectory() as scratch:
         os.chmod(scratch, 0o755)
-        servers = {"snapshot-server": ours(options.server, options.folder)}
-        if not options.check:
-            servers["nginx"] = nginx(options.folder, Path(scratch))
-        try:
+        with contextlib.ExitStack() as running:
+            servers = {"snapshot-server": ours(running, options.server, options.folder)}
+            if not options.check:
+                servers["nginx"] = nginx(running, options.folder, Path(scratch))
             questions = scenarios(options.folder, options.browser)
             questions = {name: asked for name, asked in questions.items() if (options.only or "") in name}
             if not options.check:
                 compare(servers, questions, options, Path(scratch))
             calls = {} if options.http2 or options.floor else count_syscalls(servers, questions)
-        finally:
-            for server in servers.values():
-                server.stop()
     worst = max(calls.get("snapshot-server", {"none": 0}).values())
     if worst > MOST_SYSCALLS:
         sys.exit(f"error: {worst:.2f} system calls per request; at most {MOST_SYSCALLS} are allowed")
 
 
+def start(running, command, **options):
+    """A process that ends when `running` does, whatever ends this script."""
+    process = subprocess.Popen(command, **options)
+    running.callback(stop, process)
+    return process
+
+
+def stop(process):
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Server:
     def __init__(self, process, port, port_of_http2=None):
         self.process = process
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.url_of_http2 = f"http://127.0.0.1:{port_of_http2 or port}"
-        wait_for(self.url + "/version.json")
+        self.wait()
 
     def pids(self):
         children = subprocess.run(
@@ -87,19 +102,26 @@ class Server:
                 total += int(task.read_text().split()[0])
         return total / 1e9
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+    def wait(self):
+        """Until somebody listens: a floor answers the same to everybody, so none is asked."""
+        for _ in range(500):
+            if self.process.poll() is not None:
+                sys.exit(f"error: {self.process.args[0]} ended before it served")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        sys.exit(f"error: {self.url} is not served")
 
 
-def ours(binary, folder):
+def ours(running, binary, folder):
     port = free_port()
     # What is counted is requests, not how often the folder is looked at.
     command = [binary, "--root", folder, "--listen", f"127.0.0.1:{port}", "--poll-interval", "10m"]
-    return Server(subprocess.Popen(command, stderr=subprocess.DEVNULL), port)
+    return Server(start(running, command, stderr=subprocess.DEVNULL), port)
 
 
-def nginx(folder, scratch):
+def nginx(running, folder, scratch):
     """As tuned as the research found it: descriptors cached, sendfile, no log."""
     port, port_of_http2 = free_port(), free_port()
     config = f"""
@@ -127,7 +149,7 @@ def nginx(folder, scratch):
         }}"""
     path = scratch / "nginx.conf"
     path.write_text(config)
-    return Server(subprocess.Popen(["nginx", "-p", scratch, "-c", path]), port, port_of_http2)
+    return Server(start(running, ["nginx", "-p", scratch, "-c", path]), port, port_of_http2)
 
 
 def scenarios(folder, is_browser):
@@ -154,7 +176,7 @@ def fields_for(server, path, fields):
     return fields
 
 
-def floors(binary, server, path, fields, scratch):
+def floors(running, binary, server, path, fields, scratch):
     """The server's own response, sent by as little as can send it."""
     response = scratch / "response"
     with connect(server) as connection:
@@ -163,7 +185,7 @@ def floors(binary, server, path, fields, scratch):
     started = {}
     for source in ("write", "memory", "file"):
         port = free_port()
-        started[f"floor, {source}"] = Server(subprocess.Popen([binary, str(port), response, source]), port)
+        started[f"floor, {source}"] = Server(start(running, [binary, str(port), response, source]), port)
     return started
 
 
@@ -171,19 +193,17 @@ def compare(servers, questions, options, scratch):
     slow = "mean us" if options.http2 else "p99 us"
     print(f"{'':24}{'':16}{'req/s':>9}{slow:>9}{'cpu us/req':>12}")
     for question, (path, fields) in questions.items():
-        least = floors(options.floor, servers["snapshot-server"], path, fields, scratch) if options.floor else {}
-        asked = {**servers, **least}
-        results = {name: [] for name in asked}
-        try:
+        with contextlib.ExitStack() as running:
+            ours = servers["snapshot-server"]
+            least = floors(running, options.floor, ours, path, fields, scratch) if options.floor else {}
+            asked = {**servers, **least}
+            results = {name: [] for name in asked}
             for _ in range(options.rounds):
                 for name, server in asked.items():
                     ask = measure_http2 if options.http2 else measure
                     # A floor answers the same to everybody, and knows no tag.
                     own = {} if name in least else fields
                     results[name].append(ask(server, path, own, options.seconds))
-        finally:
-            for server in least.values():
-                server.stop()
         for name, rounds in results.items():
             rate, p99, cpu = (statistics.median(values) for values in zip(*rounds))
             print(f"{question:24}{name:16}{rate:9.0f}{p99:9.0f}{cpu:12.2f}")
@@ -254,17 +274,18 @@ def syscalls_per_request(server, path, fields, requests=4_000):
     with tempfile.NamedTemporaryFile("r") as summary:
         tracer = ["strace", "-f", "-c", "-o", summary.name]
         tracer += [word for pid in server.pids() for word in ("-p", str(pid))]
-        strace = subprocess.Popen(tracer, stderr=subprocess.PIPE, text=True)
-        attached = set(server.pids())
-        while attached:
-            line = strace.stderr.readline()
-            if not line:
-                sys.exit("error: strace may not trace here; it needs root, or kernel.yama.ptrace_scope=0")
-            if found := re.search(r"Process (\d+) attached", line):
-                attached.discard(int(found[1]))
-        ask(server, path, fields, requests)
-        strace.send_signal(signal.SIGINT)
-        strace.wait()
+        with contextlib.ExitStack() as running:
+            strace = start(running, tracer, stderr=subprocess.PIPE, text=True)
+            attached = set(server.pids())
+            while attached:
+                line = strace.stderr.readline()
+                if not line:
+                    sys.exit("error: strace may not trace here; it needs root, or kernel.yama.ptrace_scope=0")
+                if found := re.search(r"Process (\d+) attached", line):
+                    attached.discard(int(found[1]))
+            ask(server, path, fields, requests)
+            strace.send_signal(signal.SIGINT)
+            strace.wait()
         total = sum(
             int(line.split()[3])
             for line in summary.read().splitlines()
@@ -310,17 +331,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(url):
-    for _ in range(500):
-        try:
-            urllib.request.urlopen(url).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    sys.exit(f"error: {url} is not served")
-
-
 if __name__ == "__main__":
+    # SIGTERM ends what was started too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     needed = ("nginx", "h2load") if "--http2" in sys.argv else ("nginx", "wrk", "strace")
     for tool in ("strace",) if "--check" in sys.argv else needed:
         if not shutil.which(tool):

@@ -10,6 +10,7 @@ a client that goes on asking with and without them, in alternating rounds; then
 """
 
 import resource
+import signal
 import socket
 import statistics
 import subprocess
@@ -39,7 +40,7 @@ def main():
         subprocess.run([sample, folder, "23", "40000"], check=True, stderr=subprocess.DEVNULL)
         with serving(binary, folder) as server:
             idle(server)
-        with serving(binary, folder) as server:
+        with serving(binary, folder, "--max-listeners-per-client", "0") as server:
             listen(server)
 
 
@@ -118,4 +119,6 @@ class serving:
 
 
 if __name__ == "__main__":
+    # SIGTERM ends what was started too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

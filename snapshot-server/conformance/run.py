@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -88,9 +89,14 @@ class Server:
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL)
-        wait_for(self.url + "/version.json")
-        self.version = json.loads(fetch(self.url + "/version.json")[1])
-        self.manifest = json.loads(fetch(f"{self.url}/manifests/{self.version['manifest']['hash']}.json")[1])
+        try:
+            wait_for(self.url + "/version.json")
+            self.version = json.loads(fetch(self.url + "/version.json")[1])
+            self.manifest = json.loads(fetch(f"{self.url}/manifests/{self.version['manifest']['hash']}.json")[1])
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -359,4 +365,6 @@ def wait_for(url):
 
 
 if __name__ == "__main__":
+    # SIGTERM ends what was started too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

@@ -252,6 +252,18 @@ impl Connections {
     }
 }
 
+/// Whose share an address has a part in: its own, or that of its /64 over IPv6, of which
+/// every customer has one at least.
+pub(crate) fn share_of_client(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(network.into())
+        }
+        address => address,
+    }
+}
+
 /// How many give way at a time, so that a flood does not search for each of its connections.
 fn share_of(most: usize) -> usize {
     (most / 64).max(1)
@@ -276,7 +288,7 @@ impl Open {
 
     fn remove(&mut self, id: u64) -> Option<Arc<Connection>> {
         let connection = self.connections.remove(&id)?;
-        if let Some(client) = connection.client()
+        if let Some(client) = connection.client().map(share_of_client)
             && let Some(count) = self.of_client.get_mut(&client)
         {
             *count -= 1;
@@ -304,19 +316,23 @@ impl Admitted {
     /// client at its limit gives up those of its own that have waited longest;
     /// false where all of them are at work.
     pub(crate) fn identify(&self, client: IpAddr, most: usize) -> bool {
+        let whose = share_of_client(client);
         let mut open = lock(&self.connections.open);
         // It may have given way already, and is then counted no more.
         if !open.connections.contains_key(&self.id) {
             return false;
         }
-        if most > 0 && open.count_of(client) >= most {
-            open.make_room(|other| other.client() == Some(client), share_of(most));
-            if open.count_of(client) >= most {
+        if most > 0 && open.count_of(whose) >= most {
+            open.make_room(
+                |other| other.client().map(share_of_client) == Some(whose),
+                share_of(most),
+            );
+            if open.count_of(whose) >= most {
                 return false;
             }
         }
         if self.connection.client.set(client).is_ok() {
-            *open.of_client.entry(client).or_default() += 1;
+            *open.of_client.entry(whose).or_default() += 1;
         }
         true
     }
@@ -395,7 +411,8 @@ impl Connection {
         self.in_flight.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
     }
 
-    fn only_listens(&self) -> bool {
+    /// Whether all that it waits for is events.
+    pub(crate) fn only_listens(&self) -> bool {
         let at_rest = self.at_rest.load(Ordering::Relaxed);
         at_rest > 0 && at_rest == self.in_flight.load(Ordering::Relaxed)
     }

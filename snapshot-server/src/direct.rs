@@ -6,9 +6,9 @@
 //! allocated, and an idle connection holds no buffer.
 //!
 //! This is no second HTTP implementation. It takes only what has one meaning
-//! (see [`Reply::to`]), parsed by hyper's own parser, and hands the connection
-//! with every byte of it to hyper at the first request that is anything else. A
-//! test sends the whole grammar both ways and compares the answers byte by byte.
+//! (see [`Reply::to`]), parsed by hyper's own parser, and hands every other request
+//! to hyper, one at a time (see [`Turn`]). A test sends the whole grammar both ways
+//! and compares the answers byte by byte.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,7 +22,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::access_log::Entry;
 use crate::connection::Connection;
-use crate::events;
 use crate::exchange::Exchange;
 use crate::headers;
 use crate::metrics::Kind;
@@ -33,24 +32,25 @@ use crate::request::{self, MAX_HEAD_BYTES};
 use crate::serve::{MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES, Surface};
 use crate::shared::Shared;
 use crate::stream::{Stream, Watched};
+use crate::turn::Turn;
 
 /// What comes after the direct way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Nothing: the connection is over.
     End,
-    /// hyper reads on, from the first byte that is not answered.
-    Http1 { first: First },
-    /// The same, and the client speaks HTTP/2.
+    /// hyper answers this request; then it goes on here.
+    Http1(Turn),
+    /// hyper reads on, from the first byte: the client speaks HTTP/2.
     Http2,
 }
 
-/// The request that hyper begins with.
+/// What TLS agreed on by ALPN, which then holds (RFC 9113 §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum First {
-    /// For events: one who listens and closes its side has left.
-    Events,
-    Any,
+pub(crate) enum Agreed {
+    /// Nothing: the first bytes tell.
+    Nothing,
+    Http1,
+    Http2,
 }
 
 /// More than any head that is answered here.
@@ -67,49 +67,62 @@ thread_local! {
 }
 
 /// Answers while requests are plain. For operators, and where pages are kept
-/// out, it only finds out which protocol the client speaks, if any.
+/// out, it only finds out what is asked, and in which protocol.
 pub(crate) async fn serve<S: Stream>(
     stream: &mut Watched<S>,
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
-    surface: Surface,
+    opening: &mut Opening,
 ) -> io::Result<Next> {
-    // Read and not answered: part of a head, or requests that came together.
-    let mut waiting = Vec::new();
-    let examiner = Examiner {
-        shared,
-        connection,
+    let Opening {
         surface,
-    };
+        agreed,
+        waiting,
+    } = opening;
     loop {
-        let examined = match examiner.examine_waiting(&mut waiting) {
+        let examiner = Examiner {
+            shared,
+            connection,
+            surface: *surface,
+            agreed: *agreed,
+        };
+        let examined = match examiner.examine_waiting(waiting) {
             Examined::Partial => {
-                std::future::poll_fn(|cx| examiner.poll_examine(stream, cx, &mut waiting)).await?
+                std::future::poll_fn(|cx| examiner.poll_examine(stream, cx, waiting)).await?
             }
             examined => examined,
         };
         match examined {
-            Examined::Plain { reply, .. } => reply.write(stream, shared, connection).await?,
+            Examined::Plain { reply, .. } => {
+                // RFC 9113 §3.4: the preface is the first that is sent, or none.
+                *agreed = Agreed::Http1;
+                reply.write(stream, shared, connection).await?;
+            }
             Examined::Partial => {}
             Examined::Refused(problem) => {
                 // Boxed, since nearly no connection comes here.
-                Box::pin(refuse(stream, *problem, &waiting, shared, connection)).await?;
+                Box::pin(refuse(stream, *problem, waiting, shared, connection)).await?;
                 return Ok(Next::End);
             }
-            Examined::Other(first) => match is_http2(&waiting) {
-                Some(is_http2) => {
-                    stream.put_back(waiting);
-                    return Ok(match is_http2 {
-                        true => Next::Http2,
-                        false => Next::Http1 { first },
-                    });
-                }
-                None if !read_more(stream, &mut waiting).await? => return Ok(Next::End),
-                None => {}
-            },
+            Examined::Other { turn, .. } => {
+                *agreed = Agreed::Http1;
+                return Ok(Next::Http1(*turn));
+            }
+            Examined::Http2 => {
+                stream.put_back(std::mem::take(waiting));
+                return Ok(Next::Http2);
+            }
             Examined::End => return Ok(Next::End),
         }
     }
+}
+
+/// What is known of a connection between two requests.
+pub(crate) struct Opening {
+    pub(crate) surface: Surface,
+    pub(crate) agreed: Agreed,
+    /// Read and not answered: part of a head, or requests that came together.
+    pub(crate) waiting: Vec<u8>,
 }
 
 /// What the bytes at hand are.
@@ -120,8 +133,10 @@ enum Examined {
     Partial,
     /// No request, for this reason.
     Refused(Box<Problem>),
-    /// For hyper: another request, another protocol.
-    Other(First),
+    /// A request for hyper, whose head has so many bytes.
+    Other { used: usize, turn: Box<Turn> },
+    /// Another protocol.
+    Http2,
     /// There will be none.
     End,
 }
@@ -131,6 +146,7 @@ struct Examiner<'a> {
     shared: &'a Shared,
     connection: &'a Connection,
     surface: Surface,
+    agreed: Agreed,
 }
 
 impl Examiner<'_> {
@@ -170,10 +186,7 @@ impl Examiner<'_> {
                 }));
             }
             let examined = self.examine(bytes);
-            let used = match &examined {
-                Examined::Plain { used, .. } => *used,
-                _ => 0,
-            };
+            let used = examined.used();
             waiting.extend_from_slice(&bytes[used..]);
             Poll::Ready(Ok(examined))
         })
@@ -185,8 +198,8 @@ impl Examiner<'_> {
             return Examined::Partial;
         }
         let examined = self.examine(waiting);
-        if let Examined::Plain { used, .. } = examined {
-            waiting.drain(..used);
+        if examined.used() > 0 {
+            waiting.drain(..examined.used());
             if waiting.is_empty() {
                 // An idle connection holds no buffer.
                 *waiting = Vec::new();
@@ -196,6 +209,12 @@ impl Examiner<'_> {
     }
 
     fn examine(&self, bytes: &[u8]) -> Examined {
+        match (self.agreed, is_http2(bytes)) {
+            (Agreed::Http1, _) | (Agreed::Nothing, Some(false)) => {}
+            // RFC 9113 §3.4: where another preface comes, it is hyper that ends the connection.
+            (_, Some(_)) => return Examined::Http2,
+            (_, None) => return Examined::Partial,
+        }
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
         match request.parse(bytes) {
@@ -206,11 +225,20 @@ impl Examiner<'_> {
                 {
                     return Examined::Plain { used, reply };
                 }
-                for_hyper(&request)
+                for_hyper(&request, used)
             }
-            Ok(httparse::Status::Partial) if bytes.len() <= PARSER_LIMIT_BYTES => Examined::Partial,
-            Ok(httparse::Status::Partial) => Examined::Refused(Box::new(refuse::endless(bytes))),
+            Ok(httparse::Status::Partial) => unless_endless(bytes),
             Err(error) => refused_by_parser(bytes, error),
+        }
+    }
+}
+
+impl Examined {
+    /// How many of the bytes at hand are no longer needed.
+    fn used(&self) -> usize {
+        match self {
+            Self::Plain { used, .. } | Self::Other { used, .. } => *used,
+            _ => 0,
         }
     }
 }
@@ -219,38 +247,35 @@ fn may_end_a_head(bytes: &[u8], waiting: &[u8]) -> bool {
     bytes.contains(&b'\n') || waiting.len() > PARSER_LIMIT_BYTES
 }
 
-/// A request that is not plain: hyper's, unless it would be refused there
-/// without a word.
-#[cold]
-fn for_hyper(request: &httparse::Request<'_, '_>) -> Examined {
-    match refuse::refusal(request) {
-        Some(problem) => Examined::Refused(Box::new(problem)),
-        None => Examined::Other(first_of(request.path)),
+fn unless_endless(bytes: &[u8]) -> Examined {
+    if bytes.len() <= PARSER_LIMIT_BYTES {
+        Examined::Partial
+    } else {
+        Examined::Refused(Box::new(refuse::endless(bytes)))
     }
 }
 
-fn first_of(target: Option<&str>) -> First {
-    let path = target.and_then(|target| target.split('?').next());
-    match path == Some(events::PATH) {
-        true => First::Events,
-        false => First::Any,
+/// A request that is not plain: hyper's, unless it is none.
+#[cold]
+fn for_hyper(request: &httparse::Request<'_, '_>, used: usize) -> Examined {
+    match Turn::of(request) {
+        Ok(turn) => Examined::Other {
+            used,
+            turn: Box::new(turn),
+        },
+        Err(problem) => Examined::Refused(Box::new(problem)),
     }
 }
 
 #[cold]
 fn refused_by_parser(bytes: &[u8], error: httparse::Error) -> Examined {
-    // What may still become the preface of HTTP/2 is no request of HTTP/1.
-    if is_http2(bytes) != Some(false) {
-        return Examined::Other(First::Any);
-    }
     if error == httparse::Error::TooManyHeaders {
         // hyper takes more of them than a plain request has.
         let mut fields = [httparse::EMPTY_HEADER; MAX_PARSED_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
         return match request.parse(bytes) {
-            Ok(httparse::Status::Complete(_)) => for_hyper(&request),
-            Ok(httparse::Status::Partial) if bytes.len() <= PARSER_LIMIT_BYTES => Examined::Partial,
-            Ok(httparse::Status::Partial) => Examined::Refused(Box::new(refuse::endless(bytes))),
+            Ok(httparse::Status::Complete(used)) => for_hyper(&request, used),
+            Ok(httparse::Status::Partial) => unless_endless(bytes),
             Err(error) => Examined::Refused(Box::new(refuse::unparsable(bytes, error))),
         };
     }
@@ -302,8 +327,11 @@ fn refused_entry(shared: &Shared, connection: &Connection) -> Option<Box<Entry>>
     })
 }
 
-/// Reads away what still comes, up to a bound; the sweep keeps the time.
-async fn linger<S: Stream>(stream: &mut Watched<S>, connection: &Connection) -> io::Result<()> {
+/// Ends our side, and reads away what still comes, up to a bound; the sweep keeps the time.
+pub(crate) async fn linger<S: Stream>(
+    stream: &mut Watched<S>,
+    connection: &Connection,
+) -> io::Result<()> {
     tokio::io::AsyncWriteExt::shutdown(stream).await?;
     let mut left = MAX_LINGER_BYTES;
     std::future::poll_fn(|cx| {
@@ -326,22 +354,16 @@ async fn linger<S: Stream>(stream: &mut Watched<S>, connection: &Connection) -> 
     .await
 }
 
-async fn read_more<S: AsyncRead + Unpin>(
-    stream: &mut Watched<S>,
-    waiting: &mut Vec<u8>,
-) -> io::Result<bool> {
-    Ok(tokio::io::AsyncReadExt::read_buf(stream, waiting).await? > 0)
-}
-
 /// What a client sends first that speaks HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// `None` while it may still become the preface.
 fn is_http2(bytes: &[u8]) -> Option<bool> {
     let told = bytes.len().min(PREFACE.len());
-    match bytes[..told] == PREFACE[..told] {
-        false => Some(false),
-        true => (told == PREFACE.len()).then_some(true),
+    if bytes[..told] == PREFACE[..told] {
+        (told == PREFACE.len()).then_some(true)
+    } else {
+        Some(false)
     }
 }
 

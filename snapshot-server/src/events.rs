@@ -16,9 +16,10 @@
 //! so what waits for a slow one is bounded, and the sweep over all connections
 //! closes it.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -28,8 +29,9 @@ use snapshot_format::Version;
 use tokio::sync::watch;
 
 use crate::body::Body;
-use crate::connection::{AtRest, Connection};
+use crate::connection::{AtRest, Connection, share_of_client};
 use crate::headers;
+use crate::load::lock;
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -45,7 +47,21 @@ const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 #[derive(Default)]
 pub(crate) struct Feed {
     now: watch::Sender<Now>,
-    listeners: Arc<AtomicUsize>,
+    listeners: Arc<Mutex<Listeners>>,
+}
+
+/// How many listen, and how many of each client's share.
+#[derive(Default)]
+struct Listeners {
+    count: usize,
+    of_client: HashMap<IpAddr, usize>,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Full {
+    ForAll,
+    ForClient,
 }
 
 /// What is true now.
@@ -105,26 +121,42 @@ impl Feed {
     }
 
     pub(crate) fn listeners(&self) -> usize {
-        self.listeners.load(Ordering::Relaxed)
+        lock(&self.listeners).count
     }
 
-    /// `None` where so many listen already.
-    fn take_place(&self, most: usize) -> Option<Place> {
-        let one_more = |count| (count < most).then_some(count + 1);
-        self.listeners
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .ok()
-            .map(|count| Place {
-                number: count,
-                listeners: self.listeners.clone(),
-            })
+    /// One of at most so many, and of so many of this client's share (0: any number).
+    fn take_place(
+        &self,
+        most: usize,
+        client: Option<IpAddr>,
+        most_per_client: usize,
+    ) -> Result<Place, Full> {
+        let whose = client.filter(|_| most_per_client > 0).map(share_of_client);
+        let mut listeners = lock(&self.listeners);
+        if listeners.count >= most {
+            return Err(Full::ForAll);
+        }
+        if let Some(whose) = whose {
+            let held = listeners.of_client.entry(whose).or_default();
+            if *held >= most_per_client {
+                return Err(Full::ForClient);
+            }
+            *held += 1;
+        }
+        listeners.count += 1;
+        Ok(Place {
+            number: listeners.count - 1,
+            whose,
+            listeners: self.listeners.clone(),
+        })
     }
 }
 
 /// One of the listeners, until it is dropped.
 struct Place {
     number: usize,
-    listeners: Arc<AtomicUsize>,
+    whose: Option<IpAddr>,
+    listeners: Arc<Mutex<Listeners>>,
 }
 
 impl Place {
@@ -137,7 +169,16 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.listeners.fetch_sub(1, Ordering::Relaxed);
+        let mut listeners = lock(&self.listeners);
+        listeners.count -= 1;
+        if let Some(whose) = self.whose
+            && let Some(held) = listeners.of_client.get_mut(&whose)
+        {
+            *held -= 1;
+            if *held == 0 {
+                listeners.of_client.remove(&whose);
+            }
+        }
     }
 }
 
@@ -156,10 +197,22 @@ pub(crate) fn respond(
     connection: &Arc<Connection>,
 ) -> Result<Response<Body>, Problem> {
     let busy = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-    let most = shared.rules.load().max_listeners;
-    let Some(place) = shared.feed.take_place(most) else {
-        return Err(busy("as many listen as may; poll /version.json instead"));
-    };
+    let rules = shared.rules.load();
+    // Whom a trusted proxy names; the proxy's own address is many clients'.
+    let lines = request.get_all(rules.proxies.field.name()).iter();
+    let client = rules
+        .proxies
+        .client(connection.client(), lines.map(HeaderValue::as_bytes))
+        .filter(|client| !rules.proxies.trusts(Some(*client)));
+    let place = shared
+        .feed
+        .take_place(rules.max_listeners, client, rules.max_listeners_per_client)
+        .map_err(|full| match full {
+            Full::ForAll => busy("as many listen as may; poll /version.json instead"),
+            Full::ForClient => {
+                busy("as many listen from this address as may; poll /version.json instead")
+            }
+        })?;
     let mut updates = shared.feed.now.subscribe();
     let now = updates.borrow_and_update().clone();
     if now.is_over {
@@ -263,12 +316,40 @@ mod tests {
     #[test]
     fn places_are_bounded_and_come_back() {
         let feed = Feed::default();
-        let first = feed.take_place(2).expect("room");
-        let second = feed.take_place(2).expect("room");
-        assert!(feed.take_place(2).is_none());
+        let take = || feed.take_place(2, None, 1);
+        let first = take().ok().expect("room");
+        let second = take().ok().expect("room");
+        assert_eq!(take().err(), Some(Full::ForAll));
         assert_ne!(first.retry_ms(), second.retry_ms());
         drop(first);
         assert_eq!(feed.listeners(), 1);
-        assert!(feed.take_place(2).is_some());
+        assert!(take().is_ok());
+    }
+
+    #[test]
+    fn each_client_has_its_share() {
+        let feed = Feed::default();
+        let take = |client: &str| {
+            let client = client.parse().expect("an address");
+            feed.take_place(100, Some(client), 2)
+        };
+        // Of one house, and of one network over IPv6.
+        for (clients, other) in [
+            (["192.0.2.7", "192.0.2.7", "::ffff:192.0.2.7"], "192.0.2.8"),
+            (
+                ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:f::3"],
+                "2001:db8:0:1::1",
+            ),
+        ] {
+            let [first, second, third] = clients;
+            let held = [take(first), take(second)];
+            assert!(held.iter().all(Result::is_ok));
+            assert_eq!(take(third).err(), Some(Full::ForClient));
+            assert!(take(other).is_ok());
+            drop(held);
+            assert!(take(third).is_ok());
+        }
+        assert_eq!(feed.listeners(), 0);
+        assert!(lock(&feed.listeners).of_client.is_empty());
     }
 }

@@ -106,7 +106,9 @@ impl TrustedProxies {
         }
         let entries = lines
             .rev()
-            .flat_map(|line| split(line, b',').into_iter().rev());
+            .flat_map(|line| split(line, b',').into_iter().rev())
+            // RFC 9110 §5.6.1.2: empty members of a list are none.
+            .filter(|entry| !entry.trim_ascii().is_empty());
         for entry in entries {
             let named = match self.field {
                 ClientField::XForwardedFor => address(entry),
@@ -247,7 +249,7 @@ mod tests {
         );
         check(&x, "10.0.0.1", &["10.1.1.1, 10.2.2.2"], "10.1.1.1");
         check(&x, "10.0.0.1", &["1.2.3.4, nonsense, 10.9.9.9"], "10.9.9.9");
-        check(&x, "10.0.0.1", &["1.2.3.4,"], "10.0.0.1");
+        check(&x, "10.0.0.1", &["1.2.3.4,"], "1.2.3.4");
     }
 
     #[test]

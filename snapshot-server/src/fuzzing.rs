@@ -206,7 +206,7 @@ mod tests {
 
     /// Parts of requests, so that many of them together are nearly one.
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
-        const PARTS: [&str; 30] = [
+        const PARTS: [&str; 36] = [
             "GET ",
             "HEAD ",
             "OPTIONS ",
@@ -230,6 +230,12 @@ mod tests {
             "Content-Length: 3\r\n",
             "abc",
             "Transfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: , chunked,\r\n",
+            "3;a=b\r\nabc\r\n",
+            "0 junk\r\n",
+            "#frag",
+            "Connection: , keep-alive\r\n",
+            "Content-Length: 0\r\n",
             "0\r\n\r\n",
             "Connection: close\r\n",
             "Expect: 100-continue\r\n",

@@ -37,6 +37,7 @@ mod forwarded;
 pub mod fuzzing;
 mod headers;
 mod hot;
+mod incoming;
 mod listen;
 mod listing;
 mod load;
@@ -54,8 +55,10 @@ mod rules;
 mod serve;
 mod shared;
 mod state;
+mod step;
 mod stream;
 mod tls;
+mod turn;
 mod watch;
 mod workers;
 
@@ -78,6 +81,7 @@ pub use cors::Cors;
 pub use forwarded::{ClientField, Proxy, ProxyError, TrustedProxies};
 pub use listen::{Listen, ListenError};
 pub use load::LoadError;
+pub use step::Step;
 pub use tls::{TlsError, TlsFiles};
 
 use listen::Listener;
@@ -111,6 +115,10 @@ pub struct Options {
     pub max_connections_per_client: usize,
     /// How many may listen at `/events`, at most half of the connections.
     pub max_listeners: usize,
+    /// How many of them one client's address may be: a quarter, and 16 at least, where it is
+    /// not said; 0 is no limit. An IPv6 address counts with all of its /64, and a trusted
+    /// proxy has no limit.
+    pub max_listeners_per_client: Option<usize>,
     /// Who is believed when they say who the client is.
     pub trusted_proxies: TrustedProxies,
     /// How long a connection may make no progress.
@@ -147,6 +155,7 @@ impl Options {
             max_connections: 16 * 1024,
             max_connections_per_client: 12 * 1024,
             max_listeners: 4 * 1024,
+            max_listeners_per_client: None,
             trusted_proxies: TrustedProxies::default(),
             timeouts: Timeouts::default(),
             pointer_cache_control: Cache::Briefly.control().to_owned(),
@@ -178,6 +187,8 @@ pub enum Event {
         tables: usize,
         /// How long reading and verifying took.
         took: Duration,
+        /// Where it leads, seen from the newest that was served.
+        step: Step,
     },
     /// The snapshot in the folder is not whole; what was held stays.
     Refused(LoadError),
@@ -203,14 +214,21 @@ impl fmt::Display for Event {
                 version,
                 tables,
                 took,
-            } => write!(
-                f,
-                "serving {} ({}-{}, {tables} tables, verified in {} ms)",
-                version.reference_version,
-                version.epoch,
-                version.sequence,
-                took.as_millis(),
-            ),
+                step,
+            } => {
+                write!(
+                    f,
+                    "serving {} ({}-{}, {tables} tables, verified in {} ms)",
+                    version.reference_version,
+                    version.epoch,
+                    version.sequence,
+                    took.as_millis(),
+                )?;
+                match step {
+                    Step::Forward => Ok(()),
+                    step => write!(f, "; warning: {step}"),
+                }
+            }
             Event::Refused(error) => write!(f, "snapshot refused: {}", explain(error)),
             Event::ObjectRefused(error) => write!(f, "object refused: {}", explain(error)),
             Event::CertificateSwapped => f.write_str("certificate renewed"),

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,13 +18,16 @@ use serde::Serialize;
 use snapshot_format::{
     Digest, DigestWriter, Encoding, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE, MIN_VARIANT_SIZE,
     Manifest, ManifestError, ObjectHash, ReferenceVersion, SchemaVersion, Sha256, Version,
-    VersionError, compress,
+    VersionError, compress, unpack,
 };
 
 use crate::content::{Budget, Content};
 use crate::metrics::Kind;
 use crate::route::API;
 use crate::state::{Object, Resource, Snapshot, Variant, kind_of};
+
+/// What is read of a variant at a time: tables may be larger than what we would hold.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Why a snapshot is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -267,22 +270,13 @@ impl Folder {
             path: key.path(),
             source,
         };
-        let unpack = || {
-            let mut reader = unpacked(encoding, content.reader())?;
-            // One byte more shows a variant that is longer than its object, and
-            // a small file that unpacks to a disk full never gets further.
-            let digest = digest(reader.by_ref().take(object.size + 1))?;
-            // Asked once more after its end, a decoder complains of what follows.
-            reader.read_exact(&mut [0]).map_or_else(
-                |end| match end.kind() {
-                    io::ErrorKind::UnexpectedEof => Ok(digest),
-                    _ => Err(end),
-                },
-                |()| Ok(digest),
-            )
-        };
-        let unpacked = unpack().map_err(|source| broken(Some(source)))?;
-        if unpacked != *object {
+        // The format's own way: one stream, nothing behind it, and a small file
+        // that unpacks to a disk full never gets further than its object.
+        let mut writer = DigestWriter::new(io::sink());
+        let packed = BufReader::with_capacity(BUFFER_BYTES, content.reader());
+        unpack(encoding, packed, &mut writer, object.size)
+            .map_err(|source| broken(Some(source)))?;
+        if writer.finish().1 != *object {
             return Err(broken(None));
         }
         let own = digest(content.reader()).map_err(|source| unreadable(key, source))?;
@@ -453,17 +447,6 @@ fn digest(mut reader: impl Read) -> io::Result<Digest> {
     let mut writer = DigestWriter::new(io::sink());
     io::copy(&mut reader, &mut writer)?;
     Ok(writer.finish().1)
-}
-
-/// A reader of the object inside a variant, in bounded memory: tables may be
-/// larger than what we would hold.
-fn unpacked<'a>(encoding: Encoding, variant: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    const BUFFER_BYTES: usize = 64 * 1024;
-    Ok(match encoding {
-        Encoding::Zstd => Box::new(zstd::stream::read::Decoder::new(variant)?),
-        Encoding::Brotli => Box::new(brotli::Decompressor::new(variant, BUFFER_BYTES)),
-        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(variant)),
-    })
 }
 
 fn check(key: &Key, promise: &Promise, found: &Digest) -> Result<(), LoadError> {

@@ -86,6 +86,7 @@ pub(crate) struct Metrics {
 pub(crate) struct Gauges<'a> {
     pub(crate) snapshot: Option<&'a Snapshot>,
     pub(crate) is_refusing: bool,
+    pub(crate) is_behind: bool,
     pub(crate) open_connections: usize,
     pub(crate) listeners: usize,
     pub(crate) held_bytes: u64,
@@ -210,6 +211,13 @@ impl Metrics {
             "1 while the folder's version is refused.",
             refusing,
         );
+        let behind = u8::from(gauges.is_behind);
+        page.one(
+            "snapshot_behind",
+            "gauge",
+            "1 while the version is not the newest that was served.",
+            behind,
+        );
         let dropped = read(&self.log_lines_dropped);
         page.one(
             "log_lines_dropped_total",
@@ -319,6 +327,7 @@ mod tests {
         let gauges = Gauges {
             snapshot: None,
             is_refusing: true,
+            is_behind: true,
             open_connections: 7,
             listeners: 3,
             held_bytes: 9,
@@ -339,6 +348,7 @@ mod tests {
             "tablecast_connections_open 7",
             "tablecast_listeners 3",
             "tablecast_snapshot_refused 1",
+            "tablecast_snapshot_behind 1",
             "tablecast_snapshot_held 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");

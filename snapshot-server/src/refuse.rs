@@ -5,6 +5,7 @@
 use hyper::{StatusCode, Uri};
 
 use crate::problem::Problem;
+use crate::request::{MAX_TARGET_BYTES, is_authority};
 
 fn bad(detail: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail)
@@ -59,55 +60,47 @@ pub(crate) fn endless(bytes: &[u8]) -> Problem {
     }
 }
 
-/// A head that is whole and that hyper will not take.
-pub(crate) fn refusal(request: &httparse::Request<'_, '_>) -> Option<Problem> {
-    let is_target = |target: &str| Uri::try_from(target).is_ok();
-    // 65,534 bytes and more are hyper's own 414.
-    if request
-        .path
-        .is_some_and(|target| target.len() < 65_534 && !is_target(target))
-    {
-        return Some(bad("the target is not a URI"));
+/// A target that is none (RFC 9112 §3.2), whatever hyper makes of it: its parser
+/// cuts a fragment off and takes bytes that no URI has.
+pub(crate) fn target(target: &str) -> Result<(), Problem> {
+    if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(bad("the target is not ASCII"));
     }
-    framing(request).err().map(bad)
-}
-
-/// RFC 9112 §6.3: the one length of a request's body.
-fn framing(request: &httparse::Request<'_, '_>) -> Result<(), &'static str> {
-    let mut length = None;
-    let mut last_coding = None;
-    for field in request.headers.iter() {
-        if field.name.eq_ignore_ascii_case("transfer-encoding") {
-            if request.version == Some(0) {
-                return Err("HTTP/1.0 has no Transfer-Encoding");
-            }
-            let last = field.value.rsplit(|byte| *byte == b',').next();
-            last_coding = last.map(<[u8]>::trim_ascii);
-        } else if field.name.eq_ignore_ascii_case("content-length") && last_coding.is_none() {
-            let stated = digits(field.value).ok_or("Content-Length is not a number of bytes")?;
-            if length.replace(stated).is_some_and(|other| other != stated) {
-                return Err("two Content-Length fields disagree");
-            }
+    if target.contains('#') {
+        return Err(bad("the target has a fragment, which is the client's own"));
+    }
+    // 65,534 bytes and more are answered 414, by their length.
+    if target.len() >= MAX_URI_BYTES {
+        return Err(Problem::new(
+            StatusCode::URI_TOO_LONG,
+            format!(
+                "the target has {} bytes; at most {MAX_TARGET_BYTES} are read",
+                target.len()
+            ),
+        ));
+    }
+    let Ok(uri) = Uri::try_from(target) else {
+        return Err(bad("the target is not a URI"));
+    };
+    // RFC 9112 §3.2.2: the absolute form, here without user information (RFC 9110 §4.2.4).
+    if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
+        if !matches!(scheme, "http" | "https") {
+            return Err(bad("the target is not of http or https"));
+        }
+        if !is_authority(authority.as_str().as_bytes()) {
+            return Err(bad("the target's authority is not a host"));
         }
     }
-    match last_coding {
-        Some(coding) if !coding.eq_ignore_ascii_case(b"chunked") => {
-            Err("the last Transfer-Encoding is not chunked")
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
-/// No sign, no list, and a number that can be counted to.
-fn digits(value: &[u8]) -> Option<u64> {
-    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(value).ok().filter(|_| is_number)?;
-    text.parse().ok()
-}
+/// What the `http` crate reads of a URI.
+const MAX_URI_BYTES: usize = 65_534;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incoming::Length;
 
     #[track_caller]
     fn check(head: &str, expected: Option<(u16, &str)>) {
@@ -115,7 +108,9 @@ mod tests {
         let mut request = httparse::Request::new(&mut fields);
         let bytes = format!("{head}\r\n\r\n");
         let problem = match request.parse(bytes.as_bytes()) {
-            Ok(_) => refusal(&request),
+            Ok(_) => target(request.path.unwrap_or_default())
+                .and_then(|()| Length::of(&request))
+                .err(),
             Err(error) => Some(unparsable(bytes.as_bytes(), error)),
         };
         let found = problem.map(|problem| (problem.status().as_u16(), problem.detail().to_owned()));
@@ -149,6 +144,48 @@ mod tests {
             "GET http:// HTTP/1.1\r\nHost: a",
             Some((400, "the target is not a URI")),
         );
+        check(
+            "GET / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked",
+            Some((
+                501,
+                "chunked is the only Transfer-Encoding that is understood",
+            )),
+        );
+    }
+
+    #[test]
+    fn a_target_is_what_a_client_may_send() {
+        let check = |text: &str, expected: Option<&str>| {
+            let found = target(text)
+                .err()
+                .map(|problem| problem.detail().to_owned());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        };
+        for text in [
+            "/",
+            "*",
+            "/version.json",
+            "/%76ersion.json?a=b&c=%23",
+            "/..%2f%00",
+            "/?[]|^{}",
+            "http://test/version.json",
+            "HTTPS://test:443/",
+            "test:80",
+        ] {
+            check(text, None);
+        }
+        let fragment = "the target has a fragment, which is the client's own";
+        for text in ["/#", "/version.json#a", "/?a#b", "http://test/#", "*#", "#"] {
+            check(text, Some(fragment));
+        }
+        for text in ["/ä", "/\u{7f}", "/?ä", "http://tést/"] {
+            check(text, Some("the target is not ASCII"));
+        }
+        for text in ["http://user@test/", "http://a:b@test/", "http://test:x/"] {
+            let found = target(text).err().map(|problem| problem.status().as_u16());
+            assert_eq!(found, Some(400), "{text}");
+        }
+        check("ftp://test/", Some("the target is not of http or https"));
     }
 
     #[test]
@@ -165,8 +202,25 @@ mod tests {
             "1.1",
             None,
         );
-        check("Transfer-Encoding: gzip, Chunked ", "1.1", None);
-        for value in ["-1", "+1", "", "1, 1", "0x1", "99999999999999999999"] {
+        // RFC 9110 §5.6.1.2: empty members are none.
+        for value in ["Chunked ", ", chunked", "chunked,", " ,, chunked ,\t,"] {
+            check(&format!("Transfer-Encoding: {value}"), "1.1", None);
+        }
+        check(
+            "Transfer-Encoding: \r\nTransfer-Encoding: chunked",
+            "1.1",
+            None,
+        );
+        for value in [
+            "-1",
+            "+1",
+            "",
+            "1, 1",
+            "1,",
+            "0x1",
+            "1 1",
+            "99999999999999999999",
+        ] {
             check(&format!("Content-Length: {value}"), "1.1", number);
         }
         check(
@@ -176,7 +230,22 @@ mod tests {
         );
         let chunked = Some("the last Transfer-Encoding is not chunked");
         check("Transfer-Encoding: identity", "1.1", chunked);
-        check("Transfer-Encoding: chunked, gzip", "1.1", chunked);
+        for value in [
+            "chunked, gzip",
+            "",
+            ",",
+            "xchunked",
+            "\"chunked\"",
+            "chunked;q=1",
+            "chun ked",
+        ] {
+            check(&format!("Transfer-Encoding: {value}"), "1.1", chunked);
+        }
+        check(
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "1.1",
+            Some("Transfer-Encoding names chunked twice"),
+        );
         check(
             "Transfer-Encoding: chunked",
             "1.0",

@@ -1,10 +1,11 @@
 //! Which requests are refused before anybody looks at their path. hyper parses;
 //! what it leaves open is closed here. Pure.
 
-use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Version};
 
+use crate::incoming::members;
 use crate::problem::Problem;
 
 /// RFC 9110 §4.1 recommends at least 8000 octets for a target.
@@ -30,16 +31,7 @@ pub(crate) fn check(request: &Parts) -> Result<Wanted, Problem> {
     Ok(wanted)
 }
 
-/// Whether the connection cannot go on after the response.
-///
-/// RFC 9112 §6.1: a request with both lengths must be the last on its
-/// connection, since two readers may see different ends. hyper removes the
-/// Content-Length before we see it, so any coded body of ours ends it.
-pub(crate) fn ends_connection(request: &Parts) -> bool {
-    request.version < Version::HTTP_2 && request.headers.contains_key(TRANSFER_ENCODING)
-}
-
-/// The field that says so.
+/// The field that says that the connection ends.
 pub(crate) fn close(fields: &mut HeaderMap) {
     fields.insert(CONNECTION, HeaderValue::from_static("close"));
 }
@@ -201,8 +193,8 @@ fn check_target(request: &Parts, wanted: Wanted) -> Result<(), Problem> {
 
 /// RFC 9110 §10.1.1: 100-continue is the only expectation there is.
 fn check_expectation(headers: &HeaderMap) -> Result<(), Problem> {
-    let met = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(EXPECT).iter().all(met) {
+    let lines = headers.get_all(EXPECT).iter();
+    if lines.flat_map(|line| members(line.as_bytes())).all(is_met) {
         return Ok(());
     }
     Err(Problem::new(
@@ -211,16 +203,9 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-/// RFC 9112 §6.1: 501 for a transfer coding that is not understood.
-pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if headers.get_all(TRANSFER_ENCODING).iter().all(is_known) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "chunked is the only Transfer-Encoding that is understood",
-    ))
+/// Whether this member of `Expect` is met here.
+pub(crate) fn is_met(expectation: &[u8]) -> bool {
+    expectation.eq_ignore_ascii_case(b"100-continue")
 }
 
 /// What the request says of its body's length; `None` where it says nothing.
@@ -316,6 +301,14 @@ mod tests {
             get("/").header(HOST, "a").header(EXPECT, "100-Continue"),
             Ok(Wanted::Get),
         );
-        check_status(get("/").header(HOST, "a").header(EXPECT, "tea"), Err(417));
+        for met in ["", ", 100-continue,", "100-continue, 100-CONTINUE"] {
+            check_status(
+                get("/").header(HOST, "a").header(EXPECT, met),
+                Ok(Wanted::Get),
+            );
+        }
+        for other in ["tea", "100-continue, tea", "100-continue;q=1", "100"] {
+            check_status(get("/").header(HOST, "a").header(EXPECT, other), Err(417));
+        }
     }
 }

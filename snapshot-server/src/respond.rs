@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
@@ -22,6 +22,7 @@ use crate::content::Content;
 use crate::events;
 use crate::exchange::{self, Exchange};
 use crate::headers;
+use crate::incoming::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::metrics::Kind;
 use crate::negotiate::{Choice, negotiate};
 use crate::problem::{Problem, document};
@@ -32,13 +33,10 @@ use crate::serve::Surface;
 use crate::shared::Shared;
 use crate::state::{Representation, Resource, Snapshot};
 
-/// A body that somebody sends with a GET is read up to here, then refused.
-const MAX_REQUEST_BODY_BYTES: u64 = 64 * 1024;
-const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Answers one request.
+/// Answers one request. The verdict is of its body, where that was read already.
 pub(crate) async fn respond(
     request: Request<Incoming>,
+    verdict: Result<(), Problem>,
     surface: Surface,
     shared: Arc<Shared>,
     connection: Arc<Connection>,
@@ -46,39 +44,29 @@ pub(crate) async fn respond(
     let (parts, body) = request.into_parts();
     let entry = exchange::entry(&parts, &shared, &connection);
     let mut exchange = Exchange::begin(entry, &shared, &connection);
-    let discarded = if body.is_end_stream() {
-        Ok(())
-    } else {
-        discard(&parts, body).await
+    let checked = match request::check(&parts) {
+        // What is refused whatever its body is does not wait for it.
+        Err(problem) => Err(problem),
+        Ok(wanted) if body.is_end_stream() => verdict.map(|()| wanted),
+        Ok(wanted) => discard(&parts, body).await.map(|()| wanted),
     };
-    let must_end = discarded.is_err() || request::ends_connection(&parts);
-
-    let (kind, mut response) = match discarded {
-        Ok(()) => answer(&parts, surface, &shared, &connection).await,
-        Err(problem) => (Kind::Other, problem.into_response()),
-    };
+    let (kind, mut response) = answer(&parts, checked, surface, &shared, &connection).await;
     shared
         .rules
         .load()
         .cors
         .narrow(&parts.headers, response.headers_mut());
-    if must_end {
-        request::close(response.headers_mut());
-    }
     exchange.decided(kind, response.status());
     response.map(|body| body.counted(exchange))
 }
 
-/// A body has no meaning in a GET (RFC 9110 §9.3.1) but must be read, or its
-/// bytes are taken for the next request.
+/// The body of a request over HTTP/2; see [`crate::incoming`].
 async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
     let too_large = || {
-        let detail = format!("a request's body may have {MAX_REQUEST_BODY_BYTES} bytes");
+        let detail = format!("a request's body may have {MAX_BODY_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    request::check_coding(&parts.headers)?;
-    if request::stated_length(&parts.headers).is_some_and(|length| length > MAX_REQUEST_BODY_BYTES)
-    {
+    if request::stated_length(&parts.headers).is_some_and(|length| length > MAX_BODY_BYTES) {
         return Err(too_large());
     }
     let read = async {
@@ -87,13 +75,13 @@ async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
             let frame =
                 frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body is broken"))?;
             read_bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
-            if read_bytes > MAX_REQUEST_BODY_BYTES {
+            if read_bytes > MAX_BODY_BYTES {
                 return Err(too_large());
             }
         }
         Ok(())
     };
-    tokio::time::timeout(REQUEST_BODY_TIMEOUT, read)
+    tokio::time::timeout(BODY_TIMEOUT, read)
         .await
         .unwrap_or_else(|_| {
             Err(Problem::new(
@@ -105,12 +93,13 @@ async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
 
 async fn answer(
     request: &Parts,
+    checked: Result<Wanted, Problem>,
     surface: Surface,
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
 ) -> (Kind, Response<Body>) {
     let path = request.uri.path();
-    let (kind, response) = match request::check(request) {
+    let (kind, response) = match checked {
         Err(problem) => (Kind::Other, problem.into_response()),
         Ok(Wanted::Options) => (Kind::Other, options()),
         Ok(wanted) => {
@@ -278,6 +267,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         published_at: &'a str,
         held_for_seconds: u64,
         refused: Option<String>,
+        warning: Option<String>,
     }
     let refused = shared.refusal();
     let Some(snapshot) = snapshot else {
@@ -298,6 +288,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         published_at: &snapshot.version.published_at,
         held_for_seconds: held_for.as_secs(),
         refused,
+        warning: shared.warning(),
     };
     let body = serde_json::to_vec(&ready).expect("strings and numbers are JSON");
     Ok(document(StatusCode::OK, "application/json", body))

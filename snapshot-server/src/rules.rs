@@ -18,7 +18,12 @@ pub(crate) struct Rules {
     pub(crate) poll_interval: Duration,
     /// At `/events`; at most half of the connections, so that others find room.
     pub(crate) max_listeners: usize,
+    /// Of these, one client's; 0 is no limit.
+    pub(crate) max_listeners_per_client: usize,
 }
+
+/// Several people sit behind one address.
+const LEAST_LISTENERS_PER_CLIENT: usize = 16;
 
 impl Rules {
     /// # Errors
@@ -29,12 +34,16 @@ impl Rules {
             HeaderValue::try_from(value.as_str()).map_err(|_| ServerError::CacheControl {
                 value: value.clone(),
             })?;
+        let max_listeners = options.max_listeners.min(options.max_connections / 2);
         Ok(Self {
             cors: options.cors.clone(),
             pointer_cache_control,
             proxies: options.trusted_proxies.clone(),
             poll_interval: options.poll_interval,
-            max_listeners: options.max_listeners.min(options.max_connections / 2),
+            max_listeners,
+            max_listeners_per_client: options
+                .max_listeners_per_client
+                .unwrap_or((max_listeners / 4).max(LEAST_LISTENERS_PER_CLIENT)),
         })
     }
 }
@@ -83,6 +92,7 @@ pub(crate) fn take_over(held: &mut Options, new: &Options) -> Changes {
         "max-connections": max_connections,
         "max-connections-per-client": max_connections_per_client,
         "max-listeners": max_listeners,
+        "max-listeners-per-client": max_listeners_per_client,
         "pointer-cache-control": pointer_cache_control,
         "poll-interval": poll_interval,
         "stall-timeout": timeouts.stall,

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -13,14 +14,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::connection::{Admitted, Connection, Connections, Protocol};
-use crate::direct::{self, First, Next};
+use crate::direct::{self, Agreed, Next, Opening};
 use crate::listen::{Accepted, Attached, Listener};
+use crate::load::lock;
 use crate::proxied::take_header;
 use crate::request::MAX_HEAD_BYTES;
 use crate::respond::respond;
 use crate::shared::Shared;
 use crate::stream::{Rewound, Stream, Watched};
 use crate::tls::Tls;
+use crate::turn::{Alone, Answerable, Turn};
 use crate::workers::Workers;
 
 /// What hyper reads of a head before it refuses by itself. Above our own limit,
@@ -28,6 +31,8 @@ use crate::workers::Workers;
 pub(crate) const PARSER_LIMIT_BYTES: usize = 64 * 1024;
 /// Fields that hyper reads by default.
 pub(crate) const MAX_PARSED_FIELDS: usize = 100;
+/// What a head may grow by in our spelling: some spaces, and `connection: close`.
+const MAX_RESPELLED_BYTES: usize = 1024;
 
 /// Requests at a time on one HTTP/2 connection. RFC 9113 §5.1.2 advises at least 100.
 const MAX_STREAMS: u32 = 128;
@@ -109,7 +114,7 @@ async fn serve(accepted: Accepted, surface: Surface, shared: Arc<Shared>, admitt
         // keep room for what they need.
         Attached::Tcp(stream) if !is_proxied && tls.is_none() => {
             if begin.identify(peer) {
-                speak(stream, &begin).await;
+                speak(stream, Agreed::Nothing, &begin).await;
             }
         }
         Attached::Tcp(stream) => Box::pin(introduced(stream, peer, is_proxied, tls, begin)).await,
@@ -186,35 +191,56 @@ async fn introduced<S: Stream>(
     }
     let stream = Rewound::new(rest, stream);
     let Some(tls) = tls else {
-        return speak(stream, &begin).await;
+        return speak(stream, Agreed::Nothing, &begin).await;
     };
     let timeout = begin.shared.connections.limits().timeouts.head;
     let handshake = pin!(tokio::time::timeout(timeout, tls.accept(stream)));
     // A failed handshake is the client's affair; it was told by an alert.
     if let Some(Ok(Ok(stream))) = begin.admitted.connection.unless_told(handshake).await {
-        Box::pin(speak(stream, &begin)).await;
+        let agreed = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Agreed::Http2,
+            Some(_) => Agreed::Http1,
+            None => Agreed::Nothing,
+        };
+        Box::pin(speak(stream, agreed, &begin)).await;
     }
 }
 
-/// The direct way while requests are plain, then hyper. HTTP/2 is told by its
-/// preface: what TLS agreed on by ALPN begins the same way.
-async fn speak<S: Stream>(stream: S, begin: &Begin<'_>) {
+/// The direct way while requests are plain, and hyper for the others. HTTP/2 is told by
+/// its preface, or by what TLS agreed on.
+async fn speak<S: Stream>(stream: S, agreed: Agreed, begin: &Begin<'_>) {
+    let connection = &begin.admitted.connection;
+    let conversation = pin!(converse(stream, agreed, begin));
+    connection.unless_closed(conversation).await;
+}
+
+/// What becomes of one connection is nobody's error.
+async fn converse<S: Stream>(stream: S, agreed: Agreed, begin: &Begin<'_>) -> io::Result<()> {
     let Begin {
         surface, shared, ..
     } = *begin;
     let connection = &begin.admitted.connection;
     let mut stream = Watched::new(stream, connection.clone());
-    let next = {
-        let directly = pin!(direct::serve(&mut stream, shared, connection, surface));
-        connection.unless_closed(directly).await
+    let mut opening = Opening {
+        surface,
+        agreed,
+        waiting: Vec::new(),
     };
-    match next {
-        // Boxed, so that a connection that never comes here does not keep room for it.
-        Some(Ok(Next::Http1 { first })) => {
-            Box::pin(http1(stream, first, surface, shared, connection)).await;
+    loop {
+        match direct::serve(&mut stream, shared, connection, &mut opening).await? {
+            // Boxed, so that a connection that never comes here does not keep room for it.
+            Next::Http1(turn) => {
+                let turn = http1(&mut stream, turn, &mut opening, shared, connection);
+                if !Box::pin(turn).await? {
+                    return Ok(());
+                }
+            }
+            Next::Http2 => {
+                Box::pin(http2(stream, surface, shared, connection)).await;
+                return Ok(());
+            }
+            Next::End => return Ok(()),
         }
-        Some(Ok(Next::Http2)) => Box::pin(http2(stream, surface, shared, connection)).await,
-        Some(Ok(Next::End) | Err(_)) | None => {}
     }
 }
 
@@ -227,35 +253,65 @@ pub(crate) async fn speak_to<S: Stream>(stream: S, shared: &Arc<Shared>) {
         shared,
         admitted: &admitted,
     };
-    speak(stream, &begin).await;
+    speak(stream, Agreed::Nothing, &begin).await;
 }
 
-async fn http1<S>(
-    stream: Watched<S>,
-    first: First,
-    surface: Surface,
+/// One request; false where it was the last.
+async fn http1<S: Stream>(
+    stream: &mut Watched<S>,
+    turn: Turn,
+    opening: &mut Opening,
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
-) where
-    S: Stream,
-{
-    if first == First::Events {
-        stream.keep_short(shared.connections.limits().timeouts.stall);
-    }
+) -> io::Result<bool> {
+    let Opening {
+        surface, waiting, ..
+    } = opening;
+    let Answerable {
+        head,
+        verdict,
+        ends,
+    } = turn.read_body(stream, waiting, connection).await?;
+    let (surface, verdict) = (*surface, Mutex::new(Some(verdict)));
     let service = service_fn(|request| {
-        let response = respond(request, surface, shared.clone(), connection.clone());
+        // hyper sees one request.
+        let verdict = lock(&verdict).take().unwrap_or(Ok(()));
+        let response = respond(
+            request,
+            verdict,
+            surface,
+            shared.clone(),
+            connection.clone(),
+        );
         async { Ok::<_, io::Error>(response.await) }
     });
+    let goes_on = AtomicBool::new(false);
+    let alone = Alone {
+        stream,
+        connection,
+        head,
+        waiting,
+        goes_on: &goes_on,
+        patience: Some(shared.connections.limits().timeouts.stall),
+    };
     let http = http1::Builder::new()
         // The sweep over all connections keeps the time instead.
         .header_read_timeout(None)
-        .max_headers(MAX_PARSED_FIELDS)
-        // A client that has said all may close its side before it is answered;
-        // one that listens to no end has left.
-        .half_close(first != First::Events)
-        .max_header_size(PARSER_LIMIT_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .max_headers(MAX_PARSED_FIELDS + 1)
+        // Nothing comes after the head, and the answer does.
+        .half_close(true)
+        .max_header_size(PARSER_LIMIT_BYTES + MAX_RESPELLED_BYTES)
+        .serve_connection(TokioIo::new(alone), service);
     connection.drive(pin!(http)).await;
+    if goes_on.into_inner() {
+        return Ok(true);
+    }
+    if ends || !waiting.is_empty() {
+        direct::linger(stream, connection).await?;
+    } else {
+        tokio::io::AsyncWriteExt::shutdown(stream).await?;
+    }
+    Ok(false)
 }
 
 async fn http2<S>(
@@ -268,7 +324,7 @@ async fn http2<S>(
 {
     connection.set_multiplexed();
     let service = service_fn(|request| {
-        let response = respond(request, surface, shared.clone(), connection.clone());
+        let response = respond(request, Ok(()), surface, shared.clone(), connection.clone());
         async { Ok::<_, io::Error>(response.await) }
     });
     let http = http2::Builder::new(Eager)

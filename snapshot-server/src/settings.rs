@@ -110,8 +110,9 @@ pub(crate) struct Settings {
 
     /// Of these, how many one client's address may have; 0 is no limit [default: 12288]
     ///
-    /// Who has more gives up its own that waited longest. Trusted proxies, whose
-    /// addresses many clients share, have no such limit.
+    /// Who has more gives up its own that waited longest. Over IPv6 all addresses
+    /// of one /64 count as one. Trusted proxies, whose addresses many clients
+    /// share, have no such limit.
     #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_CONNECTIONS_PER_CLIENT")]
     max_connections_per_client: Option<usize>,
 
@@ -120,6 +121,13 @@ pub(crate) struct Settings {
     /// Whoever comes later is answered 503, and polls.
     #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_LISTENERS")]
     max_listeners: Option<usize>,
+
+    /// Of these, how many one client's address may be; 0 is no limit [default: a quarter]
+    ///
+    /// Over IPv6 all addresses of one /64 count as one. Clients of a trusted proxy
+    /// are told apart by what it says; where it says nothing there is no such limit.
+    #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_LISTENERS_PER_CLIENT")]
+    max_listeners_per_client: Option<usize>,
 
     /// Between two signs of life on /events [default: 15s]
     ///
@@ -203,6 +211,9 @@ impl Settings {
                 .max_connections_per_client
                 .or(other.max_connections_per_client),
             max_listeners: self.max_listeners.or(other.max_listeners),
+            max_listeners_per_client: self
+                .max_listeners_per_client
+                .or(other.max_listeners_per_client),
             heartbeat: self.heartbeat.or(other.heartbeat),
             idle_timeout: self.idle_timeout.or(other.idle_timeout),
             head_timeout: self.head_timeout.or(other.head_timeout),
@@ -255,6 +266,7 @@ impl Settings {
             self.max_connections_per_client,
         );
         set(&mut options.max_listeners, self.max_listeners);
+        options.max_listeners_per_client = self.max_listeners_per_client;
         let timeouts = &mut options.timeouts;
         set(&mut timeouts.heartbeat, self.heartbeat.map(|time| time.0));
         set(&mut timeouts.idle, self.idle_timeout.map(|time| time.0));

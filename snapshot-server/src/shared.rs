@@ -18,6 +18,7 @@ use crate::load::{Folder, lock};
 use crate::metrics::{Gauges, Metrics};
 use crate::rules::{self, Changes, Rules};
 use crate::state::Snapshot;
+use crate::step::{Step, Steps};
 use crate::{Event, Observer, Options, ServerError};
 
 pub(crate) struct Shared {
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     options: Mutex<Options>,
     /// Why the version in the folder is not the one held.
     refusal: Mutex<Option<String>>,
+    /// Where the held version stands among those that were served.
+    steps: Mutex<Steps>,
 }
 
 /// Connections to the counters.
@@ -86,6 +89,7 @@ impl Shared {
             observer: options.observer.clone(),
             options: Mutex::new(options),
             refusal: Mutex::default(),
+            steps: Mutex::default(),
         })
     }
 
@@ -132,6 +136,7 @@ impl Shared {
         let gauges = Gauges {
             snapshot,
             is_refusing: self.refusal().is_some(),
+            is_behind: self.warning().is_some(),
             open_connections: self.connections.count(),
             listeners: self.feed.listeners(),
             held_bytes: self.folder.budget.held_bytes() + self.archive.folder.budget.held_bytes(),
@@ -153,6 +158,16 @@ impl Shared {
         let is_news = *held != refusal;
         *held = refusal;
         is_news
+    }
+
+    /// Notes the version that is served from now on.
+    pub(crate) fn note_step(&self, snapshot: &Snapshot) -> Step {
+        lock(&self.steps).note(&snapshot.version, &snapshot.version_bytes)
+    }
+
+    /// What is to be said of the held version, where it is not the newest that was served.
+    pub(crate) fn warning(&self) -> Option<String> {
+        lock(&self.steps).warning()
     }
 
     pub(crate) fn held(&self) -> Option<Arc<Snapshot>> {

@@ -69,10 +69,12 @@ pub(crate) fn look(shared: &Shared) -> Outcome {
     };
     match loaded {
         Ok(snapshot) => {
+            let step = shared.note_step(&snapshot);
             let event = Event::Swapped {
                 version: snapshot.version.clone(),
                 tables: snapshot.tables.len(),
                 took: begun.elapsed(),
+                step,
             };
             let snapshot = Arc::new(snapshot);
             shared.archive.swapped();

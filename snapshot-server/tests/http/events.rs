@@ -230,6 +230,39 @@ fn beyond_the_bound_one_is_told_to_poll_until_another_leaves() {
     staying.hears_of(&first);
 }
 
+/// One address cannot take the places of all; behind a trusted proxy each client has its own share.
+#[test]
+fn one_client_takes_no_more_than_its_share() {
+    let (store, first) = Store::published();
+    let served = store.serve_with(|options| {
+        options.max_listeners_per_client = Some(2);
+        options.trusted_proxies.proxies = vec!["127.0.0.1".parse().expect("a proxy")];
+    });
+    let from = |client: &str| {
+        let mut connection = served.client();
+        connection.send(format!(
+            "GET /events HTTP/1.0\r\nX-Forwarded-For: {client}\r\n\r\n"
+        ));
+        let (status, _) = connection.head().expect("a response");
+        (status, connection)
+    };
+    let mut held = vec![from("2001:db8::1"), from("2001:db8::2")];
+    assert!(held.iter().all(|(status, _)| *status == 200));
+    assert_eq!(from("2001:db8::3").0, 503);
+    held.push(from("192.0.2.7"));
+    held.push(from("192.0.2.7"));
+    assert_eq!(held[3].0, 200);
+    assert_eq!(from("192.0.2.7").0, 503);
+    // The proxy for itself, which is many.
+    let mut others: Vec<_> = (0..4).map(|_| Listener::to(&served)).collect();
+    others[3].hears_of(&first);
+
+    let served = store.serve_with(|options| options.max_listeners = 40);
+    let mine: Vec<_> = (0..16).map(|_| Listener::to(&served)).collect();
+    served.get("/events", &[]).is_problem(503);
+    drop(mine);
+}
+
 #[test]
 fn listeners_take_at_most_half_of_the_connections() {
     let (store, first) = Store::published();

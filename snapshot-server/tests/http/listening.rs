@@ -42,6 +42,17 @@ fn get_over_tls_after(
     trusted: &str,
     alpn: &[&str],
 ) -> Result<(String, String), String> {
+    let request = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    get_over_tls_saying(request, header, served, trusted, alpn)
+}
+
+fn get_over_tls_saying(
+    request: &[u8],
+    header: &[u8],
+    served: &Served,
+    trusted: &str,
+    alpn: &[&str],
+) -> Result<(String, String), String> {
     use std::io::{Read, Write};
 
     let mut roots = RootCertStore::empty();
@@ -58,7 +69,6 @@ fn get_over_tls_after(
     let mut client = served.client();
     client.send(header);
     let mut stream = Stream::new(&mut session, client.stream());
-    let request = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream
         .write_all(request)
         .map_err(|error| error.to_string())?;
@@ -88,6 +98,26 @@ fn tls_agrees_on_a_protocol() {
     }
     let (agreed, _) = get_over_tls(&served, FIRST[0], &["h2", "http/1.1"]).expect("a session");
     assert_eq!(agreed, "h2");
+}
+
+/// RFC 9113 §3.4 and §3.2: what was agreed on holds, in both directions.
+#[test]
+fn what_tls_agreed_on_is_spoken() {
+    let (store, _) = Store::published();
+    let served = serve_tls(&store, put_certificate(&store, FIRST));
+    let (agreed, response) = get_over_tls(&served, FIRST[0], &["h2"]).expect("a session");
+    assert_eq!(agreed, "h2");
+    assert!(!response.contains("HTTP/1.1"), "{response}");
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let send = |alpn| say_over_tls(preface.as_bytes(), &served, alpn);
+    let (agreed, response) = send(&["http/1.1"]);
+    assert_eq!(agreed, "http/1.1");
+    assert!(response.starts_with("HTTP/1.1 505 "), "{response}");
+}
+
+/// Sends bytes over TLS and reads to the end.
+fn say_over_tls(bytes: &[u8], served: &Served, alpn: &[&str]) -> (String, String) {
+    get_over_tls_saying(bytes, b"", served, FIRST[0], alpn).expect("a session")
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Which snapshots are taken, and which are not.
 
+use snapshot_format::{Encoding, compress};
+
 use crate::support::{Store, rows};
 
 #[test]
@@ -125,7 +127,7 @@ fn a_root_that_does_not_exist_yet_is_waited_for() {
 #[test]
 fn a_damaged_snapshot_is_refused_and_the_last_good_one_stays() {
     let tables = [("grips", rows(3)), ("muscles", rows(201))];
-    for damage in 0..9 {
+    for damage in 0..11 {
         let (mut store, first) = Store::published();
         let served = store.serve();
         served.next_event();
@@ -159,9 +161,24 @@ fn a_damaged_snapshot_is_refused_and_the_last_good_one_stays() {
                 format!("{muscles}.br"),
                 format!("{}.br does not unpack to its object", &muscles[1..]),
             ),
-            _ => (
+            8 => (
                 format!("{bootstrap}.gz"),
                 format!("{}.gz does not unpack to its object", &bootstrap[1..]),
+            ),
+            // A second member or frame behind the first is a fault to `verify`.
+            9 => (
+                format!("{muscles}.gz"),
+                format!(
+                    "{}.gz does not unpack to its object: is followed by other bytes",
+                    &muscles[1..]
+                ),
+            ),
+            _ => (
+                format!("{muscles}.zst"),
+                format!(
+                    "{}.zst does not unpack to its object: is followed by other bytes",
+                    &muscles[1..]
+                ),
             ),
         };
         for (path, bytes) in &second.objects {
@@ -179,9 +196,19 @@ fn a_damaged_snapshot_is_refused_and_the_last_good_one_stays() {
                 bytes[100] ^= 1;
                 store.put(broken.trim_start_matches('/'), &bytes);
             }
-            _ => {
+            8 => {
                 let bytes = second.bytes(&format!("{muscles}.gz"));
                 store.put(broken.trim_start_matches('/'), bytes);
+            }
+            _ => {
+                let encoding = if damage == 9 {
+                    Encoding::Gzip
+                } else {
+                    Encoding::Zstd
+                };
+                let mut bytes = second.bytes(&broken).to_vec();
+                compress(encoding, 0, &mut &b""[..], &mut bytes).expect("memory");
+                store.put(broken.trim_start_matches('/'), &bytes);
             }
         }
         if damage == 0 {
@@ -221,6 +248,60 @@ fn a_damaged_snapshot_is_refused_and_the_last_good_one_stays() {
             serde_json::json!(null)
         );
     }
+}
+
+/// A folder that was replaced by an older copy is followed, and said everywhere.
+#[test]
+fn a_step_back_is_followed_and_said() {
+    let (mut store, first) = Store::published();
+    let served = store.serve_with(|options| {
+        options.metrics = Some(([127, 0, 0, 1], 0).into());
+    });
+    served.next_event();
+    let second = store.publish(&[("grips", rows(4)), ("muscles", rows(200))]);
+    assert!(!served.next_event().contains("warning"));
+    let warning = || served.get("/ready", &[]).is(200).json()["warning"].clone();
+    assert_eq!(warning(), serde_json::json!(null));
+
+    store.swap(&first);
+    let event = served.next_event();
+    let older = "older than 1771938724-2, which was served before; \
+                 clients that have it take nothing older";
+    assert!(
+        event.starts_with("serving seq:41 (1771938724-1, "),
+        "{event}"
+    );
+    assert!(event.ends_with(&format!("; warning: {older}")), "{event}");
+    assert_eq!(warning(), older);
+    served.wait_for_gauge("snapshot_behind", 1);
+    assert_eq!(served.get("/version.json", &[]).body, first.version_bytes);
+
+    // The newest number again, first with other content.
+    let text = String::from_utf8(second.version_bytes.clone()).expect("JSON");
+    let other = text.replace("13:12:09Z", "13:12:10Z");
+    store.put("version.json", other.as_bytes());
+    let aside = "1771938724-2 was served before with other content; \
+                 clients that have it do not see this one";
+    let event = served.next_event();
+    assert!(event.ends_with(&format!("; warning: {aside}")), "{event}");
+    assert_eq!(warning(), aside);
+    store.swap(&second);
+    assert!(!served.next_event().contains("warning"));
+    assert_eq!(warning(), serde_json::json!(null));
+    served.wait_for_gauge("snapshot_behind", 0);
+
+    // An epoch comes before every number.
+    for (epoch, is_older) in [("1771938723", true), ("1771938725", false)] {
+        store.put("version.json", text.replace("1771938724", epoch).as_bytes());
+        assert_eq!(served.next_event().contains("warning: older"), is_older);
+        assert_eq!(warning().is_string(), is_older);
+    }
+    store.swap(&second);
+    assert!(
+        served
+            .next_event()
+            .contains("warning: older than 1771938725-2")
+    );
 }
 
 #[test]

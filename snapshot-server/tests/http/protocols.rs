@@ -114,6 +114,24 @@ fn many_streams_share_one_connection() {
     });
 }
 
+/// As over HTTP/1.1: the answer to POST does not wait for the body.
+#[test]
+fn no_body_is_awaited_over_http2() {
+    let (store, _) = Store::published();
+    let served = store.serve();
+    over_http2(&served, |mut client| async move {
+        let post = Request::post("http://test/version.json").body(());
+        let (response, stream) = client
+            .send_request(post.expect("a request"), false)
+            .expect("sent");
+        let response = response.await.expect("a response");
+        assert_eq!(response.status().as_u16(), 405);
+        drop(stream);
+        let (status, ..) = request(&mut client, Method::GET, "/version.json", &[]).await;
+        assert_eq!(status.as_u16(), 200);
+    });
+}
+
 /// CVE-2023-44487: requests that are cancelled as soon as they are sent.
 #[test]
 fn rapid_resets_end_their_connection_only() {

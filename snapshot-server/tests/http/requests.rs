@@ -92,16 +92,236 @@ fn what_is_not_http_is_told_so() {
     }
 }
 
-/// Between requests it is hyper that refuses, with the status alone.
+/// Between requests as at the beginning, whatever came before.
 #[test]
 fn what_is_not_http_is_refused_later_too() {
     let (store, _) = Store::published();
     let served = store.serve();
+    for before in ["/nothing", "/version.json", "/health"] {
+        for (head, status) in [
+            ("GET /health HTTP/1.1\r\nHost : a", 400),
+            ("GET /health HTTP/9.9\r\nHost: a", 505),
+            ("GET /health#a HTTP/1.1\r\nHost: a", 400),
+            ("GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: +1", 400),
+            (
+                "GET /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked",
+                501,
+            ),
+            ("PRI * HTTP/2.0", 505),
+        ] {
+            let mut client = served.client();
+            client.request("GET", before, &[]);
+            client.send(format!("{head}\r\n\r\n"));
+            let reply = client.reply("GET");
+            reply.is_problem(status);
+            assert_eq!(reply.field("connection"), Some("close"), "{head}");
+            assert_eq!(client.rest(), b"", "{head}");
+        }
+    }
+}
+
+/// RFC 9112 §3.2: what a client may ask for.
+#[test]
+fn a_target_that_is_none_is_refused() {
+    let (store, _) = Store::published();
+    for served in [
+        store.serve(),
+        store.serve_with(|options| options.direct = false),
+    ] {
+        let get = |target: &str| served.raw(format!("GET {target} HTTP/1.1\r\nHost: test{REST}"));
+        for good in [
+            "/version.json",
+            "/version.json?a=b&c=%23d",
+            "http://test/version.json",
+            "HTTP://other:80/version.json?a",
+        ] {
+            get(good).is(200);
+        }
+        for bad in [
+            "/version.json#frag",
+            "/version.json#",
+            "/version.json?a#b",
+            "#",
+            "http://test/version.json#frag",
+            "http://user@test/version.json",
+            "http://user:secret@test/version.json",
+            "http:///version.json",
+            "http://test:port/version.json",
+            "ftp://test/version.json",
+            "test:80",
+            "version.json",
+            "*",
+            "/versi\u{f6}n.json",
+            "/version.json?\u{e4}",
+        ] {
+            get(bad).is_problem(400);
+        }
+        for unknown in [
+            "/version.json%00",
+            "/%2e%2e/version.json",
+            "/version.json%23",
+        ] {
+            get(unknown).is_problem(404);
+        }
+        served.get("/health", &[]).is(200);
+    }
+}
+
+/// A method that is not allowed is told so before a byte of its body comes.
+#[test]
+fn no_body_is_awaited_where_the_answer_is_known() {
+    let (store, _) = Store::published();
+    let served = store.serve();
+    for (method, status) in [
+        ("POST", 405),
+        ("PUT", 405),
+        ("DELETE", 405),
+        ("QUERY", 405),
+        ("BREW", 501),
+    ] {
+        for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            for expect in ["", "Expect: 100-continue\r\n"] {
+                let mut client = served.client();
+                client.send(format!(
+                    "{method} /version.json HTTP/1.1\r\nHost: a\r\n{expect}{framing}\r\n\r\n"
+                ));
+                let reply = client.reply(method);
+                reply.is_problem(status);
+                assert_eq!(reply.field("connection"), Some("close"));
+                assert_eq!(client.rest(), b"");
+            }
+        }
+        // Without a body the connection goes on.
+        let mut client = served.client();
+        client.request(method, "/version.json", &[]).is(status);
+        client.request("GET", "/version.json", &[]).is(200);
+    }
+    for fields in [
+        "Host: a\r\nExpect: tea",
+        "Host: a\r\nExpect: 100-continue, tea",
+        "Host: a\r\nHost: b",
+    ] {
+        let mut client = served.client();
+        client.send(format!(
+            "GET /version.json HTTP/1.1\r\n{fields}\r\nContent-Length: 5\r\n\r\n"
+        ));
+        assert!([400, 417].contains(&client.reply("GET").status));
+        assert_eq!(client.rest(), b"");
+    }
+}
+
+/// RFC 9110 §5.6.1.2: empty members of a list are none.
+#[test]
+fn empty_members_of_lists_are_ignored() {
+    let (store, published) = Store::published();
+    let tag = published.version.bootstrap.hash;
+    let path = published.bootstrap_path();
+    for served in [
+        store.serve(),
+        store.serve_with(|options| options.direct = false),
+    ] {
+        for value in [
+            ", chunked",
+            "chunked,",
+            " ,\t, chunked , ",
+            "\r\nTransfer-Encoding: chunked",
+        ] {
+            let mut client = served.client();
+            client.send(format!(
+                "GET /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+            ));
+            client.reply("GET").is(200);
+        }
+        for (name, value, status) in [
+            ("If-None-Match", format!(", \"x\",, \"{tag}\" ,"), 304),
+            ("If-Match", format!(",, \"{tag}\","), 200),
+            ("Range", "bytes=, 0-1 ,".to_owned(), 206),
+            ("Expect", ", 100-continue,".to_owned(), 200),
+            ("Expect", String::new(), 200),
+            ("TE", ", trailers,".to_owned(), 200),
+        ] {
+            served.get(&path, &[(name, &value)]).is(status);
+        }
+        let reply = served.get(&path, &[("Accept-Encoding", ", ,gzip,")]);
+        assert_eq!(reply.field("content-encoding"), Some("gzip"));
+        for value in [", close", "close,", "x,,CLOSE ,", "keep-alive, close"] {
+            let mut client = served.client();
+            client.request("GET", "/version.json", &[("Connection", value)]);
+            assert_eq!(client.rest(), b"", "{value}");
+        }
+        let mut client = served.client();
+        client.send(
+            "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n",
+        );
+        client.reply("GET").is(200);
+        assert_eq!(client.rest(), b"");
+    }
+}
+
+/// RFC 9112 §7.1.1: what stands behind a chunk's size is an extension, or nothing.
+#[test]
+fn junk_in_chunks_is_refused() {
+    let (store, _) = Store::published();
+    let served = store.serve();
+    let send = |body: &str| {
+        let mut client = served.client();
+        client.send(format!(
+            "GET /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+        ));
+        let reply = client.reply("GET");
+        assert_eq!(reply.field("connection"), Some("close"), "{body:?}");
+        assert_eq!(client.rest(), b"", "{body:?}");
+        reply
+    };
+    for body in ["0\r\n\r\n", "3;a=b;c=\"d e\"\r\nabc\r\n0\r\nX: y\r\n\r\n"] {
+        send(body).is(200);
+    }
+    for body in [
+        "0 junk\r\n\r\n",
+        "0;\r\n\r\n",
+        "0;a b\r\n\r\n",
+        "0;a=\"b\r\n\r\n",
+        "0;\u{0}\r\n\r\n",
+        "0\n\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "0x3\r\nabc\r\n0\r\n\r\n",
+        "0\r\nno colon\r\n\r\n",
+    ] {
+        send(body).is_problem(400);
+    }
+}
+
+/// Whatever hyper was asked for, the next request is read as ever, in HTTP/1.0 too.
+#[test]
+fn a_connection_goes_on_after_every_kind_of_request() {
+    let (store, published) = Store::published();
+    let served = store.serve();
     let mut client = served.client();
-    client.request("GET", "/nothing", &[]).is(404);
-    client.send("GET /health HTTP/1.1\r\nHost : a\r\n\r\n");
-    client.reply("GET").is(400);
-    assert_eq!(client.rest(), b"");
+    for _ in 0..3 {
+        for (method, path, field) in [
+            ("GET", published.bootstrap_path(), ("Range", "bytes=0-3")),
+            ("GET", "/health".to_owned(), ("X", "y")),
+            ("HEAD", published.bootstrap_path(), ("Range", "bytes=0-3")),
+            ("OPTIONS", "*".to_owned(), ("Origin", "https://a")),
+            ("GET", published.bootstrap_path(), ("X", "y")),
+            ("POST", "/health".to_owned(), ("X", "y")),
+        ] {
+            let reply = client.request(method, &path, &[field]);
+            assert!(matches!(reply.status, 200 | 206 | 204 | 405), "{reply:?}");
+            assert_eq!(reply.field("connection"), None);
+        }
+    }
+    let mut old = served.client();
+    for path in ["/version.json", "/health", "/nothing"] {
+        old.send(format!(
+            "GET {path} HTTP/1.0\r\nConnection: , Keep-Alive\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc"
+        ));
+        let reply = old.reply("GET");
+        assert_eq!(reply.field("connection"), Some("keep-alive"), "{path}");
+    }
+    old.send("GET /health HTTP/1.0\r\n\r\n");
+    old.reply("GET").is(200);
+    assert_eq!(old.rest(), b"");
 }
 
 #[test]
