@@ -14,7 +14,7 @@ use crate::database::{Database, Unchanged, read_schema, still_dangling};
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::schema::Schema;
-use crate::source::{self, Problem, Problems, SourceFiles, Validated};
+use crate::source::{self, Dangling, Problem, Problems, SourceFiles, Subject, Validated};
 
 /// Flags of `publisher check`.
 ///
@@ -119,7 +119,17 @@ pub(super) async fn validate_files(
     let dangling = std::mem::take(&mut validated.dangling);
     for reference in still_dangling(database.client(), config, schema, dangling).await? {
         let message = reference.message();
-        problems.push(reference.place, message);
+        let Dangling { place, also, .. } = reference;
+        let subject = Subject {
+            file: &place.file,
+            row: place.row,
+            column: place.column.as_deref(),
+            message: &message,
+        };
+        problems.add_many(subject, 1 + also, || Problem {
+            place: Some(place.clone()),
+            message: message.clone(),
+        });
     }
     Ok(validated)
 }

@@ -15,6 +15,6 @@ mod validate;
 
 pub use decode::{DecodedRow, RowDecoder};
 pub use files::{SourceFile, SourceFiles, files_by_key, list};
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Alike, MAX_LISTED, Place, Problem, Problems, Subject};
 pub use split::{MAX_ROW_SIZE, RawRow, RowBatch, RowReader, Shape, SplitError};
 pub use validate::{Dangling, SourceTable, Validated, validate};

@@ -12,7 +12,7 @@ use snapshot_format::TableKey;
 use super::decode::RowDecoder;
 use super::files::{SourceFile, SourceFiles};
 use super::keys::{FilledSet, KeyHash, KeySets};
-use super::problem::{Place, Problems};
+use super::problem::{MAX_LISTED, Place, Problem, Problems, Subject, shortened};
 use super::row_check::{CheckedBatch, FilledKey, OpenReference, RowCheck, Workers};
 use super::split::{RawRow, RowBatch, RowReader, SplitError};
 use crate::config::Config;
@@ -60,6 +60,8 @@ pub struct Dangling {
     pub target_columns: Vec<String>,
     /// The values, as text, one for each of `target_columns`.
     pub values: Vec<String>,
+    /// How many rows behind it refer to the same, and are only counted.
+    pub also: usize,
 }
 
 impl Dangling {
@@ -68,7 +70,7 @@ impl Dangling {
         let values: Vec<String> = self
             .values
             .iter()
-            .map(|value| format!("{value:?}"))
+            .map(|value| format!("{:?}", shortened(value)))
             .collect();
         match values.as_slice() {
             [one] => format!("no row {one} in {}", self.target),
@@ -171,6 +173,8 @@ struct TableCheck<'c, 't> {
     named: Vec<u64>,
     rows: u64,
     open: Vec<Pending>,
+    // How many open references a foreign key has to a row, and which of `open` is the last.
+    open_to: HashMap<(usize, KeyHash), (usize, usize)>,
 }
 
 // A batch is large enough to be worth a thread's attention, and small enough that the
@@ -199,6 +203,7 @@ impl<'c, 't> TableCheck<'c, 't> {
             named: vec![0; table.columns.len()],
             rows: 0,
             open: Vec::new(),
+            open_to: HashMap::new(),
         }
     }
 
@@ -315,15 +320,32 @@ impl<'c, 't> TableCheck<'c, 't> {
     fn note_duplicate(&mut self, key: KeyHash, row: &RawRow<'_>, decoder: &mut RowDecoder<'_>) {
         let here = (small(row.number), small(row.position.0));
         let first = *self.primary_keys.entry(key).or_insert(here);
-        if first != here {
-            decode_again(decoder, row);
-            let place = self.place_of(decoder, row, None);
-            let message = format!(
-                "duplicate primary key, first in row {} (line {})",
-                first.0, first.1
-            );
-            self.problems.push(place, message);
+        if first == here {
+            return;
         }
+        let message = format!(
+            "duplicate primary key, first in row {} (line {})",
+            first.0, first.1
+        );
+        let Self {
+            table,
+            file,
+            problems,
+            ..
+        } = self;
+        let subject = Subject {
+            file: &file.name,
+            row: Some(row.number),
+            column: None,
+            message: &message,
+        };
+        problems.add(subject, || {
+            decode_again(decoder, row);
+            Problem {
+                place: Some(place_of(table, file, decoder, row, None)),
+                message: message.clone(),
+            }
+        });
     }
 
     fn fill(&mut self, keys: &[FilledKey]) {
@@ -349,41 +371,34 @@ impl<'c, 't> TableCheck<'c, 't> {
         if own.is_some_and(|own| own.keys.contains(&target)) {
             return;
         }
+        // Of many to one row, which may come to the end of the file, the first are enough.
+        let next = self.open.len();
+        let (count, last) = self
+            .open_to
+            .entry((reference.foreign_key, target))
+            .or_insert((0, next));
+        *count += 1;
+        if *count > MAX_LISTED {
+            self.open[*last].dangling.also += 1;
+            return;
+        }
+        *last = next;
         decode_again(decoder, row);
         let foreign_key = &self.table.foreign_keys[reference.foreign_key];
         let columns = foreign_key.columns.iter();
         let values = columns.filter_map(|&column| decoder.value(column));
         let dangling = Dangling {
-            place: self.place_of(decoder, row, Some(foreign_key)),
+            place: place_of(self.table, self.file, decoder, row, Some(foreign_key)),
             target: foreign_key.target.clone(),
             target_columns: foreign_key.target_columns.clone(),
             values: values.map(str::to_owned).collect(),
+            also: 0,
         };
         self.open.push(Pending {
             set,
             target,
             dangling,
         });
-    }
-
-    fn place_of(
-        &self,
-        decoder: &RowDecoder<'_>,
-        row: &RawRow<'_>,
-        fk: Option<&ForeignKey>,
-    ) -> Place {
-        let columns = fk.map(|fk| {
-            fk.columns
-                .iter()
-                .map(|&c| self.table.columns[c].name.as_str())
-        });
-        Place {
-            file: self.file.name.clone(),
-            position: Some(row.position_of(fk.map_or(0, |fk| decoder.offset(fk.columns[0])))),
-            row: Some(row.number),
-            row_key: decoder.key_text(),
-            column: columns.map(|names| names.collect::<Vec<_>>().join(", ")),
-        }
     }
 
     fn note_empty(&mut self) {
@@ -424,6 +439,24 @@ impl<'c, 't> TableCheck<'c, 't> {
             columns,
             defaulted,
         }
+    }
+}
+
+fn place_of(
+    table: &Table,
+    file: &SourceFile,
+    decoder: &RowDecoder<'_>,
+    row: &RawRow<'_>,
+    fk: Option<&ForeignKey>,
+) -> Place {
+    let columns = fk.map(|fk| fk.columns.iter().map(|&c| table.columns[c].name.as_str()));
+    Place {
+        file: file.name.clone(),
+        position: Some(row.position_of(fk.map_or(0, |fk| decoder.offset(fk.columns[0])))),
+        row: Some(row.number),
+        row_key: decoder.key_text(),
+        column: columns.map(|names| names.collect::<Vec<_>>().join(", ")),
+        alike: None,
     }
 }
 
