@@ -52,6 +52,112 @@ fn a_save_is_a_round_and_a_new_version() {
 }
 
 #[test]
+fn from_its_first_line_a_watch_tells_what_the_store_serves() {
+    let project = project();
+    let start = || Watching::start(project.command(&["watch"]), project.path("watch.log"));
+    project.source("grips", "[");
+    let watching = start();
+    let event = watching.next_is("started");
+    assert_eq!(event["public"], json!(null));
+    assert_eq!(watching.next_is("problems")["public"], json!(null));
+    let log = watching.log();
+    assert!(
+        log.contains("snapshots: nothing is published yet\n"),
+        "{log}"
+    );
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+
+    project.source("grips", GRIPS);
+    project.run(&["run"]).succeeded();
+    let version = format!("{}-1", project.version()["epoch"]);
+    project.source("grips", "[");
+    let watching = start();
+    assert_eq!(watching.next_is("started")["public"], json!(version));
+    assert_eq!(watching.next_is("problems")["public"], json!(version));
+    let log = watching.log();
+    assert!(
+        log.contains(&format!("snapshots: version {version} is public\n")),
+        "{log}"
+    );
+    assert!(
+        log.contains(&format!("; version {version} stays\n")),
+        "{log}"
+    );
+    assert!(!log.contains("nothing is published yet"), "{log}");
+
+    // Somebody else publishes meanwhile.
+    let publish = project.run(&["publish"]);
+    publish.succeeded();
+    project
+        .database
+        .execute("UPDATE grips SET label = 'x' WHERE id = 'HOOK'");
+    project.run(&["publish"]).succeeded();
+    project.source("grips", "[ ");
+    let event = watching.next_is("problems");
+    assert_eq!(
+        event["public"],
+        json!(format!("{}-2", project.version()["epoch"]))
+    );
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn what_is_not_kept_goes_while_nothing_is_edited() {
+    let project = project();
+    let label = |number: u32| grips(&format!("Neutral {number}"));
+    for number in 1..=4 {
+        project.source("grips", &label(number));
+        project.run(&["run"]).succeeded();
+    }
+    let pages = || {
+        let pages = fs::read_dir(project.path("snapshots/versions")).unwrap();
+        pages.count()
+    };
+    // By default all of them are kept: they are young.
+    let watching = Watching::begun(&project, &["--keep", "2"]);
+    project.source("grips", &label(5));
+    watching.changed(&["grips ~1"]);
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+    assert_eq!(pages(), 5);
+
+    let watching = Watching::begun(&project, &["--keep", "2", "--min-age", "0s"]);
+    let event = watching.next_is("pruned");
+    assert_eq!(event["versions"], 3);
+    assert_eq!(pages(), 2);
+    let log = watching.log();
+    let line = " pruned: 3 versions, 3 manifests, ";
+    assert!(log.contains(line), "{log}");
+    // The store is free for the next round.
+    project.source("grips", &label(6));
+    watching.changed(&["grips ~1"]);
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+    project.run(&["verify", "--all"]).succeeded();
+}
+
+// Threads that come and go leave their memory behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_watch_needs_no_more_threads_however_often_it_publishes() {
+    let project = project();
+    let watching = Watching::begun(&project, &[]);
+    let threads = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", watching.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("Threads:"));
+        let count = line.unwrap().trim_start_matches("Threads:").trim();
+        count.parse::<usize>().unwrap()
+    };
+    let label = "long ".repeat(1000);
+    for number in 0..30 {
+        project.source("grips", &grips(&format!("{label}{number}")));
+        watching.changed(&["grips ~1"]);
+    }
+    // Sixteen for files, one for each core that compresses, and what waits and watches.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(threads() <= 16 + cores + 8, "{}", threads());
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
 fn a_save_that_changes_no_row_publishes_nothing() {
     let project = project();
     let watching = Watching::begun(&project, &[]);
