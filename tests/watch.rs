@@ -134,6 +134,56 @@ fn what_is_not_kept_goes_while_nothing_is_edited() {
     project.run(&["verify", "--all"]).succeeded();
 }
 
+// Files that are as they were are not read again, and yet every reference is judged.
+#[test]
+fn an_edit_is_judged_with_the_files_that_are_as_they_were() {
+    let project = project();
+    let watching = Watching::begun(&project, &[]);
+    let stance = |grip: &str| format!(r#"[{{"id": 1, "grip_id": "{grip}"}}]"#);
+    for (grip, changed) in [("NEUTRAL", "stances ~1"), ("HOOK", "stances ~1")] {
+        project.source("stances", &stance(grip));
+        watching.changed(&[changed]);
+    }
+    project.source("stances", &stance("NONE"));
+    watching.refused(&["no row \"NONE\" in grips"]);
+    // A row of the file that did not change is wanted by the one that did.
+    let other = GRIPS.replace("HOOK", "HOOKED");
+    project.source("stances", &stance("HOOK"));
+    watching.changed(&[]);
+    project.source("grips", &other);
+    let event = watching.refused(&["no row \"HOOK\" in grips"]);
+    assert_eq!(event["problems"][0]["place"]["file"], "stances.json");
+    project.source("stances", &stance("HOOKED"));
+    watching.changed(&["grips +1 -1", "stances ~1"]);
+    // An administrator's row is not in any file.
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn an_edit_beside_a_large_file_that_it_refers_to_takes_the_time_of_the_edit() {
+    let project = project();
+    let rows: Vec<String> = (0..20_000)
+        .map(|id| format!(r#"{{"id": "G{id}", "label": "{}"}}"#, "grip ".repeat(20)))
+        .collect();
+    project.source("grips", &format!("[\n{}\n]\n", rows.join(",\n")));
+    project.source("stances", r#"[{"id": 1, "grip_id": "G7"}]"#);
+    let watching = Watching::start(project.command(&["watch"]), project.path("watch.log"));
+    watching.next_is("started");
+    let cost = |round: &serde_json::Value| {
+        let step = |name: &str| round["steps"][name].as_f64().unwrap();
+        step("checkMs") + step("seedMs")
+    };
+    let all = cost(&watching.round());
+    let edits = (8..13).map(|id| {
+        let row = format!(r#"[{{"id": 1, "grip_id": "G{id}"}}]"#);
+        project.source("stances", &row);
+        cost(&watching.changed(&["stances ~1"]))
+    });
+    let edit = edits.fold(f64::INFINITY, f64::min);
+    assert!(edit * 5.0 < all, "{edit} ms beside {all} ms for all files");
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
 // Threads that come and go leave their memory behind.
 #[cfg(target_os = "linux")]
 #[test]

@@ -2,6 +2,7 @@
 
 mod report;
 mod round;
+mod source;
 mod upkeep;
 
 use std::num::NonZeroUsize;

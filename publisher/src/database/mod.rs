@@ -27,7 +27,7 @@ use tokio_postgres::{Client, GenericClient, NoTls};
 pub use catalog::read_schema;
 pub use embedded::{Embedded, EmbeddedError};
 pub use error::{DatabaseError, PgError};
-pub use gate::{Unchanged, unchanged};
+pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
 pub use interrupt::cancel_statements;
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};

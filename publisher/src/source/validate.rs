@@ -3,7 +3,7 @@
 //! Each value against its column, each primary key against the others, each foreign key
 //! against the table that it points at. Nothing stops at the first problem.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 use std::thread;
 
@@ -13,6 +13,7 @@ use super::decode::RowDecoder;
 use super::files::{SourceFile, SourceFiles};
 use super::keys::{FilledSet, KeyHash, KeySets};
 use super::problem::{MAX_LISTED, Place, Problem, Problems, Subject, shortened};
+use super::remembered::{References, Remembered};
 use super::row_check::{CheckedBatch, FilledKey, OpenReference, RowCheck, Workers};
 use super::split::{RawRow, RowBatch, RowReader, SplitError};
 use crate::config::Config;
@@ -89,6 +90,28 @@ pub fn validate(
     progress: Progress,
     problems: &mut Problems,
 ) -> Validated {
+    validate_anew(config, schema, files, progress, problems, None)
+}
+
+/// What a caller that validates again and again knows.
+#[derive(Debug)]
+pub struct Known<'k> {
+    /// Files that are the same as before, by their tables' keys, with their hashes.
+    pub same: &'k BTreeMap<TableKey, blake3::Hash>,
+    /// What was found in them. Files that are read are added.
+    pub remembered: &'k mut Remembered,
+}
+
+/// As [`validate`]; files that are known to be the same are not read where what is remembered
+/// of them is enough.
+pub fn validate_anew(
+    config: &Config,
+    schema: &Schema,
+    files: &SourceFiles,
+    progress: Progress,
+    problems: &mut Problems,
+    mut known: Option<Known<'_>>,
+) -> Validated {
     let order = schema.in_order_of_reference().unwrap_or_else(|circle| {
         let names: Vec<&str> = circle
             .iter()
@@ -123,15 +146,35 @@ pub fn validate(
             keys.forget(&table.key);
             continue;
         }
+        if let Some(known) = &known
+            && let Some(hash) = known.same.get(&table.key)
+            && let Some(source) = known.remembered.recall(table, config, *hash, &mut keys)
+        {
+            validated.tables.push(source.clone());
+            continue;
+        }
+        let before = problems.count();
         let mut check = TableCheck::new(table, file, config, &keys, problems);
+        check.gathers = known.is_some();
         let source = check.read(&keys, progress);
         let TableCheck {
             filled,
             open,
             is_known,
+            references,
             ..
         } = check;
         keys.fill(filled);
+        if let Some(Known { remembered, .. }) = &mut known {
+            match &source {
+                // A reference that is open may be one that only the database can judge; it
+                // is not held then, and the file is read again.
+                Some(source) if is_known && problems.count() == before => {
+                    remembered.remember(table, config, source, &keys, references);
+                }
+                _ => remembered.forget(&table.key),
+            }
+        }
         pending.extend(open);
         if source.is_none() || !is_known {
             keys.forget(&table.key);
@@ -175,6 +218,9 @@ struct TableCheck<'c, 't> {
     open: Vec<Pending>,
     // How many open references a foreign key has to a row, and which of `open` is the last.
     open_to: HashMap<(usize, KeyHash), (usize, usize)>,
+    // Whether `references` is filled: the rows that each foreign key refers to.
+    gathers: bool,
+    references: References,
 }
 
 // A batch is large enough to be worth a thread's attention, and small enough that the
@@ -204,6 +250,8 @@ impl<'c, 't> TableCheck<'c, 't> {
             rows: 0,
             open: Vec::new(),
             open_to: HashMap::new(),
+            gathers: false,
+            references: vec![HashSet::new(); table.foreign_keys.len()],
         }
     }
 
@@ -243,6 +291,7 @@ impl<'c, 't> TableCheck<'c, 't> {
             keys,
             filled: &columns,
             pointed_at: &keys.pointed_at_by(self.table),
+            gathers: self.gathers,
         };
         let result = match size < PARALLEL_FROM {
             true => self.read_rows(check, bar.wrap_read(input)),
@@ -293,8 +342,12 @@ impl<'c, 't> TableCheck<'c, 't> {
             primary_keys,
             filled,
             open,
+            references,
         } = checked;
         self.problems.extend(problems);
+        for (all, some) in self.references.iter_mut().zip(references) {
+            all.extend(some);
+        }
         for (sum, count) in self.named.iter_mut().zip(named) {
             *sum += count;
         }
