@@ -21,6 +21,7 @@ mod faults;
 mod fixtures;
 mod guards;
 mod history;
+mod interrupted;
 mod killed;
 mod migrate;
 mod parity;

@@ -52,6 +52,162 @@ fn a_save_is_a_round_and_a_new_version() {
 }
 
 #[test]
+fn from_its_first_line_a_watch_tells_what_the_store_serves() {
+    let project = project();
+    let start = || Watching::start(project.command(&["watch"]), project.path("watch.log"));
+    project.source("grips", "[");
+    let watching = start();
+    let event = watching.next_is("started");
+    assert_eq!(event["public"], json!(null));
+    assert_eq!(watching.next_is("problems")["public"], json!(null));
+    let log = watching.log();
+    assert!(
+        log.contains("snapshots: nothing is published yet\n"),
+        "{log}"
+    );
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+
+    project.source("grips", GRIPS);
+    project.run(&["run"]).succeeded();
+    let version = format!("{}-1", project.version()["epoch"]);
+    project.source("grips", "[");
+    let watching = start();
+    assert_eq!(watching.next_is("started")["public"], json!(version));
+    assert_eq!(watching.next_is("problems")["public"], json!(version));
+    let log = watching.log();
+    assert!(
+        log.contains(&format!("snapshots: version {version} is public\n")),
+        "{log}"
+    );
+    assert!(
+        log.contains(&format!("; version {version} stays\n")),
+        "{log}"
+    );
+    assert!(!log.contains("nothing is published yet"), "{log}");
+
+    // Somebody else publishes meanwhile.
+    let publish = project.run(&["publish"]);
+    publish.succeeded();
+    project
+        .database
+        .execute("UPDATE grips SET label = 'x' WHERE id = 'HOOK'");
+    project.run(&["publish"]).succeeded();
+    project.source("grips", "[ ");
+    let event = watching.next_is("problems");
+    assert_eq!(
+        event["public"],
+        json!(format!("{}-2", project.version()["epoch"]))
+    );
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn what_is_not_kept_goes_while_nothing_is_edited() {
+    let project = project();
+    let label = |number: u32| grips(&format!("Neutral {number}"));
+    for number in 1..=4 {
+        project.source("grips", &label(number));
+        project.run(&["run"]).succeeded();
+    }
+    let pages = || {
+        let pages = fs::read_dir(project.path("snapshots/versions")).unwrap();
+        pages.count()
+    };
+    // By default all of them are kept: they are young.
+    let watching = Watching::begun(&project, &["--keep", "2"]);
+    project.source("grips", &label(5));
+    watching.changed(&["grips ~1"]);
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+    assert_eq!(pages(), 5);
+
+    let watching = Watching::begun(&project, &["--keep", "2", "--min-age", "0s"]);
+    let event = watching.next_is("pruned");
+    assert_eq!(event["versions"], 3);
+    assert_eq!(pages(), 2);
+    let log = watching.log();
+    let line = " pruned: 3 versions, 3 manifests, ";
+    assert!(log.contains(line), "{log}");
+    // The store is free for the next round.
+    project.source("grips", &label(6));
+    watching.changed(&["grips ~1"]);
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+    project.run(&["verify", "--all"]).succeeded();
+}
+
+// Files that are as they were are not read again, and yet every reference is judged.
+#[test]
+fn an_edit_is_judged_with_the_files_that_are_as_they_were() {
+    let project = project();
+    let watching = Watching::begun(&project, &[]);
+    let stance = |grip: &str| format!(r#"[{{"id": 1, "grip_id": "{grip}"}}]"#);
+    for (grip, changed) in [("NEUTRAL", "stances ~1"), ("HOOK", "stances ~1")] {
+        project.source("stances", &stance(grip));
+        watching.changed(&[changed]);
+    }
+    project.source("stances", &stance("NONE"));
+    watching.refused(&["no row \"NONE\" in grips"]);
+    // A row of the file that did not change is wanted by the one that did.
+    let other = GRIPS.replace("HOOK", "HOOKED");
+    project.source("stances", &stance("HOOK"));
+    watching.changed(&[]);
+    project.source("grips", &other);
+    let event = watching.refused(&["no row \"HOOK\" in grips"]);
+    assert_eq!(event["problems"][0]["place"]["file"], "stances.json");
+    project.source("stances", &stance("HOOKED"));
+    watching.changed(&["grips +1 -1", "stances ~1"]);
+    // An administrator's row is not in any file.
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn an_edit_beside_a_large_file_that_it_refers_to_takes_the_time_of_the_edit() {
+    let project = project();
+    let rows: Vec<String> = (0..20_000)
+        .map(|id| format!(r#"{{"id": "G{id}", "label": "{}"}}"#, "grip ".repeat(20)))
+        .collect();
+    project.source("grips", &format!("[\n{}\n]\n", rows.join(",\n")));
+    project.source("stances", r#"[{"id": 1, "grip_id": "G7"}]"#);
+    let watching = Watching::start(project.command(&["watch"]), project.path("watch.log"));
+    watching.next_is("started");
+    let cost = |round: &serde_json::Value| {
+        let step = |name: &str| round["steps"][name].as_f64().unwrap();
+        step("checkMs") + step("seedMs")
+    };
+    let all = cost(&watching.round());
+    let edits = (8..13).map(|id| {
+        let row = format!(r#"[{{"id": 1, "grip_id": "G{id}"}}]"#);
+        project.source("stances", &row);
+        cost(&watching.changed(&["stances ~1"]))
+    });
+    let edit = edits.fold(f64::INFINITY, f64::min);
+    assert!(edit * 5.0 < all, "{edit} ms beside {all} ms for all files");
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
+// Threads that come and go leave their memory behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_watch_needs_no_more_threads_however_often_it_publishes() {
+    let project = project();
+    let watching = Watching::begun(&project, &[]);
+    let threads = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", watching.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("Threads:"));
+        let count = line.unwrap().trim_start_matches("Threads:").trim();
+        count.parse::<usize>().unwrap()
+    };
+    let label = "long ".repeat(1000);
+    for number in 0..30 {
+        project.source("grips", &grips(&format!("{label}{number}")));
+        watching.changed(&["grips ~1"]);
+    }
+    // Sixteen for files, one for each core that compresses, and what waits and watches.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(threads() <= 16 + cores + 8, "{}", threads());
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
 fn a_save_that_changes_no_row_publishes_nothing() {
     let project = project();
     let watching = Watching::begun(&project, &[]);

@@ -30,6 +30,15 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Whether the command watches, so that a signal is how it is meant to end.
+    pub fn watches(&self) -> bool {
+        match &self.command {
+            Command::Run(args) => args.watch,
+            Command::Watch(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the command goes on as a server.
     pub fn serves(&self) -> bool {
         match &self.command {

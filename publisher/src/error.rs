@@ -47,7 +47,8 @@ pub enum Error {
     Problems {
         /// The problems, in order.
         problems: Vec<Problem>,
-        /// How many there are; those beyond the first 10,000 are not listed.
+        /// How many there are, in all; where a kind has many, only its first is among
+        /// `problems`, with their number.
         count: usize,
         /// Where they are: `json-source`, `the database`.
         what: String,
@@ -183,15 +184,9 @@ impl Error {
     /// The whole message, for people.
     pub fn report(&self) -> String {
         let mut text = String::new();
-        if let Self::Problems {
-            problems, count, ..
-        } = self
-        {
+        if let Self::Problems { problems, .. } = self {
             for problem in problems {
                 let _ = writeln!(text, "error: {problem}");
-            }
-            if *count > problems.len() {
-                let _ = writeln!(text, "error: and {} more", count - problems.len());
             }
         }
         let _ = writeln!(text, "error: {self}");

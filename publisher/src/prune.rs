@@ -96,6 +96,18 @@ pub async fn prune(
     now: Timestamp,
     dry_run: bool,
 ) -> Result<Pruned, PruneError> {
+    let pruning = look(store, keep, now).await?;
+    if dry_run {
+        return Ok(pruning.all());
+    }
+    pruning.remove(store, || true).await
+}
+
+/// Finds out what `keep` does not keep, and removes nothing.
+///
+/// # Errors
+/// Where the history or a kept manifest cannot be read.
+pub async fn look(store: &impl Store, keep: Keep, now: Timestamp) -> Result<Pruning, PruneError> {
     let history = readable(history::of(store).await?)?;
     let chosen = keep.chosen(&history, now);
     let (kept, removed): (Vec<Version>, Vec<Version>) = history
@@ -115,21 +127,75 @@ pub async fn prune(
     let phases = in_phases(listed, |stored| {
         names.lose(stored, keep.is_old(stored, now))
     });
-    if !dry_run {
+    Ok(Pruning {
+        kept,
+        removed,
+        foreign,
+        phases,
+    })
+}
+
+/// What is to go. It holds as long as nobody else publishes, so for one lock of the store.
+#[derive(Debug)]
+pub struct Pruning {
+    kept: Vec<Version>,
+    removed: Vec<Version>,
+    foreign: Vec<String>,
+    phases: BTreeMap<Phase, Vec<Stored>>,
+}
+
+impl Pruning {
+    /// Whether nothing is to go.
+    pub fn is_empty(&self) -> bool {
+        self.phases.values().all(Vec::is_empty)
+    }
+
+    /// Removes it as long as `goes_on` says so; what is left goes with the next prune.
+    ///
+    /// # Errors
+    /// Where something cannot be removed.
+    pub async fn remove(
+        self,
+        store: &impl Store,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Pruned, PruneError> {
         // The pointer first: had it been swapped and not been made durable, a loss of
         // power would bring an older version back.
         store.sync().await?;
-        for phase in phases.values() {
-            remove_all(store, phase).await?;
+        let mut gone = Vec::new();
+        for phase in self.phases.into_values() {
+            let whole = phase.len();
+            let mut removed = 0;
+            for stored in phase {
+                if !goes_on() {
+                    break;
+                }
+                store.remove(&stored).await?;
+                gone.push(Removed::from(stored));
+                removed += 1;
+            }
+            store.sync().await?;
+            if removed < whole {
+                break;
+            }
+        }
+        Ok(Pruned {
+            kept: self.kept,
+            removed: self.removed,
+            files: gone,
+            foreign: self.foreign,
+        })
+    }
+
+    fn all(self) -> Pruned {
+        let files = self.phases.into_values().flatten();
+        Pruned {
+            kept: self.kept,
+            removed: self.removed,
+            files: files.map(Removed::from).collect(),
+            foreign: self.foreign,
         }
     }
-    let gone = phases.into_values().flatten();
-    Ok(Pruned {
-        kept,
-        removed,
-        files: gone.map(Removed::from).collect(),
-        foreign,
-    })
 }
 
 // Without every page nobody knows what is named.
@@ -233,13 +299,6 @@ fn in_phases(listed: Vec<Stored>, goes: impl Fn(&Stored) -> bool) -> BTreeMap<Ph
         _ => (0, 0),
     });
     phases
-}
-
-async fn remove_all(store: &impl Store, phase: &[Stored]) -> Result<(), StoreError> {
-    for stored in phase {
-        store.remove(stored).await?;
-    }
-    store.sync().await
 }
 
 impl From<Stored> for Removed {

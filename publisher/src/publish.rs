@@ -25,6 +25,7 @@ mod missing;
 mod outcome;
 pub(crate) mod read_back;
 mod variants;
+mod workers;
 
 #[cfg(test)]
 mod tests;

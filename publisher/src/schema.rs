@@ -3,7 +3,7 @@
 //! `database::catalog` reads it; loading, validating, seeding and rendering decide by it.
 //! Nothing here, and nothing anywhere else in this crate, knows a table by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use snapshot_format::TableKey;
 
@@ -132,9 +132,10 @@ impl Schema {
         let mut waiting: Vec<&Table> = self.tables.iter().collect();
         let mut ordered: Vec<&Table> = Vec::with_capacity(waiting.len());
         while !waiting.is_empty() {
+            let keys: HashSet<&TableKey> = waiting.iter().map(|table| &table.key).collect();
             let blocked = |table: &Table| {
                 let mut targets = table.foreign_keys.iter().map(|fk| &fk.target);
-                targets.any(|t| *t != table.key && waiting.iter().any(|w| w.key == *t))
+                targets.any(|t| *t != table.key && keys.contains(t))
             };
             let (later, ready): (Vec<_>, Vec<_>) = waiting.iter().partition(|t| blocked(t));
             if ready.is_empty() {
@@ -270,6 +271,15 @@ mod tests {
     fn a_circle_is_named_without_those_that_only_wait_for_it() {
         let tables = vec![table("a", &["b"]), table("b", &["c"]), table("c", &["b"])];
         assert_eq!(order(tables), Err(vec!["b".into(), "c".into()]));
+    }
+
+    // Minutes, where each table is compared with each for each level.
+    #[test]
+    fn a_long_chain_of_references_is_ordered_too() {
+        let key = |index: usize| format!("t{index:04}");
+        let chain = (0..1500).map(|index| table(&key(index), &[&key(index + 1)]));
+        let ordered = order(chain.collect()).expect("no circle");
+        assert_eq!((&ordered[0], &ordered[1499]), (&key(1499), &key(0)));
     }
 
     #[test]

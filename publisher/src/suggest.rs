@@ -1,6 +1,8 @@
 //! The name that somebody may have meant.
 
 /// The one of `names` that is spelt most like `wanted`; `None` where none is close.
+///
+/// It takes the time of reading `wanted` and the names, however long `wanted` is.
 pub(crate) fn closest<'n>(
     wanted: &str,
     names: impl IntoIterator<Item = &'n str>,
@@ -9,8 +11,7 @@ pub(crate) fn closest<'n>(
     let most = if wanted.len() < 6 { 1 } else { 2 };
     names
         .into_iter()
-        .map(|name| (distance(&wanted, &plain(name)), name))
-        .filter(|(distance, _)| *distance <= most)
+        .filter_map(|name| Some((distance(&wanted, &plain(name), most)?, name)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -21,23 +22,36 @@ fn plain(name: &str) -> Vec<char> {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-// How many letters must be changed, added, left out, or swapped with their neighbours.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+// How many letters must be changed, added, left out, or swapped with their neighbours;
+// `None` for more than `most`. What lies further than that from the diagonal is not looked at.
+fn distance(a: &[char], b: &[char], most: usize) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > most {
+        return None;
+    }
+    let far = most + 1;
+    let mut before = vec![far; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).map(|j| j.min(far)).collect();
+    let mut row = vec![far; b.len() + 1];
     for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
+        let (from, to) = (i.saturating_sub(most).max(1), (i + most).min(b.len()));
+        row[from - 1] = if from == 1 { i.min(far) } else { far };
+        for j in from..=to {
             let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            // The diagonal's edge has no neighbour on one side.
+            let above = if j < i + most { last[j] } else { far };
+            let mut least = changed.min(above + 1).min(row[j - 1] + 1);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                 least = least.min(before[j - 2] + 1);
             }
-            row.push(least);
+            row[j] = least.min(far);
         }
-        before = std::mem::replace(&mut last, row);
+        if row[from - 1..=to].iter().all(|distance| *distance > most) {
+            return None;
+        }
+        std::mem::swap(&mut before, &mut last);
+        std::mem::swap(&mut last, &mut row);
     }
-    last[b.len()]
+    Some(last[b.len()]).filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]

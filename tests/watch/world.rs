@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -130,17 +130,43 @@ fn a_private_server_that_is_killed_is_started_again() {
     project.is_left_clean();
 }
 
+// In every phase: its server made, started, at work, stopped.
+#[test]
+fn a_run_that_is_ended_at_any_moment_leaves_no_server_and_the_next_one_works() {
+    let project = Private::new();
+    let start = || {
+        let mut command = publisher();
+        command.arg("run").current_dir(project.0.path("."));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    for pause_ms in [20, 100, 300, 600, 1000, 1500, 2500] {
+        let mut running = start();
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        let pid = Pid::from_raw(running.id().try_into().unwrap());
+        let _ = kill(pid, Signal::SIGTERM);
+        let status = running.wait().unwrap().code();
+        // It may have come to its end before, or not yet listened.
+        assert!(
+            matches!(status, Some(0 | 130) | None),
+            "{pause_ms}: {status:?}"
+        );
+    }
+    assert_eq!(start().wait().unwrap().code(), Some(0));
+    project.is_left_clean();
+}
+
 #[test]
 fn a_watch_that_is_ended_leaves_no_server() {
     let project = Private::new();
     let watching = project.begun();
     assert_eq!(watching.end(Signal::SIGTERM), Some(0));
-    assert_eq!(project.postmaster(), None);
     project.is_left_clean();
+    assert_eq!(project.postmaster(), None);
     // In the middle of its start, too.
     let watching = project.watch();
     watching.next_is("started");
     assert_eq!(watching.end(Signal::SIGINT), Some(0));
-    assert_eq!(project.postmaster(), None);
     project.is_left_clean();
+    assert_eq!(project.postmaster(), None);
 }

@@ -14,7 +14,7 @@ use crate::database::{Database, Unchanged, read_schema, still_dangling};
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::schema::Schema;
-use crate::source::{self, Problem, Problems, SourceFiles, Validated};
+use crate::source::{self, Dangling, Known, Problem, Problems, SourceFiles, Subject, Validated};
 
 /// Flags of `publisher check`.
 ///
@@ -115,11 +115,34 @@ pub(super) async fn validate_files(
     progress: Progress,
     problems: &mut Problems,
 ) -> Result<Validated, Error> {
-    let mut validated = source::validate(config, schema, files, progress, problems);
+    validate_known(database, config, schema, files, progress, problems, None).await
+}
+
+/// The same, with what is known of files that are as they were.
+pub(super) async fn validate_known(
+    database: &mut Database,
+    config: &Config,
+    schema: &Schema,
+    files: &SourceFiles,
+    progress: Progress,
+    problems: &mut Problems,
+    known: Option<Known<'_>>,
+) -> Result<Validated, Error> {
+    let mut validated = source::validate_anew(config, schema, files, progress, problems, known);
     let dangling = std::mem::take(&mut validated.dangling);
     for reference in still_dangling(database.client(), config, schema, dangling).await? {
         let message = reference.message();
-        problems.push(reference.place, message);
+        let Dangling { place, also, .. } = reference;
+        let subject = Subject {
+            file: &place.file,
+            row: place.row,
+            column: place.column.as_deref(),
+            message: &message,
+        };
+        problems.add_many(subject, 1 + also, || Problem {
+            place: Some(place.clone()),
+            message: message.clone(),
+        });
     }
     Ok(validated)
 }

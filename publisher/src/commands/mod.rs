@@ -27,7 +27,8 @@ use crate::error::Error;
 use crate::schema::{Schema, Table};
 
 /// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
-/// the database or the disk, each of which is whole or undone. Gives the exit status.
+/// the database or the disk, each of which is whole or undone; where it computes or waits
+/// too long for that, `main` ends the program. Gives the exit status.
 ///
 /// # Errors
 /// Where the command fails.
@@ -72,18 +73,21 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
     }
 }
 
-// Resolves at Ctrl-C or SIGTERM.
-async fn interrupt() {
+/// Resolves at the first Ctrl-C or SIGTERM behind the call.
+pub fn interrupt() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
+    let signals = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    );
+    async {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 

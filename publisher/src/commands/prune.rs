@@ -82,15 +82,15 @@ fn describe(pruned: &Pruned, dry_run: bool) -> String {
     };
     let _ = match pruned.files.is_empty() {
         true => writeln!(text, "{verb}: nothing; {}", kept(pruned)),
-        false => writeln!(
-            text,
-            "{verb}: {}, {} bytes; {}",
-            counts(pruned),
-            pruned.size_bytes(),
-            kept(pruned)
-        ),
+        false => writeln!(text, "{verb}: {}", in_one_line(pruned)),
     };
     text
+}
+
+/// `3 versions, 3 manifests, 1 object, 7000 bytes; 30 versions are kept, 7-4 to 7-33`
+pub(super) fn in_one_line(pruned: &Pruned) -> String {
+    let (counts, kept) = (counts(pruned), kept(pruned));
+    format!("{counts}, {} bytes; {kept}", pruned.size_bytes())
 }
 
 fn kept(pruned: &Pruned) -> String {
@@ -129,5 +129,26 @@ fn kind_of(path: &str) -> usize {
         Some(key) if key.encoding().is_none() => 2,
         Some(_) => 3,
         None => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        prune: PruneArgs,
+    }
+
+    #[test]
+    fn a_watch_keeps_what_prune_keeps_by_default() {
+        let Flags { prune } = Flags::parse_from(["prune"]);
+        let usual = Keep::default();
+        assert_eq!(prune.keep.get(), usual.newest);
+        assert_eq!(prune.min_age, usual.min_age);
     }
 }

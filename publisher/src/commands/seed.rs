@@ -51,8 +51,13 @@ impl SeedFlags {
         self.allow_deactivation.iter().cloned().collect()
     }
 
+    /// Whether also what is known to be unchanged is compared.
+    pub(super) fn recheck(&self) -> bool {
+        self.recheck
+    }
+
     // A misspelt table is a mistake of the command line, whatever the files hold.
-    fn check(&self, schema: &Schema) -> Result<(), Error> {
+    pub(super) fn check(&self, schema: &Schema) -> Result<(), Error> {
         let keys = self.allow_deactivation.iter().map(|(key, _)| key);
         match keys
             .into_iter()

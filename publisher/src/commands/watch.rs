@@ -2,7 +2,10 @@
 
 mod report;
 mod round;
+mod source;
+mod upkeep;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -14,11 +17,13 @@ use tokio::time::{MissedTickBehavior, sleep, sleep_until};
 
 use self::report::Reporter;
 use self::round::{Rounded, Rounds};
+use self::upkeep::Upkeep;
 use super::blocking;
 use super::run::JobFlags;
 use crate::cli::duration;
 use crate::config::Config;
 use crate::error::Error;
+use crate::prune::Keep;
 use crate::watch::{
     Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Steer,
 };
@@ -50,6 +55,31 @@ pub struct WatchFlags {
     /// drives, in some containers; reads every file each time [default: 1s, if given]
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = duration)]
     poll: Option<Duration>,
+
+    /// Keep every version; without it, what `publisher prune` does not keep by default is
+    /// removed while nothing is edited
+    #[arg(long)]
+    no_prune: bool,
+
+    /// How many of the newest versions are kept while watching [default: 30]
+    #[arg(long, value_name = "N", conflicts_with = "no_prune")]
+    keep: Option<NonZeroUsize>,
+
+    /// Whatever was public within that time is kept too while watching [default: 7d]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "no_prune")]
+    min_age: Option<Duration>,
+}
+
+impl WatchFlags {
+    // `None` for everything.
+    fn keep(&self) -> Option<Keep> {
+        let usual = Keep::default();
+        let keep = Keep {
+            newest: self.keep.map_or(usual.newest, NonZeroUsize::get),
+            min_age: self.min_age.unwrap_or(usual.min_age),
+        };
+        (!self.no_prune).then_some(keep)
+    }
 }
 
 /// Watches until Ctrl-C or SIGTERM, which is how it is meant to end.
@@ -57,9 +87,8 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Error> {
     let mut ended = pin!(super::interrupt());
     let config = args.job.settle()?;
     let places = places(&config, args.job.common.config.as_deref())?;
-    let poll = args.watching.poll;
-    let reporter = Reporter::new(&args.job.common);
-    let mut watch = Watch::new(args.job, config, places, poll, reporter);
+    let reporter = Reporter::new(&args.job.common, &config.out);
+    let mut watch = Watch::new(args.job, config, places, &args.watching, reporter);
     let result = tokio::select! {
         result = watch.go() => result,
         () = &mut ended => Ok(()),
@@ -102,6 +131,7 @@ struct Watch {
     untold_since: Option<Instant>,
     // Files changed while the last round ran: it may have read them already.
     overlapped: bool,
+    upkeep: Upkeep,
 }
 
 struct Served {
@@ -115,20 +145,21 @@ impl Watch {
         job: JobFlags,
         config: Config,
         places: Places,
-        poll: Option<Duration>,
+        flags: &WatchFlags,
         reporter: Reporter,
     ) -> Self {
         Self {
             checkout: Checkout::around(&places.source),
             rounds: Rounds::new(job, config),
             places,
-            poll,
+            poll: flags.poll,
             hints: Hints::default(),
             steer: Steer::default(),
             reporter,
             server: None,
             untold_since: None,
             overlapped: false,
+            upkeep: Upkeep::new(flags.keep()),
         }
     }
 
@@ -148,9 +179,18 @@ impl Watch {
         loop {
             let due = [self.hints.due(), self.steer.due()];
             let due = due.into_iter().flatten().min();
+            let upkeep = if due.is_none() {
+                self.upkeep.due()
+            } else {
+                None
+            };
             tokio::select! {
                 () = self.hints.come() => continue,
-                () = until(due) => {}
+                () = until(due), if due.is_some() => {}
+                () = until(upkeep), if upkeep.is_some() => {
+                    self.prune().await;
+                    continue;
+                }
                 _ = tick.tick() => {
                     self.tick(folders.as_mut());
                     continue;
@@ -216,12 +256,23 @@ impl Watch {
         Ok(())
     }
 
+    /// Removes what is not kept, until the next edit comes.
+    async fn prune(&mut self) {
+        match self.upkeep.prune(self.rounds.out(), &self.hints).await {
+            Ok(Some(pruned)) => self.reporter.pruned(&pruned),
+            Ok(None) => {}
+            Err(error) => self.reporter.failed(&error, None),
+        }
+    }
+
     fn succeeded(&mut self, inputs: Inputs, files: &[String], rounded: Rounded, again: bool) {
         if let Some(server) = &self.server {
             server.reload.now();
         }
         self.steer.ended(inputs, Ended::Settled, Instant::now());
         self.reporter.succeeded(files, &rounded, again);
+        self.upkeep
+            .succeeded(&rounded.publish.published, Instant::now());
     }
 
     /// Whether the files still are what has problems, after a moment; a look follows where

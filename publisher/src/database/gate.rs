@@ -28,15 +28,32 @@ pub struct Unchanged {
     pub rows: u64,
     /// How many rows belong to an administrator.
     pub admin_owned: u64,
+    /// The file's BLAKE3 hash.
+    pub hash: blake3::Hash,
     table: String,
     version_seq: u64,
 }
 
-/// The tables that were seeded from exactly these files and not changed since.
+/// The tables that were seeded from exactly these files and not changed since, but for those
+/// that have to be read to judge another file.
 ///
 /// # Errors
 /// Where a query fails or a file cannot be read.
 pub async fn unchanged(
+    client: &impl GenericClient,
+    config: &Config,
+    schema: &Schema,
+    files: &SourceFiles,
+) -> Result<Vec<Unchanged>, DatabaseError> {
+    let all = unchanged_each(client, config, schema, files).await?;
+    Ok(connected_only(schema, files, all))
+}
+
+/// Every table that was seeded from exactly its file and not changed since.
+///
+/// # Errors
+/// Where a query fails or a file cannot be read.
+pub async fn unchanged_each(
     client: &impl GenericClient,
     config: &Config,
     schema: &Schema,
@@ -55,22 +72,23 @@ pub async fn unchanged(
         };
         let same = table.missing_triggers.is_empty()
             && note.version_seq == version.version_seq
-            && note.shape == shape(table, config)
-            && file
-                .open()
-                .and_then(hash_of)
-                .is_ok_and(|hash| hash.to_string() == note.source);
-        if same {
+            && note.shape == shape(table, config);
+        let hash = if same {
+            file.open().and_then(hash_of).ok()
+        } else {
+            None
+        };
+        if let Some(hash) = hash.filter(|hash| hash.to_string() == note.source) {
             unchanged.push(Unchanged {
                 key: table.key.clone(),
                 rows: note.rows,
                 admin_owned: 0,
+                hash,
                 table: table.name.clone(),
                 version_seq: version.version_seq,
             });
         }
     }
-    let mut unchanged = connected_only(schema, files, unchanged);
     count_admin_owned(client, schema, &mut unchanged).await?;
     Ok(unchanged)
 }
@@ -221,9 +239,9 @@ fn hash_of(file: std::fs::File) -> std::io::Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
-// A changed file may break references to it, and may only be judged with what it refers
-// to. So whatever foreign keys tie to a changed table is read too.
-fn connected_only(
+/// Those of `unchanged` that no foreign keys tie to a table that is not. A changed file may
+/// break references to it, and may only be judged with what it refers to.
+pub fn connected_only(
     schema: &Schema,
     files: &SourceFiles,
     mut unchanged: Vec<Unchanged>,
@@ -237,22 +255,20 @@ fn connected_only(
         .map(|table| table.key.clone())
         .filter(|key| !known.contains(key))
         .collect();
-    loop {
-        let ties = schema.tables.iter().flat_map(|table| {
-            table
-                .foreign_keys
-                .iter()
-                .map(move |fk| (&table.key, &fk.target))
-        });
-        let tied: Vec<TableKey> = ties
-            .filter(|(from, to)| read.contains(*from) != read.contains(*to))
-            .flat_map(|(from, to)| [from.clone(), to.clone()])
-            .filter(|key| !read.contains(key))
-            .collect();
-        if tied.is_empty() {
-            break;
+    let mut ties: BTreeMap<&TableKey, Vec<&TableKey>> = BTreeMap::new();
+    for table in &schema.tables {
+        for fk in &table.foreign_keys {
+            ties.entry(&table.key).or_default().push(&fk.target);
+            ties.entry(&fk.target).or_default().push(&table.key);
         }
-        read.extend(tied);
+    }
+    let mut next: Vec<TableKey> = read.iter().cloned().collect();
+    while let Some(key) = next.pop() {
+        for tied in ties.get(&key).into_iter().flatten() {
+            if read.insert((*tied).clone()) {
+                next.push((*tied).clone());
+            }
+        }
     }
     unchanged.retain(|table| !read.contains(&table.key));
     unchanged

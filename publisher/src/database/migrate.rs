@@ -254,11 +254,9 @@ struct Applied {
 // Pure: what is left to do, if the folder goes on where the history ends.
 fn pending(history: &[Applied], available: &[Migration]) -> Result<Vec<Migration>, MigrationError> {
     let newest = history.iter().max_by_key(|applied| applied.version);
+    let by_version: BTreeMap<i64, &Migration> = available.iter().map(|m| (m.version, m)).collect();
     for applied in history {
-        match available
-            .iter()
-            .find(|migration| migration.version == applied.version)
-        {
+        match by_version.get(&applied.version) {
             None => {
                 return Err(MigrationError::Gone {
                     file: applied.file.clone(),
@@ -272,10 +270,10 @@ fn pending(history: &[Applied], available: &[Migration]) -> Result<Vec<Migration
             Some(_) => {}
         }
     }
-    let is_applied = |m: &Migration| history.iter().any(|applied| applied.version == m.version);
+    let applied: BTreeSet<i64> = history.iter().map(|applied| applied.version).collect();
     let pending: Vec<Migration> = available
         .iter()
-        .filter(|m| !is_applied(m))
+        .filter(|m| !applied.contains(&m.version))
         .cloned()
         .collect();
     match (newest, pending.first()) {

@@ -5,6 +5,7 @@ mod defaults;
 pub mod embedded;
 mod error;
 mod gate;
+mod interrupt;
 mod lock;
 mod metadata;
 mod migrate;
@@ -26,7 +27,8 @@ use tokio_postgres::{Client, GenericClient, NoTls};
 pub use catalog::read_schema;
 pub use embedded::{Embedded, EmbeddedError};
 pub use error::{DatabaseError, PgError};
-pub use gate::{Unchanged, unchanged};
+pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
+pub use interrupt::cancel_statements;
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
 pub use migrate::{
@@ -45,6 +47,7 @@ use crate::config::Config;
 pub struct Database {
     client: Client,
     connection: JoinHandle<()>,
+    session: interrupt::Registered,
     embedded: Option<Embedded>,
     /// Where the database is, for people; without a password.
     pub target: String,
@@ -133,6 +136,7 @@ impl Database {
         drop(self.client);
         // The connection ends by itself once its client is gone.
         let _ = self.connection.await;
+        self.session.ended();
         self.embedded
     }
 
@@ -181,10 +185,13 @@ impl Database {
                 (client, spawn(connection))
             }
         };
+        let encrypted = options.get_ssl_mode() == SslMode::Require;
+        let session = interrupt::register(client.cancel_token(), encrypted);
         set_up_session(&client, config).await.map_err(failed)?;
         Ok(Self {
             client,
             connection,
+            session,
             embedded,
             target,
         })

@@ -18,6 +18,16 @@ pub struct Keep {
     pub min_age: Duration,
 }
 
+impl Default for Keep {
+    /// The newest 30, and whatever was public within seven days.
+    fn default() -> Self {
+        Self {
+            newest: 30,
+            min_age: Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+}
+
 impl Keep {
     /// The publications that are kept.
     pub(super) fn chosen(&self, history: &History, now: Timestamp) -> BTreeSet<(u64, u64)> {

@@ -3,11 +3,11 @@
 use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use snapshot_format::{Encoding, Key, MIN_VARIANT_SIZE, compress};
 
 use super::missing::MissingObject;
+use super::workers;
 use super::{Event, PublishError};
 use crate::spool::{Spool, Staging};
 
@@ -33,7 +33,7 @@ pub(super) async fn make(
     let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
     let stopped = Arc::clone(&stop.0);
     let work = move || {
-        let variants = compress_all(&missing, &staging, &report, &stopped)?;
+        let (missing, variants) = compress_all(missing, &staging, &report, &stopped)?;
         let objects = missing.into_iter().filter(|missing| missing.itself);
         let mut files: Vec<_> = objects.map(|m| (m.object.key, m.object.bytes)).collect();
         files.extend(variants);
@@ -54,104 +54,131 @@ impl Drop for StopOnDrop {
     }
 }
 
-struct Job<'a> {
-    missing: &'a MissingObject,
+// One variant of one of the objects.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    missing: usize,
     encoding: Encoding,
 }
 
-impl Job<'_> {
-    fn size_bytes(&self) -> u64 {
-        self.missing.object.digest.size
-    }
+// What the threads that compress have in common.
+struct Work {
+    missing: Vec<MissingObject>,
+    jobs: Vec<Job>,
+    next: AtomicUsize,
+    results: Mutex<Vec<Result<(Key, Spool), PublishError>>>,
+    staging: Staging,
+    meter: Meter,
+}
 
-    fn key(&self) -> Key {
-        self.missing.object.key.with_encoding(Some(self.encoding))
+// Gives the objects back, with their variants.
+type Compressed = (Vec<MissingObject>, Vec<(Key, Spool)>);
+
+fn compress_all(
+    missing: Vec<MissingObject>,
+    staging: &Staging,
+    report: &Report,
+    stopped: &Arc<AtomicBool>,
+) -> Result<Compressed, PublishError> {
+    let jobs = in_order_of_cost(&missing);
+    let sizes = jobs.iter().map(|job| job.size_bytes(&missing));
+    let meter = Meter {
+        done_bytes: AtomicU64::new(0),
+        total_bytes: sizes.sum(),
+        report: Arc::clone(report),
+        stopped: Arc::clone(stopped),
+    };
+    let work = Arc::new(Work {
+        results: Mutex::new(Vec::with_capacity(jobs.len())),
+        missing,
+        next: AtomicUsize::new(0),
+        staging: staging.clone(),
+        meter,
+        jobs,
+    });
+    let shared = Arc::clone(&work);
+    workers::on_each(work.jobs.len(), move || shared.compress());
+    let work = Arc::into_inner(work).expect("every thread has ended its part");
+    let results = work.results.into_inner();
+    let results = results.unwrap_or_else(PoisonError::into_inner);
+    let variants = results.into_iter().collect::<Result<_, _>>()?;
+    Ok((work.missing, variants))
+}
+
+// The longest first, so that no core has one before it when the others are done.
+fn in_order_of_cost(missing: &[MissingObject]) -> Vec<Job> {
+    let mut jobs: Vec<Job> = missing
+        .iter()
+        .enumerate()
+        .flat_map(|(index, missing)| {
+            let encodings = missing.encodings.iter();
+            encodings.map(move |&encoding| Job {
+                missing: index,
+                encoding,
+            })
+        })
+        .collect();
+    jobs.sort_by_key(|job| {
+        let size_bytes = job.size_bytes(missing);
+        std::cmp::Reverse((size_bytes, job.encoding == Encoding::Brotli))
+    });
+    jobs
+}
+
+impl Job {
+    fn size_bytes(self, missing: &[MissingObject]) -> u64 {
+        missing[self.missing].object.digest.size
     }
 }
 
-fn compress_all(
-    missing: &[MissingObject],
-    staging: &Staging,
-    report: &Report,
-    stopped: &AtomicBool,
-) -> Result<Vec<(Key, Spool)>, PublishError> {
-    let jobs = in_order_of_cost(missing);
-    let meter = Meter {
-        done_bytes: AtomicU64::new(0),
-        total_bytes: jobs.iter().map(Job::size_bytes).sum(),
-        report,
-        stopped,
-    };
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(jobs.len()));
-    let worker = || {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = run(job, staging, &meter);
+impl Work {
+    // Takes one job after the other, until none is left.
+    fn compress(&self) {
+        while let Some(job) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let result = self.run(*job);
             let failed = result.is_err();
             // Before the others are stopped: the first result that failed has the reason.
-            results
+            self.results
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(result);
             if failed {
-                stopped.store(true, Ordering::Relaxed);
+                self.meter.stopped.store(true, Ordering::Relaxed);
             }
         }
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..cores.min(jobs.len()) {
-            scope.spawn(worker);
+    }
+
+    fn run(&self, Job { missing, encoding }: Job) -> Result<(Key, Spool), PublishError> {
+        let object = &self.missing[missing].object;
+        let key = object.key.with_encoding(Some(encoding));
+        let mut variant = Spool::new(&self.staging);
+        let metered = Metered {
+            inner: object.bytes.reader(),
+            meter: &self.meter,
+        };
+        let mut bytes = BufReader::with_capacity(READ_SIZE, metered);
+        match compress(encoding, object.digest.size, &mut bytes, &mut variant) {
+            Ok(()) => Ok((key, variant)),
+            Err(source) => Err(PublishError::Variant {
+                key: key.path(),
+                source,
+            }),
         }
-    });
-    let results = results.into_inner();
-    results
-        .unwrap_or_else(PoisonError::into_inner)
-        .into_iter()
-        .collect()
-}
-
-// The longest first, so that no core has one before it when the others are done.
-fn in_order_of_cost(missing: &[MissingObject]) -> Vec<Job<'_>> {
-    let mut jobs: Vec<Job<'_>> = missing
-        .iter()
-        .flat_map(|missing| {
-            let encodings = missing.encodings.iter();
-            encodings.map(move |&encoding| Job { missing, encoding })
-        })
-        .collect();
-    jobs.sort_by_key(|job| std::cmp::Reverse((job.size_bytes(), job.encoding == Encoding::Brotli)));
-    jobs
-}
-
-fn run(job: &Job<'_>, staging: &Staging, meter: &Meter<'_>) -> Result<(Key, Spool), PublishError> {
-    let mut variant = Spool::new(staging);
-    let object = Metered {
-        inner: job.missing.object.bytes.reader(),
-        meter,
-    };
-    let mut object = BufReader::with_capacity(READ_SIZE, object);
-    match compress(job.encoding, job.size_bytes(), &mut object, &mut variant) {
-        Ok(()) => Ok((job.key(), variant)),
-        Err(source) => Err(PublishError::Variant {
-            key: job.key().path(),
-            source,
-        }),
     }
 }
 
 const READ_SIZE: usize = 256 * 1024;
 
-struct Meter<'a> {
+struct Meter {
     done_bytes: AtomicU64,
     total_bytes: u64,
-    report: &'a Report,
-    stopped: &'a AtomicBool,
+    report: Report,
+    stopped: Arc<AtomicBool>,
 }
 
 struct Metered<'a, R> {
     inner: R,
-    meter: &'a Meter<'a>,
+    meter: &'a Meter,
 }
 
 impl<R: Read> Read for Metered<'_, R> {
@@ -193,11 +220,12 @@ mod tests {
         let report: Report = Arc::new(|_| {});
         let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop.0);
-        let missing = [missing];
-        let made = compress_all(&missing, &staging, &report, &stopped).expect("wanted");
-        assert_eq!(made.len(), 3);
+        let made = compress_all(vec![missing], &staging, &report, &stopped);
+        let (missing, variants) = made.expect("wanted");
+        assert_eq!(variants.len(), 3);
         drop(stop);
-        let error = compress_all(&missing, &staging, &report, &stopped).expect_err("unwanted");
+        let made = compress_all(missing, &staging, &report, &stopped);
+        let error = made.map(drop).expect_err("unwanted");
         let cause = std::error::Error::source(&error).expect("a cause");
         assert_eq!(cause.to_string(), "the publication was given up");
     }

@@ -7,7 +7,10 @@ use snapshot_format::TableKey;
 use crate::schema::Table;
 
 /// Tables above that size are read again each time.
-const MEMORY_LIMIT: usize = 256 * 1024;
+const MEMORY_LIMIT: usize = 32 * 1024 * 1024;
+
+/// All rows together take no more than that; the first tables come first.
+const TOTAL_LIMIT: usize = 64 * 1024 * 1024;
 
 /// The rows of small tables, to be used again while the table's number stands: whatever
 /// changes a row moves it.
@@ -25,6 +28,7 @@ struct Kept {
     table: Table,
     version_seq: u64,
     rows: Vec<Box<[u8]>>,
+    size_bytes: usize,
 }
 
 impl KeptRows {
@@ -41,9 +45,14 @@ impl KeptRows {
         if rows.too_many || version_seq == 0 || !table.missing_triggers.is_empty() {
             return;
         }
+        let others: usize = self.tables.values().map(|kept| kept.size_bytes).sum();
+        if others + rows.size_bytes > TOTAL_LIMIT {
+            return;
+        }
         let kept = Kept {
             table: table.clone(),
             version_seq,
+            size_bytes: rows.size_bytes,
             rows: rows.rows,
         };
         self.tables.insert(table.key.clone(), kept);
@@ -60,7 +69,8 @@ pub(super) struct Keeping {
 
 impl Keeping {
     pub(super) fn push(&mut self, row: &[u8]) {
-        self.size_bytes += row.len();
+        // A row's place takes some memory, too.
+        self.size_bytes += row.len() + size_of::<Box<[u8]>>();
         if self.size_bytes > MEMORY_LIMIT {
             self.too_many = true;
             self.rows = Vec::new();
@@ -122,7 +132,7 @@ mod tests {
     fn a_large_table_is_not_kept() {
         let (mut kept, table) = (KeptRows::default(), table());
         kept.keep(&table, 7, keeping(&[b"a"]));
-        kept.keep(&table, 8, keeping(&[&[b' '; MEMORY_LIMIT], b"b"]));
+        kept.keep(&table, 8, keeping(&[&vec![b' '; MEMORY_LIMIT], b"b"]));
         assert_eq!(kept.of(&table, 8), None);
         assert_eq!(kept.of(&table, 7), None);
     }

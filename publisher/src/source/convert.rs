@@ -8,6 +8,7 @@ use snapshot_format::canonical::{self, CanonicalError};
 use snapshot_format::json::{Parser, Value};
 use snapshot_format::number;
 
+use super::problem::shortened;
 use crate::render::{MAX_JSON_DEPTH, is_too_deep};
 use crate::schema::Kind;
 
@@ -59,7 +60,10 @@ pub(super) fn convert(
 }
 
 fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
-    let malformed = || Err(format!("expected {}, found {text:?}", string_form(kind)));
+    let malformed = || {
+        let found = shortened(text);
+        Err(format!("expected {}, found {found:?}", string_form(kind)))
+    };
     match kind {
         Kind::Text(Some(most)) if text.chars().nth(*most as usize).is_some() => {
             let count = text.chars().count();
@@ -91,10 +95,11 @@ fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
             }
             Err(_) => malformed(),
         },
-        Kind::Enum(labels) if !labels.iter().any(|label| label == text) => {
-            let labels: Vec<String> = labels.iter().map(|label| format!("{label:?}")).collect();
-            Err(format!("{text:?} is none of {}", labels.join(", ")))
-        }
+        Kind::Enum(labels) if !labels.iter().any(|label| label == text) => Err(format!(
+            "{:?} is none of {}",
+            shortened(text),
+            in_short(labels)
+        )),
         _ => push(out, text),
     }
 }
@@ -265,17 +270,47 @@ fn unpublishable(text: &str, error: number::NumberError) -> String {
 fn convert_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut String) -> Converted {
     const MAX_DIMENSIONS: usize = 6;
     if !raw[1..raw.len() - 1].trim().is_empty() {
-        let Some(lengths) = dimensions(element, &Value::Array(raw)) else {
-            return Err("nested arrays must have elements, and as many as one another".to_owned());
+        // First: what follows reads an array once for each level.
+        let depth = if matches!(element, Kind::Json | Kind::Jsonb) {
+            1
+        } else {
+            depth_of(raw)
         };
-        if lengths.len() > MAX_DIMENSIONS {
+        if depth > MAX_DIMENSIONS {
             return Err(format!(
-                "an array nests at most {MAX_DIMENSIONS} deep, and this one {}",
-                lengths.len()
+                "an array nests at most {MAX_DIMENSIONS} deep, and this one {depth}"
             ));
+        }
+        if dimensions(element, &Value::Array(raw)).is_none() {
+            return Err("nested arrays must have elements, and as many as one another".to_owned());
         }
     }
     write_array(element, raw, context, out)
+}
+
+// How deep arrays nest in a JSON text.
+fn depth_of(raw: &str) -> usize {
+    let (mut depth, mut deepest, mut bytes) = (0_usize, 0, raw.bytes());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(within) = bytes.next()
+                    && within != b'"'
+                {
+                    if within == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
 }
 
 // How many elements there are at each depth; `None` where that differs, or is none.
@@ -338,6 +373,17 @@ fn write_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut String
     }
     out.push('}');
     Ok(())
+}
+
+// The labels of an enum, of many the first.
+fn in_short(labels: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = labels.iter().take(SHOWN).map(|label| format!("{label:?}"));
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if labels.len() > SHOWN {
+        text += &format!(" and {} more", labels.len() - SHOWN);
+    }
+    text
 }
 
 fn push_quoted(text: &str, out: &mut String) {

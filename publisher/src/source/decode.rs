@@ -11,7 +11,7 @@ use std::ops::Range;
 use snapshot_format::json::{Parser, SyntaxError, Value};
 
 use super::convert::{Context, convert, is_number, number_key};
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problem, Problems, Subject};
 use super::split::{RawRow, position_behind};
 use crate::config::{Config, TableConfig};
 use crate::schema::{Column, Kind, SOURCE_TYPE, Table};
@@ -31,6 +31,7 @@ pub struct RowDecoder<'t> {
     // Columns that an entry's key of a map filled, and that the row has not named since.
     from_key: Vec<usize>,
     found: Vec<Found>,
+    suggestions: Suggestions<'t>,
     canonical: Vec<u8>,
 }
 
@@ -67,6 +68,7 @@ impl<'t> RowDecoder<'t> {
             offsets: Vec::new(),
             from_key: Vec::new(),
             found: Vec::new(),
+            suggestions: Suggestions::default(),
             canonical: Vec::new(),
         }
     }
@@ -163,10 +165,14 @@ impl<'t> RowDecoder<'t> {
     fn decode_text(&mut self, text: &str, row: &RawRow<'_>) {
         let base = row.value_offset;
         let mut parser = Parser::new(text);
-        let mut members = Vec::new();
         let mut scalar = None;
+        if let Some(key) = row.key {
+            self.decode_map_key(key);
+        }
         let read = match (row.key, text.as_bytes().first()) {
-            (_, Some(b'{')) => parser.object(|member| members.push(member)),
+            (_, Some(b'{')) => parser.object(|member| {
+                self.decode_member(&member.key, base + member.offset, &member.value, member.raw);
+            }),
             (Some(_), _) => parser.value().map(|value| scalar = Some(value)),
             (None, _) => match parser.value() {
                 Ok(value) => {
@@ -177,12 +183,6 @@ impl<'t> RowDecoder<'t> {
                 Err(error) => Err(error),
             },
         };
-        if let Some(key) = row.key {
-            self.decode_map_key(key);
-        }
-        for member in members {
-            self.decode_member(&member.key, base + member.offset, &member.value, member.raw);
-        }
         if let Some(value) = scalar {
             self.decode_map_value(base, &value, text);
         }
@@ -310,10 +310,11 @@ impl<'t> RowDecoder<'t> {
             Some(&column) if self.fields[column] != Field::Absent => {}
             Some(&column) => self.set(column, offset, value, raw),
             None if note => {}
-            None => {
-                let message = unknown_column(name, self.table);
-                self.note(offset, Some(name), message);
-            }
+            None => self.note(
+                offset,
+                Some(name),
+                format!("table {} has no such column", self.table.name),
+            ),
         }
     }
 
@@ -385,33 +386,125 @@ impl<'t> RowDecoder<'t> {
         });
     }
 
+    // Nothing is made for a problem that is only counted.
     fn report(&mut self, file: &str, row: &RawRow<'_>, problems: &mut Problems) -> bool {
         if self.found.is_empty() {
             return true;
         }
-        let row_key = self.key_text();
-        for found in std::mem::take(&mut self.found) {
-            let place = Place {
-                file: file.to_owned(),
-                position: Some(row.position_of(found.offset)),
+        let mut found = std::mem::take(&mut self.found);
+        // So that the row is gone through once for all their places.
+        found.sort_by_key(|found| found.offset);
+        let mut positions = Positions::of(*row);
+        for found in &found {
+            let subject = Subject {
+                file,
                 row: Some(row.number),
-                row_key: row_key.clone(),
-                column: found.column,
+                column: found.column.as_deref(),
+                message: &found.message,
             };
-            problems.push(place, found.message);
+            problems.add(subject, || Problem {
+                place: Some(Place {
+                    file: file.to_owned(),
+                    position: Some(positions.at(found.offset)),
+                    row: Some(row.number),
+                    row_key: self.key_text(),
+                    column: found.column.clone(),
+                    alike: None,
+                }),
+                message: self.with_suggestion(found),
+            });
         }
+        found.clear();
+        self.found = found;
         false
+    }
+
+    fn with_suggestion(
+        &mut self,
+        Found {
+            column, message, ..
+        }: &Found,
+    ) -> String {
+        let Some(name) = column.as_deref().filter(|name| self.is_unknown(name)) else {
+            return message.clone();
+        };
+        match self.suggestions.of(name, self.table) {
+            Some(known) => format!("{message}; it has {known:?}"),
+            None => message.clone(),
+        }
+    }
+
+    fn is_unknown(&self, name: &str) -> bool {
+        let is_known = self.columns.contains_key(name);
+        !is_known && (name != SOURCE_TYPE || !self.table.has_source_type())
+    }
+}
+
+// What may have been meant by names that no column has. Rows have them alike.
+#[derive(Default)]
+struct Suggestions<'t>(HashMap<String, Option<&'t str>>);
+
+impl<'t> Suggestions<'t> {
+    fn of(&mut self, name: &str, table: &'t Table) -> Option<&'t str> {
+        const REMEMBERED: usize = 256;
+        if let Some(known) = self.0.get(name) {
+            return *known;
+        }
+        let known = closest(name, table.columns.iter().map(|c| c.name.as_str()));
+        if self.0.len() < REMEMBERED {
+            self.0.insert(name.to_owned(), known);
+        }
+        known
+    }
+}
+
+/// Lines and columns in a row, by offsets from the row's (or its key's) first byte. Offsets
+/// that rise are found in one pass over the row.
+struct Positions<'r> {
+    row: RawRow<'r>,
+    // An offset whose position is known.
+    offset: usize,
+    position: (usize, usize),
+}
+
+impl<'r> Positions<'r> {
+    fn of(row: RawRow<'r>) -> Self {
+        Self {
+            row,
+            offset: 0,
+            position: row.position,
+        }
+    }
+
+    fn at(&mut self, offset: usize) -> (usize, usize) {
+        let RawRow {
+            key,
+            bytes,
+            position,
+            value_position,
+            value_offset,
+            ..
+        } = self.row;
+        // The key and the value are texts of their own: what stands between them is not here.
+        let (start, first, text) = match key {
+            Some(key) if offset < value_offset => (0, position, key),
+            _ => (value_offset, value_position, bytes),
+        };
+        if offset < self.offset || self.offset < start {
+            (self.offset, self.position) = (start, first);
+        }
+        let end = |offset: usize| offset.saturating_sub(start).min(text.len());
+        let passed = &text[end(self.offset)..end(offset)];
+        self.position = position_behind(self.position, passed);
+        self.offset = offset.max(start);
+        self.position
     }
 }
 
 impl RawRow<'_> {
     /// Line and column of the byte at `offset` from the row's (or its key's) first.
     pub fn position_of(&self, offset: usize) -> (usize, usize) {
-        let (start, bytes, passed) = match (offset.checked_sub(self.value_offset), self.key) {
-            (None, Some(key)) => (self.position, key, offset),
-            (passed, _) => (self.value_position, self.bytes, passed.unwrap_or_default()),
-        };
-        position_behind(start, &bytes[..passed.min(bytes.len())])
+        Positions::of(*self).at(offset)
     }
 }
 
@@ -430,11 +523,4 @@ fn copy_escaped(text: &str, out: &mut Vec<u8>) {
         plain = at + 1;
     }
     out.extend_from_slice(&text.as_bytes()[plain..]);
-}
-
-fn unknown_column(name: &str, table: &Table) -> String {
-    match closest(name, table.columns.iter().map(|c| c.name.as_str())) {
-        Some(known) => format!("table {} has no such column; it has {known:?}", table.name),
-        None => format!("table {} has no such column", table.name),
-    }
 }

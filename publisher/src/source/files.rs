@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problem, Problems, Subject};
 use crate::config::Config;
 use crate::schema::{Schema, Table};
 use crate::suggest::closest;
@@ -52,7 +52,18 @@ pub fn list(config: &Config, schema: &Schema, problems: &mut Problems) -> io::Re
                 Place::file(name),
                 "tablecast.toml says that this table has no file; remove the file, or from_file = false",
             ),
-            None => problems.push(Place::file(name), unknown_table(&key, schema)),
+            None => {
+                let subject = Subject {
+                    file: name,
+                    row: None,
+                    column: None,
+                    message: "no table has the key",
+                };
+                problems.add(subject, || Problem {
+                    place: Some(Place::file(name)),
+                    message: unknown_table(&key, schema),
+                });
+            }
         }
     }
     for table in &schema.tables {

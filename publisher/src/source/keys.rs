@@ -1,6 +1,7 @@
 //! The keys that foreign keys point at.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use snapshot_format::TableKey;
 
@@ -14,7 +15,7 @@ pub(super) type KeyHash = [u8; 16];
 pub(super) struct KeySets {
     // A table and some of its columns, with the index of their set.
     indexes: BTreeMap<(TableKey, Vec<String>), usize>,
-    sets: Vec<HashSet<KeyHash>>,
+    sets: Vec<Arc<HashSet<KeyHash>>>,
     // Tables of which some rows could not be read: what is not in a set may yet be there.
     unknown: BTreeSet<TableKey>,
 }
@@ -36,7 +37,7 @@ impl KeySets {
             .filter(|fk| schema.table(fk.target.as_str()).is_some())
             .map(|fk| (fk.target.clone(), fk.target_columns.clone()))
             .collect();
-        let sets = vec![HashSet::new(); wanted.len()];
+        let sets = vec![Arc::default(); wanted.len()];
         Self {
             indexes: wanted.into_iter().zip(0..).collect(),
             sets,
@@ -62,8 +63,35 @@ impl KeySets {
     /// Takes in what a table's rows filled.
     pub(super) fn fill(&mut self, filled: Vec<FilledSet>) {
         for set in filled {
-            self.sets[set.index] = set.keys;
+            self.sets[set.index] = Arc::new(set.keys);
         }
+    }
+
+    /// The keys of a table, by the columns that make them.
+    pub(super) fn of(&self, table: &Table) -> BTreeMap<Vec<String>, Arc<HashSet<KeyHash>>> {
+        let own = self.indexes.iter();
+        let own = own.filter(|((target, _), _)| *target == table.key);
+        own.map(|((_, columns), index)| (columns.clone(), Arc::clone(&self.sets[*index])))
+            .collect()
+    }
+
+    /// Takes in the keys of a table that are known without reading it. Gives whether every
+    /// set of the table is among them.
+    pub(super) fn recall(
+        &mut self,
+        table: &Table,
+        known: &BTreeMap<Vec<String>, Arc<HashSet<KeyHash>>>,
+    ) -> bool {
+        let own = self.indexes.iter();
+        let own = own.filter(|((target, _), _)| *target == table.key);
+        let mut whole = true;
+        for ((_, columns), index) in own {
+            match known.get(columns) {
+                Some(keys) => self.sets[*index] = Arc::clone(keys),
+                None => whole = false,
+            }
+        }
+        whole
     }
 
     /// The set that each foreign key of `table` points into. `None` for a table that is

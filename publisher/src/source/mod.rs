@@ -9,12 +9,14 @@ mod decode;
 mod files;
 mod keys;
 mod problem;
+mod remembered;
 mod row_check;
 mod split;
 mod validate;
 
 pub use decode::{DecodedRow, RowDecoder};
 pub use files::{SourceFile, SourceFiles, files_by_key, list};
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Alike, MAX_LISTED, Place, Problem, Problems, Subject};
+pub use remembered::Remembered;
 pub use split::{MAX_ROW_SIZE, RawRow, RowBatch, RowReader, Shape, SplitError};
-pub use validate::{Dangling, SourceTable, Validated, validate};
+pub use validate::{Dangling, Known, SourceTable, Validated, validate, validate_anew};

@@ -4,7 +4,7 @@
 //! batches, on every core. What remains, whether a key came before, is for the one that
 //! sees all of them in order.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope};
@@ -12,6 +12,7 @@ use std::thread::{self, Scope};
 use super::decode::RowDecoder;
 use super::keys::{KeyHash, KeySets, hash_of};
 use super::problem::Problems;
+use super::remembered::References;
 use super::split::{RawRow, RowBatch};
 use crate::config::Config;
 use crate::schema::Table;
@@ -28,6 +29,8 @@ pub(super) struct RowCheck<'c> {
     pub(super) filled: &'c [Vec<usize>],
     /// The key set that each foreign key points into.
     pub(super) pointed_at: &'c [Option<usize>],
+    /// Whether all references are gathered, not only the open ones.
+    pub(super) gathers: bool,
 }
 
 /// What is known of a batch of rows.
@@ -44,6 +47,8 @@ pub(super) struct CheckedBatch {
     pub(super) filled: Vec<FilledKey>,
     /// References to rows of this table, or to none that was read before.
     pub(super) open: Vec<OpenReference>,
+    /// For each foreign key the rows that are referred to, where that is asked for.
+    pub(super) references: References,
 }
 
 /// A key of a row that foreign keys may point at.
@@ -83,6 +88,7 @@ impl<'c> RowCheck<'c> {
             primary_keys: Vec::new(),
             filled: Vec::new(),
             open: Vec::new(),
+            references: vec![HashSet::new(); self.table.foreign_keys.len()],
         };
         for (index, row) in rows.rows().enumerate() {
             self.check_row(decoder, index, &row, &mut checked);
@@ -118,6 +124,9 @@ impl<'c> RowCheck<'c> {
             let Some(target) = hash_of(decoder, &fk.columns) else {
                 continue;
             };
+            if self.gathers {
+                checked.references[foreign_key].insert(target);
+            }
             if !self.keys.holds(set, &target) {
                 checked.open.push(OpenReference {
                     row: index,

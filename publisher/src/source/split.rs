@@ -22,7 +22,7 @@ pub enum Shape {
 }
 
 /// One row as it stands in the file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawRow<'a> {
     /// The row's number, from 1.
     pub number: usize,
@@ -206,35 +206,38 @@ impl<R: Read> RowReader<R> {
     /// # Errors
     /// Where the file cannot be read, or no row can be found in what follows.
     pub fn next_row(&mut self) -> Result<Option<RawRow<'_>>> {
-        if self.finished || !self.go_to_row()? {
-            return Ok(None);
-        }
-        self.rows += 1;
-        let position = (self.line, self.column);
-        if self.at >= CHUNK_SIZE {
-            self.drop_consumed();
-        }
-        let start = self.at;
-        let key_end = match self.shape {
-            Shape::List => None,
-            Shape::Map => Some(self.skip_key(start)?),
+        // A map may hold any number of notes one behind the other.
+        let (position, start, key_end, value_start) = loop {
+            if self.finished || !self.go_to_row()? {
+                return Ok(None);
+            }
+            self.rows += 1;
+            let position = (self.line, self.column);
+            if self.at >= CHUNK_SIZE {
+                self.drop_consumed();
+            }
+            let start = self.at;
+            let key_end = match self.shape {
+                Shape::List => None,
+                Shape::Map => Some(self.skip_key(start)?),
+            };
+            let value_start = match key_end {
+                None => start,
+                Some(key_end) => self.skip_colon(key_end)?,
+            };
+            let end = self.skip_value(value_start)?;
+            if end - start > MAX_ROW_SIZE {
+                return Err(self.too_large());
+            }
+            self.advance(end);
+            if !key_end.is_some_and(|key_end| self.is_note(start..key_end)) {
+                break (position, start, key_end, value_start);
+            }
         };
-        let value_start = match key_end {
-            None => start,
-            Some(key_end) => self.skip_colon(key_end)?,
-        };
-        let end = self.skip_value(value_start)?;
-        if end - start > MAX_ROW_SIZE {
-            return Err(self.too_large());
-        }
-        self.advance(end);
-        if key_end.is_some_and(|key_end| self.is_note(start..key_end)) {
-            return self.next_row();
-        }
         Ok(Some(RawRow {
             number: self.rows,
             key: key_end.map(|key_end| &self.buffer[start..key_end]),
-            bytes: &self.buffer[value_start..end],
+            bytes: &self.buffer[value_start..self.at],
             position,
             value_position: position_behind(position, &self.buffer[start..value_start]),
             value_offset: value_start - start,
@@ -578,6 +581,16 @@ mod tests {
             "{ \"a\" : 1,\n\"b\":{\"c\":[]}}",
             &["1:3 \"a\"1", "2:1 \"b\"{\"c\":[]}"],
         );
+    }
+
+    #[test]
+    fn notes_without_end_are_passed_over() {
+        let notes = "\"_note\":1,".repeat(300_000);
+        let text = format!("{{{notes}\"a\":2}}");
+        let reader = RowReader::new(text.as_bytes()).expect("a map");
+        let mut reader = reader.without_notes(Some("_"));
+        let row = reader.next_row().expect("a row").expect("one");
+        assert_eq!((row.number, row.bytes), (300_001, &b"2"[..]));
     }
 
     #[test]

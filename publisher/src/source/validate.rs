@@ -3,7 +3,7 @@
 //! Each value against its column, each primary key against the others, each foreign key
 //! against the table that it points at. Nothing stops at the first problem.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 use std::thread;
 
@@ -12,7 +12,8 @@ use snapshot_format::TableKey;
 use super::decode::RowDecoder;
 use super::files::{SourceFile, SourceFiles};
 use super::keys::{FilledSet, KeyHash, KeySets};
-use super::problem::{Place, Problems};
+use super::problem::{MAX_LISTED, Place, Problem, Problems, Subject, shortened};
+use super::remembered::{References, Remembered};
 use super::row_check::{CheckedBatch, FilledKey, OpenReference, RowCheck, Workers};
 use super::split::{RawRow, RowBatch, RowReader, SplitError};
 use crate::config::Config;
@@ -60,6 +61,8 @@ pub struct Dangling {
     pub target_columns: Vec<String>,
     /// The values, as text, one for each of `target_columns`.
     pub values: Vec<String>,
+    /// How many rows behind it refer to the same, and are only counted.
+    pub also: usize,
 }
 
 impl Dangling {
@@ -68,7 +71,7 @@ impl Dangling {
         let values: Vec<String> = self
             .values
             .iter()
-            .map(|value| format!("{value:?}"))
+            .map(|value| format!("{:?}", shortened(value)))
             .collect();
         match values.as_slice() {
             [one] => format!("no row {one} in {}", self.target),
@@ -86,6 +89,28 @@ pub fn validate(
     files: &SourceFiles,
     progress: Progress,
     problems: &mut Problems,
+) -> Validated {
+    validate_anew(config, schema, files, progress, problems, None)
+}
+
+/// What a caller that validates again and again knows.
+#[derive(Debug)]
+pub struct Known<'k> {
+    /// Files that are the same as before, by their tables' keys, with their hashes.
+    pub same: &'k BTreeMap<TableKey, blake3::Hash>,
+    /// What was found in them. Files that are read are added.
+    pub remembered: &'k mut Remembered,
+}
+
+/// As [`validate`]; files that are known to be the same are not read where what is remembered
+/// of them is enough.
+pub fn validate_anew(
+    config: &Config,
+    schema: &Schema,
+    files: &SourceFiles,
+    progress: Progress,
+    problems: &mut Problems,
+    mut known: Option<Known<'_>>,
 ) -> Validated {
     let order = schema.in_order_of_reference().unwrap_or_else(|circle| {
         let names: Vec<&str> = circle
@@ -121,15 +146,35 @@ pub fn validate(
             keys.forget(&table.key);
             continue;
         }
+        if let Some(known) = &known
+            && let Some(hash) = known.same.get(&table.key)
+            && let Some(source) = known.remembered.recall(table, config, *hash, &mut keys)
+        {
+            validated.tables.push(source.clone());
+            continue;
+        }
+        let before = problems.count();
         let mut check = TableCheck::new(table, file, config, &keys, problems);
+        check.gathers = known.is_some();
         let source = check.read(&keys, progress);
         let TableCheck {
             filled,
             open,
             is_known,
+            references,
             ..
         } = check;
         keys.fill(filled);
+        if let Some(Known { remembered, .. }) = &mut known {
+            match &source {
+                // A reference that is open may be one that only the database can judge; it
+                // is not held then, and the file is read again.
+                Some(source) if is_known && problems.count() == before => {
+                    remembered.remember(table, config, source, &keys, references);
+                }
+                _ => remembered.forget(&table.key),
+            }
+        }
         pending.extend(open);
         if source.is_none() || !is_known {
             keys.forget(&table.key);
@@ -171,6 +216,11 @@ struct TableCheck<'c, 't> {
     named: Vec<u64>,
     rows: u64,
     open: Vec<Pending>,
+    // How many open references a foreign key has to a row, and which of `open` is the last.
+    open_to: HashMap<(usize, KeyHash), (usize, usize)>,
+    // Whether `references` is filled: the rows that each foreign key refers to.
+    gathers: bool,
+    references: References,
 }
 
 // A batch is large enough to be worth a thread's attention, and small enough that the
@@ -199,6 +249,9 @@ impl<'c, 't> TableCheck<'c, 't> {
             named: vec![0; table.columns.len()],
             rows: 0,
             open: Vec::new(),
+            open_to: HashMap::new(),
+            gathers: false,
+            references: vec![HashSet::new(); table.foreign_keys.len()],
         }
     }
 
@@ -238,6 +291,7 @@ impl<'c, 't> TableCheck<'c, 't> {
             keys,
             filled: &columns,
             pointed_at: &keys.pointed_at_by(self.table),
+            gathers: self.gathers,
         };
         let result = match size < PARALLEL_FROM {
             true => self.read_rows(check, bar.wrap_read(input)),
@@ -288,8 +342,12 @@ impl<'c, 't> TableCheck<'c, 't> {
             primary_keys,
             filled,
             open,
+            references,
         } = checked;
         self.problems.extend(problems);
+        for (all, some) in self.references.iter_mut().zip(references) {
+            all.extend(some);
+        }
         for (sum, count) in self.named.iter_mut().zip(named) {
             *sum += count;
         }
@@ -315,15 +373,32 @@ impl<'c, 't> TableCheck<'c, 't> {
     fn note_duplicate(&mut self, key: KeyHash, row: &RawRow<'_>, decoder: &mut RowDecoder<'_>) {
         let here = (small(row.number), small(row.position.0));
         let first = *self.primary_keys.entry(key).or_insert(here);
-        if first != here {
-            decode_again(decoder, row);
-            let place = self.place_of(decoder, row, None);
-            let message = format!(
-                "duplicate primary key, first in row {} (line {})",
-                first.0, first.1
-            );
-            self.problems.push(place, message);
+        if first == here {
+            return;
         }
+        let message = format!(
+            "duplicate primary key, first in row {} (line {})",
+            first.0, first.1
+        );
+        let Self {
+            table,
+            file,
+            problems,
+            ..
+        } = self;
+        let subject = Subject {
+            file: &file.name,
+            row: Some(row.number),
+            column: None,
+            message: &message,
+        };
+        problems.add(subject, || {
+            decode_again(decoder, row);
+            Problem {
+                place: Some(place_of(table, file, decoder, row, None)),
+                message: message.clone(),
+            }
+        });
     }
 
     fn fill(&mut self, keys: &[FilledKey]) {
@@ -349,41 +424,34 @@ impl<'c, 't> TableCheck<'c, 't> {
         if own.is_some_and(|own| own.keys.contains(&target)) {
             return;
         }
+        // Of many to one row, which may come to the end of the file, the first are enough.
+        let next = self.open.len();
+        let (count, last) = self
+            .open_to
+            .entry((reference.foreign_key, target))
+            .or_insert((0, next));
+        *count += 1;
+        if *count > MAX_LISTED {
+            self.open[*last].dangling.also += 1;
+            return;
+        }
+        *last = next;
         decode_again(decoder, row);
         let foreign_key = &self.table.foreign_keys[reference.foreign_key];
         let columns = foreign_key.columns.iter();
         let values = columns.filter_map(|&column| decoder.value(column));
         let dangling = Dangling {
-            place: self.place_of(decoder, row, Some(foreign_key)),
+            place: place_of(self.table, self.file, decoder, row, Some(foreign_key)),
             target: foreign_key.target.clone(),
             target_columns: foreign_key.target_columns.clone(),
             values: values.map(str::to_owned).collect(),
+            also: 0,
         };
         self.open.push(Pending {
             set,
             target,
             dangling,
         });
-    }
-
-    fn place_of(
-        &self,
-        decoder: &RowDecoder<'_>,
-        row: &RawRow<'_>,
-        fk: Option<&ForeignKey>,
-    ) -> Place {
-        let columns = fk.map(|fk| {
-            fk.columns
-                .iter()
-                .map(|&c| self.table.columns[c].name.as_str())
-        });
-        Place {
-            file: self.file.name.clone(),
-            position: Some(row.position_of(fk.map_or(0, |fk| decoder.offset(fk.columns[0])))),
-            row: Some(row.number),
-            row_key: decoder.key_text(),
-            column: columns.map(|names| names.collect::<Vec<_>>().join(", ")),
-        }
     }
 
     fn note_empty(&mut self) {
@@ -424,6 +492,24 @@ impl<'c, 't> TableCheck<'c, 't> {
             columns,
             defaulted,
         }
+    }
+}
+
+fn place_of(
+    table: &Table,
+    file: &SourceFile,
+    decoder: &RowDecoder<'_>,
+    row: &RawRow<'_>,
+    fk: Option<&ForeignKey>,
+) -> Place {
+    let columns = fk.map(|fk| fk.columns.iter().map(|&c| table.columns[c].name.as_str()));
+    Place {
+        file: file.name.clone(),
+        position: Some(row.position_of(fk.map_or(0, |fk| decoder.offset(fk.columns[0])))),
+        row: Some(row.number),
+        row_key: decoder.key_text(),
+        column: columns.map(|names| names.collect::<Vec<_>>().join(", ")),
+        alike: None,
     }
 }
 

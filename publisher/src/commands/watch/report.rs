@@ -2,25 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Zoned;
 use serde::Serialize;
-use snapshot_format::Version;
+use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
 use super::round::{Rounded, Rounds, Steps};
 use crate::cli::Common;
 use crate::database::SeededTable;
 use crate::error::Error;
+use crate::fetch::{Directory, Origin};
 use crate::history::name;
+use crate::prune::Pruned;
 use crate::publish::Published;
 use crate::source::Problem;
 
 /// Tells what happens.
 pub(super) struct Reporter {
     common: Common,
-    // The version that is public, once that is known.
-    public: Option<String>,
+    // The store, whose version.json says what is public.
+    out: PathBuf,
     // What stands in the way, as it was told last.
     told: Option<String>,
     problems: BTreeSet<Problem>,
@@ -43,6 +46,7 @@ enum Event<'e> {
         database: &'e str,
         poll_ms: Option<u128>,
         url: Option<String>,
+        public: &'e Option<String>,
     },
     /// A round came to its end, and this is public.
     Round {
@@ -72,6 +76,13 @@ enum Event<'e> {
         retry_in_ms: Option<u128>,
         public: &'e Option<String>,
     },
+    /// What is not kept any more was removed.
+    Pruned {
+        at: String,
+        versions: usize,
+        files: usize,
+        size_bytes: u64,
+    },
     /// It has gone.
     Recovered { at: String },
     /// The end.
@@ -90,10 +101,10 @@ struct Change<'e> {
 }
 
 impl Reporter {
-    pub(super) fn new(common: &Common) -> Self {
+    pub(super) fn new(common: &Common, out: &Path) -> Self {
         Self {
             common: common.clone(),
-            public: None,
+            out: out.to_owned(),
             told: None,
             problems: BTreeSet::new(),
             first: true,
@@ -102,7 +113,7 @@ impl Reporter {
 
     pub(super) fn started(&self, rounds: &Rounds, poll: Option<Duration>, url: Option<String>) {
         let config = rounds.config();
-        let shown = |path: &std::path::Path| path.display().to_string();
+        let shown = |path: &Path| path.display().to_string();
         let (source, sql, out) = (
             shown(&config.source),
             shown(&config.sql),
@@ -115,6 +126,8 @@ impl Reporter {
                 "serving {out} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap"
             );
         }
+        let public = self.public();
+        let _ = writeln!(text, "{out}: {}", public.in_words());
         let how = poll.map_or_else(String::new, |poll| {
             format!(", each {} ms", poll.as_millis())
         });
@@ -127,6 +140,7 @@ impl Reporter {
             database: rounds.target(),
             poll_ms: poll.map(|poll| poll.as_millis()),
             url,
+            public: &public.version(),
         });
     }
 
@@ -140,7 +154,6 @@ impl Reporter {
             ));
         }
         let version = rounded.publish.published.version();
-        self.public = Some(name(version.order()));
         let first = std::mem::take(&mut self.first);
         let changes = changes(rounded);
         let quiet = is_unchanged(rounded) && changes.is_empty() && rounded.applied.is_empty();
@@ -174,10 +187,10 @@ impl Reporter {
         for problem in now_there.difference(&self.problems) {
             let _ = writeln!(text, "error: {problem}");
         }
-        let old = now_there.intersection(&self.problems).count();
-        if *count > problems.len() {
-            let _ = writeln!(text, "error: and {} more", count - problems.len());
-        }
+        let old: usize = now_there
+            .intersection(&self.problems)
+            .map(Problem::count)
+            .sum();
         let before = match old {
             0 => String::new(),
             old => format!(" ({old} as before)"),
@@ -192,7 +205,7 @@ impl Reporter {
             count: *count,
             problems,
             error: error.to_string(),
-            public: &self.public,
+            public: &self.public().version(),
         });
     }
 
@@ -213,7 +226,7 @@ impl Reporter {
             error: with_causes(error),
             hint: error.hint(),
             retry_in_ms: retry_in.map(|pause| pause.as_millis()),
-            public: &self.public,
+            public: &self.public().version(),
         });
         self.told = Some(report);
     }
@@ -234,7 +247,7 @@ impl Reporter {
             error: error.clone(),
             hint: None,
             retry_in_ms: Some(0),
-            public: &self.public,
+            public: &self.public().version(),
         });
         self.told = Some(error);
     }
@@ -251,16 +264,67 @@ impl Reporter {
         self.print(&Event::Stopped { at: now() });
     }
 
+    /// What is not kept any more was removed.
+    pub(super) fn pruned(&self, pruned: &Pruned) {
+        let line = super::super::prune::in_one_line(pruned);
+        self.common.say(&format!("{} pruned: {line}\n", clock()));
+        self.print(&Event::Pruned {
+            at: now(),
+            versions: pruned.removed.len(),
+            files: pruned.files.len(),
+            size_bytes: pruned.size_bytes(),
+        });
+    }
+
     fn stays(&self) -> String {
-        match &self.public {
-            Some(version) => format!("version {version} stays"),
-            None => "nothing is published yet".to_owned(),
+        match self.public() {
+            Public::Version(version) => format!("version {version} stays"),
+            other => other.in_words(),
         }
+    }
+
+    fn public(&self) -> Public {
+        Public::of(&self.out)
     }
 
     // Who reads no more is no reason to stop.
     fn print(&self, event: &Event<'_>) {
         let _ = self.common.print_json(event);
+    }
+}
+
+// What a reader of the store gets. Others may publish there too, so it is read each time.
+enum Public {
+    Version(String),
+    Nothing,
+    Unreadable,
+}
+
+impl Public {
+    fn of(out: &Path) -> Self {
+        let origin = Origin::Directory(Directory::new(out));
+        match origin.get(&Key::Version, MAX_VERSION_SIZE) {
+            Ok(None) => Self::Nothing,
+            Ok(Some(bytes)) => Version::parse(&bytes).map_or(Self::Unreadable, |version| {
+                Self::Version(name(version.order()))
+            }),
+            Err(_) => Self::Unreadable,
+        }
+    }
+
+    fn version(self) -> Option<String> {
+        match self {
+            Self::Version(version) => Some(version),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Version(version) => format!("version {version} is public"),
+            Self::Nothing => "nothing is published yet".to_owned(),
+            Self::Unreadable => "its version.json cannot be read".to_owned(),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use super::super::publish::{PublishReport, PublishTerms, publish_into};
 use super::super::run::JobFlags;
-use super::super::seed::read_source_of;
 use super::super::warn_of_missing_triggers;
+use super::source;
 use crate::cli::Common;
 use crate::config::Config;
 use crate::database::{
@@ -19,6 +19,7 @@ use crate::database::{
 use crate::error::Error;
 use crate::publish::Published;
 use crate::snapshot::KeptRows;
+use crate::source::Remembered;
 use crate::store::DirectoryStore;
 use crate::watch::Inputs;
 
@@ -37,6 +38,8 @@ pub(super) struct Rounds {
     migrated: Option<Inputs>,
     // What is known while the connection, the migrations and the settings are the same.
     kept: KeptRows,
+    // What is known of the files, by their contents.
+    remembered: Remembered,
 }
 
 /// What a round did.
@@ -97,6 +100,7 @@ impl Rounds {
             database: None,
             migrated: None,
             kept: KeptRows::default(),
+            remembered: Remembered::default(),
         }
     }
 
@@ -179,6 +183,7 @@ impl Rounds {
             config,
             database,
             kept,
+            remembered,
             ..
         } = self;
         let database = database.as_mut().expect("it was opened above");
@@ -187,8 +192,7 @@ impl Rounds {
         if self.migrated.is_none() {
             warn_of_missing_triggers(&job.common, &schema);
         }
-        let outcome = "nothing was seeded";
-        let source = read_source_of(database, config, quiet, &job.seed, schema, outcome).await?;
+        let source = source::read(database, config, quiet, &job.seed, schema, remembered).await?;
         steps.check = clock.lap();
         let seed = match source.tables.is_empty() {
             true => None,
