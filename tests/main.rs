@@ -21,6 +21,7 @@ mod fixtures;
 mod guards;
 mod history;
 mod killed;
+mod lineage;
 mod migrate;
 mod parity;
 mod plan;

@@ -85,6 +85,7 @@ pub async fn render_snapshot(
     let versions = reader.versions(config).await.map_err(ReadError::from)?;
     let header = header(config, &versions).ok_or(SnapshotError::Untracked)?;
     check_references(reader, schema, guards).await?;
+    let provenance = reader.provenance(schema).await.map_err(ReadError::from)?;
     let out = Spools {
         staging,
         bar: progress.step("render"),
@@ -117,7 +118,11 @@ pub async fn render_snapshot(
         tables,
     };
     objects.push(bootstrap);
-    Ok(Rendered { objects, manifest })
+    Ok(Rendered {
+        objects,
+        manifest,
+        provenance,
+    })
 }
 
 type Output = WriteBehind<DigestWriter<Spool>>;

@@ -62,6 +62,11 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A connection of its own; several may be open at once. Use with [`Self::block_on`].
     pub fn connect(&self) -> Client {
         self.runtime.block_on(connect(&self.options))

@@ -5,6 +5,7 @@ mod defaults;
 pub mod embedded;
 mod error;
 mod gate;
+mod lineage;
 mod lock;
 mod metadata;
 mod migrate;
@@ -27,6 +28,7 @@ pub use catalog::read_schema;
 pub use embedded::{Embedded, EmbeddedError};
 pub use error::{DatabaseError, PgError};
 pub use gate::{Unchanged, unchanged};
+pub use lineage::identity;
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
 pub use migrate::{

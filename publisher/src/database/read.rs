@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use snapshot_format::TableKey;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::error::DatabaseError;
+use super::lineage;
 use super::metadata::{TableVersion, reference_versions};
 use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
+use crate::guard::Provenance;
 use crate::render::{RenderError, RowRenderer};
 use crate::schema::{ForeignKey, SORT_ORDER, Schema, Table};
 use crate::source::Problem;
@@ -92,6 +95,31 @@ impl<'c> SnapshotReader<'c> {
         config: &Config,
     ) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {
         reference_versions(&self.tx, &config.schema).await
+    }
+
+    /// Which database this is, and by how much our clock is ahead of its.
+    ///
+    /// # Errors
+    /// Where a query fails.
+    pub async fn provenance(&self, schema: &Schema) -> Result<Provenance, DatabaseError> {
+        let untracked = schema.tables.iter();
+        let untracked = untracked.filter(|table| !table.missing_triggers.is_empty());
+        Ok(Provenance {
+            identity: lineage::identity(&self.tx).await?,
+            untracked: untracked.map(|table| table.key.clone()).collect(),
+            ahead: Some(self.ahead().await?),
+        })
+    }
+
+    async fn ahead(&self) -> Result<SignedDuration, DatabaseError> {
+        let failed = |source| DatabaseError::query("ask for the time", source);
+        let query = "SELECT extract(epoch FROM clock_timestamp())::float8";
+        let row = self.tx.query_one(query, &[]).await.map_err(failed)?;
+        let now = Timestamp::now();
+        let theirs: f64 = row.try_get(0).map_err(failed)?;
+        // Seconds decide: what a double loses of them is nothing.
+        let theirs = SignedDuration::try_from_secs_f64(theirs).unwrap_or(SignedDuration::MAX);
+        Ok(now.as_duration().saturating_sub(theirs))
     }
 
     /// Active rows that point at inactive ones, by the table that holds them: an app would

@@ -1,12 +1,15 @@
 //! What a publication would do to the rows that are public.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::BufReader;
 
-use snapshot_format::{Key, Manifest, SchemaVersion, TableEntry, TableKey, TableReader, Version};
+use snapshot_format::{
+    Key, Manifest, ObjectHash, SchemaVersion, TableEntry, TableKey, TableReader, Version,
+};
 
 use super::read_back::{self, read_manifest, with_causes};
-use super::{Fault, RenderedObject};
+use super::{Fault, Rendered, RenderedObject};
 use crate::diff::{DiffError, RowCounts, RowShape, diff_rows};
 use crate::published::Rows;
 use crate::store::Store;
@@ -24,9 +27,10 @@ pub(super) struct Changes {
 pub(super) async fn changes(
     store: &impl Store,
     last: &Version,
-    next: &Manifest,
-    objects: &[RenderedObject],
+    rendered: &Rendered,
+    counted: &mut BTreeMap<(TableKey, ObjectHash), RowCounts>,
 ) -> Result<Changes, Fault> {
+    let next = &rendered.manifest;
     let public = read_manifest(store, last).await?;
     let mut rows = BTreeMap::new();
     for (table, old) in &public.tables {
@@ -39,7 +43,13 @@ pub(super) async fn changes(
                 old: (old, public.schema_version),
                 new: (new, next.schema_version),
             };
-            rows.insert(table.clone(), sides.compare(store, objects).await?);
+            let counts = match counted.entry((table.clone(), new.hash)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => {
+                    *unknown.insert(sides.compare(store, &rendered.objects).await?)
+                }
+            };
+            rows.insert(table.clone(), counts);
         }
     }
     Ok(Changes { public, rows })
