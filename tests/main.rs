@@ -27,6 +27,7 @@ mod parity;
 mod plan;
 mod prune;
 mod publish;
+mod refused_run;
 mod rollback;
 mod run;
 mod seed;

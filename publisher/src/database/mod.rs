@@ -37,7 +37,9 @@ pub use migrate::{
 pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
 pub use planned_rows::{PlannedChange, PlannedRow};
 pub use read::{ReadError, SnapshotReader, TableRows};
-pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, seed, still_dangling};
+pub use seed::{
+    SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed, still_dangling,
+};
 pub use sql::missing_triggers_sql;
 pub use whole_rows::{WhichRows, constant_defaults};
 

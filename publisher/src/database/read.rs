@@ -1,6 +1,7 @@
 //! Reading for a snapshot: one repeatable-read transaction shows one state.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -52,7 +53,23 @@ impl ReadError {
 
 /// One state of the database, for as long as it lives.
 pub struct SnapshotReader<'c> {
-    tx: Transaction<'c>,
+    tx: Reading<'c>,
+}
+
+enum Reading<'c> {
+    Own(Transaction<'c>),
+    Within(&'c Transaction<'c>),
+}
+
+impl<'c> Deref for Reading<'c> {
+    type Target = Transaction<'c>;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Own(tx) => tx,
+            Self::Within(tx) => tx,
+        }
+    }
 }
 
 /// What is known of a table's rows once they are read.
@@ -78,7 +95,17 @@ impl<'c> SnapshotReader<'c> {
         // Sorting a large table in memory, if it fits.
         let set = tx.batch_execute("SET LOCAL work_mem = '256MB'").await;
         set.map_err(|source| DatabaseError::query("begin to read", source))?;
-        Ok(Self { tx })
+        Ok(Self {
+            tx: Reading::Own(tx),
+        })
+    }
+
+    /// What a transaction that writes would leave behind. It sees what others commit
+    /// meanwhile: good for a judgement, not for a snapshot.
+    pub(super) fn within(tx: &'c Transaction<'c>) -> Self {
+        Self {
+            tx: Reading::Within(tx),
+        }
     }
 
     /// The transaction, for queries that stand elsewhere.
@@ -94,7 +121,7 @@ impl<'c> SnapshotReader<'c> {
         &self,
         config: &Config,
     ) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {
-        reference_versions(&self.tx, &config.schema).await
+        reference_versions(&*self.tx, &config.schema).await
     }
 
     /// Which database this is, and by how much our clock is ahead of its.
@@ -105,7 +132,7 @@ impl<'c> SnapshotReader<'c> {
         let untracked = schema.tables.iter();
         let untracked = untracked.filter(|table| !table.missing_triggers.is_empty());
         Ok(Provenance {
-            identity: lineage::identity(&self.tx).await?,
+            identity: lineage::identity(&*self.tx).await?,
             untracked: untracked.map(|table| table.key.clone()).collect(),
             ahead: Some(self.ahead().await?),
         })

@@ -5,33 +5,24 @@ use std::collections::btree_map::Entry;
 use std::io::BufReader;
 
 use snapshot_format::{
-    Key, Manifest, ObjectHash, SchemaVersion, TableEntry, TableKey, TableReader, Version,
+    Key, Manifest, ObjectHash, SchemaVersion, TableEntry, TableKey, TableReader,
 };
 
-use super::read_back::{self, read_manifest, with_causes};
+use super::read_back::{self, with_causes};
 use super::{Fault, Rendered, RenderedObject};
 use crate::diff::{DiffError, RowCounts, RowShape, diff_rows};
 use crate::published::Rows;
 use crate::store::Store;
 
-/// What is public, and what would become of its rows.
-#[derive(Debug)]
-pub(super) struct Changes {
-    pub(super) public: Manifest,
-    /// For each table of both whose object differs.
-    pub(super) rows: BTreeMap<TableKey, RowCounts>,
-}
-
-/// Compares a state with the one that `last` made public. What is wrong with the latter
-/// is given as a fault.
+/// What would become of the rows of each table of both whose object differs. What is wrong
+/// with the public ones is given as a fault.
 pub(super) async fn changes(
     store: &impl Store,
-    last: &Version,
+    public: &Manifest,
     rendered: &Rendered,
     counted: &mut BTreeMap<(TableKey, ObjectHash), RowCounts>,
-) -> Result<Changes, Fault> {
+) -> Result<BTreeMap<TableKey, RowCounts>, Fault> {
     let next = &rendered.manifest;
-    let public = read_manifest(store, last).await?;
     let mut rows = BTreeMap::new();
     for (table, old) in &public.tables {
         let Some(new) = next.tables.get(table) else {
@@ -52,7 +43,7 @@ pub(super) async fn changes(
             rows.insert(table.clone(), counts);
         }
     }
-    Ok(Changes { public, rows })
+    Ok(rows)
 }
 
 struct Sides<'m> {
