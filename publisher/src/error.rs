@@ -157,6 +157,24 @@ impl Error {
         }
     }
 
+    /// The same where the publication was judged before the seed's commit, which then did
+    /// not come. Migrations that were `applied` before stay.
+    pub(crate) fn before_the_commit(mut self, applied: &[String]) -> Self {
+        if let Self::Problems { outcome, .. } = &mut self {
+            let more = outcome.replacen(NOT_PUBLISHED, "nothing was seeded or published", 1);
+            *outcome = match applied {
+                [] => more,
+                [one] => format!("{more}; {one} stays applied"),
+                [.., last] => format!(
+                    "{more}; {} migrations up to {last} stay applied",
+                    applied.len()
+                ),
+            }
+            .into();
+        }
+        self
+    }
+
     // What is wrong with a store, as problems.
     fn damaged(faults: Vec<Fault>, what: String, outcome: &'static str) -> Self {
         let problem = |Fault { location, message }| Problem {
@@ -235,6 +253,8 @@ fn closing_line(count: usize, what: &str, outcome: &str) -> String {
     format!("{count} {noun} in {what}; {outcome}")
 }
 
+const NOT_PUBLISHED: &str = "nothing was published";
+
 impl From<SeedError> for Error {
     fn from(error: SeedError) -> Self {
         match error {
@@ -274,7 +294,7 @@ impl From<PublishError> for Error {
                 count: problems.len(),
                 problems,
                 what: "the snapshot".to_owned(),
-                outcome: "nothing was published".into(),
+                outcome: NOT_PUBLISHED.into(),
             },
             PublishError::PublicDamaged(fault) => Self::damaged(
                 vec![fault],

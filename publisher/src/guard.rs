@@ -7,9 +7,13 @@
 //! Whether active rows point at inactive ones is found where the state is read
 //! ([`crate::snapshot`]), because only the database knows of those.
 
+mod age;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use snapshot_format::{Manifest, SchemaVersion, TableEntry, TableKey};
+use snapshot_format::{Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey, Version};
+
+pub use self::age::{Identity, Provenance};
 
 use crate::diff::RowCounts;
 use crate::published::ColumnType;
@@ -65,6 +69,8 @@ pub struct Allowances {
     pub vanished: BTreeSet<TableKey>,
     /// To lose or retype columns without a raised major version.
     pub shape: BTreeSet<TableKey>,
+    /// To follow what is public with this state of the database, though it is older.
+    pub older: Option<ReferenceVersion>,
 }
 
 /// The guards of a publication.
@@ -111,6 +117,21 @@ impl Guards {
             }
         }
         reasons.0
+    }
+
+    /// Why the state that was read from `next` is no successor of what is public, where
+    /// it is none.
+    pub fn judge_age(
+        &self,
+        public: (&Version, &Manifest),
+        next: (&Provenance, &Manifest),
+        rows: &BTreeMap<TableKey, RowCounts>,
+    ) -> Option<Problem> {
+        let message = age::judge(self.allowed.older, public, next, rows)?;
+        Some(Problem {
+            place: None,
+            message,
+        })
     }
 
     /// Whether so many active rows of a table may point at inactive ones.

@@ -391,6 +391,7 @@ mod tests {
             sequence,
             schema_version: SchemaVersion { major: 1, minor: 0 },
             reference_version: ReferenceVersion(reference),
+            lineage: None,
             generated_at: String::new(),
             published_at: String::new(),
             manifest: content,

@@ -37,15 +37,17 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use snapshot_format::{
-    Digest, DigestWriter, FORMAT_VERSION, Key, Manifest, ObjectHash, ObjectRef, TableKey, Version,
+    Digest, DigestWriter, FORMAT_VERSION, Key, Manifest, ObjectHash, ObjectRef, ReferenceVersion,
+    TableEntry, TableKey, Version,
 };
 
-use self::changes::Changes;
+use self::changes::changes;
 pub use self::error::PublishError;
 pub(crate) use self::last::{Last, complete};
 pub use self::outcome::{Event, Published, Timings};
 pub use self::read_back::Fault;
-use crate::guard::Guards;
+use self::read_back::read_manifest;
+use crate::guard::{Guards, Provenance};
 use crate::spool::Spool;
 use crate::store::Store;
 
@@ -56,6 +58,8 @@ pub struct Rendered {
     pub objects: Vec<RenderedObject>,
     /// The manifest.
     pub manifest: Manifest,
+    /// Where it was read.
+    pub provenance: Provenance,
 }
 
 /// One object, named by the digest of its own bytes.
@@ -133,76 +137,138 @@ pub async fn publish(
     terms: Terms,
     progress: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<Published, PublishError> {
-    let Rendered { objects, manifest } = rendered;
+    let last = complete(store).await?;
+    publish_after(last, rendered, store, terms, progress).await
+}
+
+/// The same with what [`complete`] has found.
+pub(crate) async fn publish_after(
+    mut last: Last,
+    rendered: Rendered,
+    store: &impl Store,
+    terms: Terms,
+    progress: impl Fn(Event) + Send + Sync + 'static,
+) -> Result<Published, PublishError> {
+    let next = match judge(&mut last, &rendered, store, &terms).await? {
+        Judgement::Same(version) if last.completed => {
+            return Ok(Published::Completed { version: *version });
+        }
+        Judgement::Same(version) => return Ok(Published::Unchanged { version: *version }),
+        Judgement::Next(next) => next,
+    };
+    let Next { version, manifest } = *next;
     debug_assert!(
-        names_all(&manifest, &objects),
+        names_all(&rendered.manifest, &rendered.objects),
         "the objects are the manifest's"
     );
-    let bytes = manifest.to_bytes();
-    let Last {
-        version: last,
-        completed,
-    } = complete(store).await?;
-    let version = next_version(last.as_ref(), &manifest, &bytes, terms.now)?;
-    match last {
-        Some(last) if is_same_state(&last, &version) => Ok(match completed {
-            true => Published::Completed { version: last },
-            false => Published::Unchanged { version: last },
-        }),
-        last => {
-            check_hold(last.as_ref(), &version, &terms)?;
-            if let Some(guards) = &terms.guards {
-                check_guards(store, last.as_ref(), &manifest, &objects, guards).await?;
-            }
-            let objects = put_objects(store, objects, Arc::new(progress)).await?;
-            let start = Instant::now();
-            check_objects(store, &manifest).await?;
-            put_manifest(store, &version, bytes).await?;
-            announce(store, &version).await?;
-            Ok(Published::Changed {
-                version,
-                objects_written: objects.written,
-                objects_reused: objects.reused,
-                bytes: objects.bytes,
-                timings: Timings {
-                    swap: start.elapsed(),
-                    ..objects.timings
-                },
-            })
-        }
+    let objects = put_objects(store, rendered.objects, Arc::new(progress)).await?;
+    let start = Instant::now();
+    check_objects(store, &rendered.manifest).await?;
+    put_manifest(store, &version, manifest).await?;
+    announce(store, &version).await?;
+    Ok(Published::Changed {
+        version,
+        objects_written: objects.written,
+        objects_reused: objects.reused,
+        bytes: objects.bytes,
+        timings: Timings {
+            swap: start.elapsed(),
+            ..objects.timings
+        },
+    })
+}
+
+/// What a state's publication would be.
+pub(crate) enum Judgement {
+    /// None: this version holds the same.
+    Same(Box<Version>),
+    /// A new version.
+    Next(Box<Next>),
+}
+
+/// A version that may be published, and its manifest's bytes.
+pub(crate) struct Next {
+    version: Version,
+    manifest: Vec<u8>,
+}
+
+/// Judges a state by what is public. Reads, and writes nothing.
+///
+/// # Errors
+/// Whatever stands in the way of its publication but for the store's own failures.
+pub(crate) async fn judge(
+    last: &mut Last,
+    rendered: &Rendered,
+    store: &impl Store,
+    terms: &Terms,
+) -> Result<Judgement, PublishError> {
+    let manifest = rendered.manifest.to_bytes();
+    let version = next_version(last.version.as_ref(), rendered, &manifest, terms.now)?;
+    if let Some(last) = &last.version
+        && is_same_state(last, &version)
+    {
+        return Ok(Judgement::Same(Box::new(last.clone())));
     }
+    let public = match &last.version {
+        Some(last) => Some(read_manifest(store, last).await),
+        None => None,
+    };
+    if let (Some(last), Some(Ok(public))) = (&last.version, &public)
+        && has_same_content(public, &rendered.manifest)
+    {
+        return Ok(Judgement::Same(Box::new(last.clone())));
+    }
+    last.check_hold(terms.force, Some(version.reference_version))?;
+    if let Some(guards) = &terms.guards {
+        check_guards(store, last, public, rendered, guards).await?;
+    }
+    Ok(Judgement::Next(Box::new(Next { version, manifest })))
 }
 
 fn is_same_state(last: &Version, next: &Version) -> bool {
     last.manifest == next.manifest && last.schema_version == next.schema_version
 }
 
-// A rollback is undone by a person, never by the next run.
-fn check_hold(last: Option<&Version>, next: &Version, terms: &Terms) -> Result<(), PublishError> {
-    match last.and_then(|last| last.rollback.map(|target| (last, target))) {
-        Some((last, target)) if !terms.force => Err(PublishError::Held {
-            version: last.order(),
-            target: (target.epoch, target.sequence),
-            since: last.published_at.clone(),
-            refused: next.reference_version,
-        }),
-        _ => Ok(()),
-    }
+// Whether readers would find another row, column or settings. The database's numbers may
+// differ: a row that was changed and changed back is no news.
+fn has_same_content(public: &Manifest, next: &Manifest) -> bool {
+    let seen = |manifest: &Manifest| Manifest {
+        reference_version: ReferenceVersion(0),
+        generated_at: String::new(),
+        bootstrap: Digest::of(b"").into(),
+        tables: manifest
+            .tables
+            .iter()
+            .map(|(table, entry)| {
+                let entry = TableEntry {
+                    version_seq: 0,
+                    ..entry.clone()
+                };
+                (table.clone(), entry)
+            })
+            .collect(),
+        ..manifest.clone()
+    };
+    public.content_hash == next.content_hash && seen(public) == seen(next)
 }
 
 async fn check_guards(
     store: &impl Store,
-    last: Option<&Version>,
-    next: &Manifest,
-    objects: &[RenderedObject],
+    last: &mut Last,
+    public: Option<Result<Manifest, Fault>>,
+    rendered: &Rendered,
     guards: &Guards,
 ) -> Result<(), PublishError> {
-    let reasons = match last {
-        None => guards.judge(None, next, &BTreeMap::new()),
-        Some(last) => {
-            let changes = changes::changes(store, last, next, objects).await;
-            let Changes { public, rows } = changes.map_err(PublishError::PublicDamaged)?;
-            guards.judge(Some(&public), next, &rows)
+    let next = &rendered.manifest;
+    let reasons = match (&last.version, public) {
+        (None, _) | (_, None) => guards.judge(None, next, &BTreeMap::new()),
+        (Some(version), Some(public)) => {
+            let public = public.map_err(PublishError::PublicDamaged)?;
+            let rows = changes(store, &public, rendered, &mut last.counted).await;
+            let rows = rows.map_err(PublishError::PublicDamaged)?;
+            let age = guards.judge_age((version, &public), (&rendered.provenance, next), &rows);
+            let others = guards.judge(Some(&public), next, &rows);
+            age.into_iter().chain(others).collect()
         }
     };
     match reasons.is_empty() {
@@ -309,10 +375,15 @@ async fn put_one(store: &impl Store, key: Key, content: Spool) -> Result<(), Pub
 
 fn next_version(
     last: Option<&Version>,
-    manifest: &Manifest,
+    rendered: &Rendered,
     manifest_bytes: &[u8],
     now: Timestamp,
 ) -> Result<Version, PublishError> {
+    let Rendered {
+        manifest,
+        provenance,
+        ..
+    } = rendered;
     let (epoch, sequence) = match last {
         Some(last) => following(last)?,
         // A clock before 1970 is a clock that is not set.
@@ -324,6 +395,10 @@ fn next_version(
         sequence,
         schema_version: manifest.schema_version,
         reference_version: manifest.reference_version,
+        lineage: provenance
+            .identity
+            .as_ref()
+            .map(|identity| identity.lineage.clone()),
         generated_at: manifest.generated_at.clone(),
         published_at: published_at(now),
         manifest: ObjectRef {

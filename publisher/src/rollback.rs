@@ -37,7 +37,7 @@ pub enum Turned {
         /// The new version.
         version: Version,
         /// What was public before.
-        from: Version,
+        from: Box<Version>,
     },
 }
 
@@ -173,5 +173,8 @@ async fn turn(
     // What was found counts as put: whoever put it may have died before it was durable.
     store.sync().await?;
     announce(store, &version).await?;
-    Ok(Turned::Changed { version, from })
+    Ok(Turned::Changed {
+        version,
+        from: Box::new(from),
+    })
 }

@@ -7,10 +7,11 @@
 mod kept;
 
 use std::collections::BTreeMap;
+use std::io::{self, BufReader};
 
 use snapshot_format::{
-    BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Manifest, ReferenceVersion,
-    SchemaVersion, TableEntry, TableWriter, content_hash,
+    BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Key, Manifest,
+    ReferenceVersion, SchemaVersion, TableEntry, TableReader, TableWriter, content_hash,
 };
 
 use crate::config::Config;
@@ -65,25 +66,78 @@ impl SnapshotError {
     }
 }
 
-/// Reads and renders every table; rows that are `kept` and known to be the same are not
-/// read again.
+/// What rendering needs to know.
+#[derive(Clone, Copy)]
+pub struct Rendition<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// The tables.
+    pub schema: &'a Schema,
+    /// How many references may be broken.
+    pub guards: &'a Guards,
+    /// Where objects are staged.
+    pub staging: &'a Staging,
+    /// Where it is told how far it is.
+    pub progress: Progress,
+}
+
+/// A state that was rendered, with the numbers that it had.
+pub struct State {
+    /// As it is published.
+    pub rendered: Rendered,
+    versions: BTreeMap<String, TableVersion>,
+}
+
+impl State {
+    // Whether nothing has changed since.
+    fn is_whole(&self, schema: &Schema, versions: &BTreeMap<String, TableVersion>) -> bool {
+        let tables = &mut schema.tables.iter();
+        self.versions == *versions && tables.all(|table| tells(table, versions))
+    }
+
+    fn take(&mut self, table: &Table) -> Option<(RenderedObject, TableEntry)> {
+        let Rendered {
+            objects, manifest, ..
+        } = &mut self.rendered;
+        let entry = manifest.tables.remove(&table.key)?;
+        let key = Key::Table(table.key.clone(), entry.hash, None);
+        let index = objects.iter().position(|object| *object.key() == key)?;
+        Some((objects.swap_remove(index), entry))
+    }
+}
+
+/// Reads and renders every table. What is known to be the same is not read again: rows
+/// that are `kept`, and the objects of an `earlier` state of the same database, which was
+/// rendered by the same settings.
 ///
 /// # Errors
 /// Where the state cannot be read or must not be published.
 pub async fn render_snapshot(
     reader: &SnapshotReader<'_>,
-    config: &Config,
-    schema: &Schema,
-    guards: &Guards,
-    staging: &Staging,
-    progress: Progress,
+    rendition: Rendition<'_>,
     kept: Option<&mut KeptRows>,
-) -> Result<Rendered, SnapshotError> {
+    earlier: Option<State>,
+) -> Result<State, SnapshotError> {
+    let Rendition {
+        config,
+        schema,
+        guards,
+        staging,
+        progress,
+    } = rendition;
     if schema.tables.is_empty() {
         return Err(SnapshotError::NoTables(config.schema.clone()));
     }
     let versions = reader.versions(config).await.map_err(ReadError::from)?;
     let header = header(config, &versions).ok_or(SnapshotError::Untracked)?;
+    let provenance = reader.provenance(schema).await.map_err(ReadError::from)?;
+    let earlier = match earlier {
+        Some(mut earlier) if earlier.is_whole(schema, &versions) => {
+            earlier.rendered.provenance = provenance;
+            return Ok(earlier);
+        }
+        earlier => earlier,
+    };
     check_references(reader, schema, guards).await?;
     let out = Spools {
         staging,
@@ -96,13 +150,14 @@ pub async fn render_snapshot(
         schema_version: header.schema_version,
         out,
         kept,
+        earlier,
     };
     let (mut objects, mut tables) = (Vec::new(), BTreeMap::new());
     for table in &schema.tables {
-        let seq = versions
-            .get(&table.name)
-            .map_or(0, |version| version.version_seq);
-        let (object, entry) = rendering.table(table, seq).await?;
+        let (object, entry) = match rendering.same_as_earlier(table, &versions)? {
+            Some(same) => same,
+            None => rendering.table(table, number(table, &versions)).await?,
+        };
         objects.push(object);
         tables.insert(table.key.clone(), entry);
     }
@@ -117,7 +172,22 @@ pub async fn render_snapshot(
         tables,
     };
     objects.push(bootstrap);
-    Ok(Rendered { objects, manifest })
+    let rendered = Rendered {
+        objects,
+        manifest,
+        provenance,
+    };
+    Ok(State { rendered, versions })
+}
+
+fn number(table: &Table, versions: &BTreeMap<String, TableVersion>) -> u64 {
+    let version = versions.get(&table.name);
+    version.map_or(0, |version| version.version_seq)
+}
+
+// Whether whatever changes a row moves the table's number.
+fn tells(table: &Table, versions: &BTreeMap<String, TableVersion>) -> bool {
+    table.missing_triggers.is_empty() && number(table, versions) > 0
 }
 
 type Output = WriteBehind<DigestWriter<Spool>>;
@@ -176,9 +246,37 @@ struct Rendering<'r, 'c> {
     out: Spools<'r>,
     bootstrap: BootstrapWriter<Output>,
     kept: Option<&'r mut KeptRows>,
+    earlier: Option<State>,
 }
 
 impl Rendering<'_, '_> {
+    /// The table's object of the earlier state, where its number has not moved since.
+    fn same_as_earlier(
+        &mut self,
+        table: &Table,
+        versions: &BTreeMap<String, TableVersion>,
+    ) -> Result<Option<(RenderedObject, TableEntry)>, SnapshotError> {
+        let Some(earlier) = &mut self.earlier else {
+            return Ok(None);
+        };
+        let same =
+            tells(table, versions) && number(table, versions) == number(table, &earlier.versions);
+        let Some((object, entry)) = same.then(|| earlier.take(table)).flatten() else {
+            return Ok(None);
+        };
+        if entry.in_bootstrap {
+            let failed = |error: snapshot_format::ReadError| write_failed(io::Error::other(error));
+            let rows = BufReader::new(object.bytes().reader());
+            let mut rows =
+                TableReader::new(rows, self.schema_version, &table.key).map_err(failed)?;
+            self.bootstrap.table(&table.key).map_err(write_failed)?;
+            while let Some(row) = rows.next_row().map_err(failed)? {
+                self.bootstrap.row(row).map_err(write_failed)?;
+            }
+        }
+        Ok(Some((object, entry)))
+    }
+
     async fn table(
         &mut self,
         table: &Table,
@@ -191,6 +289,7 @@ impl Rendering<'_, '_> {
             out,
             bootstrap,
             kept,
+            ..
         } = self;
         let in_bootstrap = config.in_bootstrap(table);
         let mut object =
@@ -273,7 +372,7 @@ fn finished(written: Output) -> Result<DigestWriter<Spool>, SnapshotError> {
     written.finish().map_err(write_failed)
 }
 
-fn write_failed(source: std::io::Error) -> SnapshotError {
+fn write_failed(source: io::Error) -> SnapshotError {
     ReadError::Write {
         table: "the snapshot".to_owned(),
         source,

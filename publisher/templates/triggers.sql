@@ -1,5 +1,12 @@
 -- Has every change of these tables recorded in reference_metadata, from which the
 -- published reference version is taken.
+{%- if give_lineage %}
+
+-- Says which database those numbers count for. Copies and restored dumps keep it, so that
+-- the publisher can refuse an older one of the same.
+CREATE SCHEMA IF NOT EXISTS tablecast;
+{{ give_lineage }}
+{%- endif %}
 
 CREATE TABLE IF NOT EXISTS {{ schema }}.reference_metadata (
     table_name   text PRIMARY KEY,

@@ -27,7 +27,7 @@ mod version;
 
 pub use layout::{Cache, Key};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
-pub use names::{NameError, ReferenceVersion, SchemaVersion, TableKey};
+pub use names::{Lineage, NameError, ReferenceVersion, SchemaVersion, TableKey};
 pub use object::{Digest, DigestWriter, HashError, ObjectHash, Sha256};
 pub use read::{BootstrapReader, ReadError, TableReader};
 pub use render::{BootstrapHeader, BootstrapWriter, RowShape, TableWriter};

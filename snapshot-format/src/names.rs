@@ -147,6 +147,27 @@ impl FromStr for ReferenceVersion {
     }
 }
 
+/// Which count a [`ReferenceVersion`] belongs to: numbers order states of one lineage alone.
+///
+/// A database gets it once. Its copies and its replicas have the same. A reader need not
+/// know it, and takes any text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lineage(String);
+
+impl Lineage {
+    /// The first sixteen digits of the BLAKE3 of what a database is known by.
+    pub fn of(identity: &str) -> Self {
+        Self(crate::ObjectHash::of(identity.as_bytes()).to_string()[..16].to_owned())
+    }
+}
+
+impl fmt::Display for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 // `str::parse` takes "+1" and "01"; a version has one spelling.
 fn parse_decimal<N: FromStr>(digits: &str) -> Option<N> {
     let plain = digits.bytes().all(|b| b.is_ascii_digit());

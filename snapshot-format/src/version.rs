@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FORMAT_VERSION, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion, SchemaVersion};
+use crate::{
+    FORMAT_VERSION, Lineage, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion, SchemaVersion,
+};
 
 /// `version.json`, the only key that changes.
 ///
@@ -28,6 +30,10 @@ pub struct Version {
     pub schema_version: SchemaVersion,
     /// The database's version.
     pub reference_version: ReferenceVersion,
+    /// The lineage of `reference_version`, where the database has one. For publishers;
+    /// readers need not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
     /// The moment of the last change of the data, RFC 3339 in UTC.
     pub generated_at: String,
     /// The moment of this publication, RFC 3339 in UTC.
@@ -123,6 +129,7 @@ mod tests {
                 minor: u32::MAX,
             },
             reference_version: ReferenceVersion(u64::MAX),
+            lineage: Some(Lineage::of("a database")),
             generated_at: "2026-02-24T13:12:04Z".into(),
             published_at: "2026-02-24T13:12:09Z".into(),
             manifest: ObjectRef {
@@ -155,6 +162,17 @@ mod tests {
             Version::parse(text.as_bytes()).expect("readable"),
             longest()
         );
+    }
+
+    #[test]
+    fn a_version_without_a_lineage_is_read_and_written_without() {
+        let plain = Version {
+            lineage: None,
+            ..longest()
+        };
+        let bytes = plain.to_bytes();
+        assert!(!String::from_utf8_lossy(&bytes).contains("lineage"));
+        assert_eq!(Version::parse(&bytes).expect("our own bytes"), plain);
     }
 
     #[test]

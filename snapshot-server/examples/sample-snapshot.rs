@@ -82,6 +82,7 @@ pub(crate) fn write(
         sequence: 1,
         schema_version,
         reference_version,
+        lineage: None,
         published_at: generated_at.clone(),
         generated_at,
         manifest: reference(manifest),

@@ -50,7 +50,8 @@ VERSION = {
     "manifest": REFERENCE,
     "bootstrap": REFERENCE,
 }
-ROLLBACK = {"epoch": int, "sequence": int}
+# Only a version of a database that has a lineage has the one, and only a rollback the other.
+OPTIONAL = {"lineage": "[0-9a-f]{16}", "rollback": {"epoch": int, "sequence": int}}
 MANIFEST = {
     "formatVersion": int,
     "schemaVersion": VERSION["schemaVersion"],
@@ -169,8 +170,7 @@ class SnapshotCheck:
         version = data and self.parse(path, data)
         if not version:
             return None
-        # Only a rollback has that field.
-        shape = {**VERSION, "rollback": ROLLBACK} if "rollback" in version else VERSION
+        shape = {**VERSION, **{field: OPTIONAL[field] for field in OPTIONAL.keys() & version.keys()}}
         if not self.check_fields(path, version, shape):
             return None
         if version["formatVersion"] != FORMAT_VERSION:

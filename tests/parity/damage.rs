@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use publisher::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use publisher::config::Config;
 use publisher::database::{SnapshotReader, WhichRows, constant_defaults, read_schema};
 use publisher::diff::read_manifest;
@@ -51,7 +50,7 @@ impl Sound {
             "INSERT INTO grips (id, label, source_type) VALUES ('OWN', 'Their own', 'admin')",
         );
         project.run(&["run", "--quiet"]).succeeded();
-        let config = config_of(&project);
+        let config = project.config();
         let client = project.database.connect();
         let (schema, defaults) = project.database.block_on(async {
             let schema = read_schema(&client, &config).await.unwrap();
@@ -169,27 +168,6 @@ impl Sound {
             }
         }
     }
-}
-
-fn config_of(project: &Project) -> Config {
-    let common = Common {
-        database_url: Some(project.database.url().to_owned()),
-        schema: None,
-        config: Some(project.path("tablecast.toml")),
-        state: project.path(".tablecast"),
-        lock_timeout: std::time::Duration::from_secs(30),
-        statement_timeout: std::time::Duration::from_secs(600),
-        json: false,
-        quiet: true,
-    };
-    let source = SourceFlag {
-        source: Some(project.path("json-source")),
-    };
-    let out = OutFlags {
-        out: Some(project.path("snapshots")),
-        schema_version: None,
-    };
-    common.settle(&source, &SqlFlag::default(), &out).unwrap()
 }
 
 // A list of rows, each as it is written.

@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 use publisher::error::Error;
 use publisher::fetch::{Directory, Origin};
+use publisher::guard::Provenance;
 use publisher::prune::{Keep, prune};
 use publisher::publish::{Rendered, RenderedObject, Terms, publish};
 use publisher::rollback::{resume, rollback};
@@ -166,7 +167,11 @@ fn render(seq: u64, staging: &Staging) -> io::Result<Rendered> {
         tables,
     };
     objects.push(bootstrap);
-    Ok(Rendered { objects, manifest })
+    Ok(Rendered {
+        objects,
+        manifest,
+        provenance: Provenance::default(),
+    })
 }
 
 fn entry(Digest { hash, sha256, size }: Digest, rows: u64, version_seq: u64) -> TableEntry {

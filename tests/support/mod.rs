@@ -6,6 +6,8 @@ pub mod watching;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use publisher::cli::{Common, OutFlags, SourceFlag, SqlFlag};
+use publisher::config::Config;
 use tokio_postgres::{Client, NoTls};
 
 /// A database of its own for one test, dropped at its end.
@@ -60,6 +62,11 @@ impl TestDatabase {
     /// What `--database-url` takes.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A connection of its own; several may be open at once. Use with [`Self::block_on`].
@@ -213,6 +220,28 @@ impl Project {
         command.args(arguments).current_dir(self.folder.path());
         command.env("DATABASE_URL", self.database.url());
         command
+    }
+
+    /// Its settings, as the program settles them.
+    pub fn config(&self) -> Config {
+        let common = Common {
+            database_url: Some(self.database.url().to_owned()),
+            schema: None,
+            config: Some(self.path("tablecast.toml")),
+            state: self.path(".tablecast"),
+            lock_timeout: std::time::Duration::from_secs(30),
+            statement_timeout: std::time::Duration::from_secs(600),
+            json: false,
+            quiet: true,
+        };
+        let source = SourceFlag {
+            source: Some(self.path("json-source")),
+        };
+        let out = OutFlags {
+            out: Some(self.path("snapshots")),
+            schema_version: None,
+        };
+        common.settle(&source, &SqlFlag::default(), &out).unwrap()
     }
 
     /// Runs the program.

@@ -504,6 +504,8 @@ def version_cases():
     yield case("a field that a reader does not know, further in", unknown, **read(unknown))
     rollback = {**plain, "rollback": {"epoch": 1771938724, "sequence": 12}}
     yield case("a rollback", rollback, **read(rollback))
+    lineage = {**plain, "lineage": "0123456789abcdef"}
+    yield case("a lineage", lineage, **read(lineage))
     highest = version_fields(epoch=2**53 - 1, sequence=2**53 - 1)
     yield case("the highest numbers that every reader keeps", highest, **read(highest))
     full = json.dumps(plain, separators=(",", ":"))

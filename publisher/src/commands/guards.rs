@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use snapshot_format::TableKey;
+use snapshot_format::{ReferenceVersion, TableKey};
 
 use super::check::parse_allowance;
 use crate::error::Error;
@@ -37,6 +37,11 @@ pub struct GuardFlags {
     /// Let TABLE lose or retype columns without a raised major schema version
     #[arg(long, value_name = "TABLE")]
     allow_shape: Vec<TableKey>,
+
+    /// Let exactly this state of the database, such as seq:93, follow a newer one that is
+    /// public
+    #[arg(long, value_name = "SEQ")]
+    allow_older: Option<ReferenceVersion>,
 }
 
 impl GuardFlags {
@@ -59,6 +64,7 @@ impl GuardFlags {
             broken_references: numbers(&self.allow_broken_references),
             vanished: self.allow_vanished.iter().cloned().collect(),
             shape: self.allow_shape.iter().cloned().collect(),
+            older: self.allow_older,
         })
     }
 

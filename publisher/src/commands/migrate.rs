@@ -6,7 +6,8 @@ use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{
-    AppliedMigrations, Database, load_migrations, migrate, missing_triggers_sql, read_schema,
+    AppliedMigrations, Database, identity, load_migrations, migrate, missing_triggers_sql,
+    read_schema,
 };
 use crate::error::Error;
 
@@ -71,7 +72,9 @@ async fn print_triggers(database: &mut Database, config: &Config) -> Result<(), 
         }
         return Ok(());
     }
-    let written = write!(std::io::stdout(), "{}", missing_triggers_sql(&lacking));
+    let identity = identity(database.client()).await?;
+    let sql = missing_triggers_sql(&lacking, identity.as_ref());
+    let written = write!(std::io::stdout(), "{sql}");
     written.map_err(|error| Error::Usage(format!("failed to write to standard output: {error}")))
 }
 

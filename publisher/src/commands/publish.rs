@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use snapshot_format::TableKey;
+use snapshot_format::{ReferenceVersion, TableKey};
 
 use super::guards::GuardFlags;
 use super::{open_database, warn_of_missing_triggers};
@@ -15,10 +15,11 @@ use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
 use crate::error::Error;
-use crate::publish::{Event, Published, Rendered, Terms, publish};
+use crate::guard::Guards;
+use crate::publish::{Event, Last, Published, Rendered, Terms, complete, judge, publish_after};
 use crate::schema::Schema;
-use crate::snapshot::{KeptRows, render_snapshot};
-use crate::store::{DirectoryStore, Store};
+use crate::snapshot::{KeptRows, Rendition, State, render_snapshot};
+use crate::store::{DirectoryStore, Holder, Store};
 
 /// Flags of `publisher publish`.
 #[derive(Debug, Args)]
@@ -40,6 +41,9 @@ pub struct PublishReport {
     /// How it ended.
     #[serde(flatten)]
     pub published: Published,
+    /// The database's version. Where nothing was published since, it may be a later one
+    /// with the same content.
+    pub database_version: ReferenceVersion,
     /// How many tables the snapshot has.
     pub tables: usize,
     /// How many rows.
@@ -56,15 +60,26 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
     let mut database = open_database(&config, &args.common, "publish").await?;
+    let start = Instant::now();
+    // The store first: whoever holds it decides alone which state comes next.
+    let target = Target::open(&config, |holder| say_waiting(&args.common, holder)).await?;
+    let schema = read_schema(database.client(), &config).await?;
+    config.check(&schema)?;
+    warn_of_missing_triggers(&args.common, &schema);
     let terms = PublishTerms {
         force: &args.force,
         guards: &args.guards,
         deactivation: BTreeMap::new(),
-        kept: None,
     };
-    let report = publish_database(&mut database, &config, &args.common, terms).await?;
+    let publication = Publication::begin(&config, &args.common, &schema, terms, start)?;
+    let report = publication.end(target, &mut database, None, None).await?;
+    args.common.say(&describe(&report));
     args.common.print_json(&report)?;
     Ok(database.close().await?)
+}
+
+pub(super) fn say_waiting(common: &Common, holder: &Holder) {
+    common.say(&format!("waiting for another publisher: {holder}\n"));
 }
 
 /// How to publish, by the flags of a command.
@@ -73,79 +88,141 @@ pub(super) struct PublishTerms<'a> {
     pub(super) guards: &'a GuardFlags,
     /// What the seed of the same run was allowed.
     pub(super) deactivation: BTreeMap<TableKey, u64>,
-    /// What this connection rendered before, where that is kept.
-    pub(super) kept: Option<&'a mut KeptRows>,
 }
 
-/// The step itself, which `run` takes too.
-pub(super) async fn publish_database(
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
-    terms: PublishTerms<'_>,
-) -> Result<PublishReport, Error> {
-    let start = Instant::now();
-    // The store first: whoever holds it decides alone which state comes next.
-    let store = DirectoryStore::open(&config.out, config.lock_timeout, |holder| {
-        common.say(&format!("waiting for another publisher: {holder}\n"));
-    })
-    .await?;
-    let schema = read_schema(database.client(), config).await?;
-    config.check(&schema)?;
-    warn_of_missing_triggers(common, &schema);
-    let report = publish_into(&store, database, config, common, terms, &schema, start).await?;
-    common.say(&describe(&report));
-    Ok(report)
+/// A store that nobody else writes meanwhile, and its last publication.
+pub(super) struct Target {
+    store: DirectoryStore,
+    last: Last,
 }
 
-/// The same with an open store and the catalog in hand, and without a word.
-pub(super) async fn publish_into(
-    store: &DirectoryStore,
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
-    terms: PublishTerms<'_>,
-    schema: &Schema,
+impl Target {
+    /// Opens the store, and ends what a publisher that died had begun.
+    pub(super) async fn open(
+        config: &Config,
+        waiting: impl FnOnce(&Holder),
+    ) -> Result<Self, Error> {
+        let store = DirectoryStore::open(&config.out, config.lock_timeout, waiting).await?;
+        let last = complete(&store).await?;
+        Ok(Self { store, last })
+    }
+
+    /// Refuses a frozen store, before anything is begun.
+    pub(super) fn check_hold(&self, force: &ForceFlag) -> Result<(), Error> {
+        Ok(self.last.check_hold(force.force, None)?)
+    }
+}
+
+/// A publication from the judgement of its state to its swap.
+pub(super) struct Publication<'a> {
+    config: &'a Config,
+    common: &'a Common,
+    schema: &'a Schema,
+    guards: Guards,
+    force: bool,
     start: Instant,
-) -> Result<PublishReport, Error> {
-    let allowed = terms.guards.allowances(schema, terms.deactivation)?;
-    let guards = config.guards(allowed);
-    let rendering = Instant::now();
-    let rendered = {
+    render: Duration,
+}
+
+impl<'a> Publication<'a> {
+    /// Settles what it may do. A flag that names no table is a mistake of the command line.
+    pub(super) fn begin(
+        config: &'a Config,
+        common: &'a Common,
+        schema: &'a Schema,
+        terms: PublishTerms<'_>,
+        start: Instant,
+    ) -> Result<Self, Error> {
+        let allowed = terms.guards.allowances(schema, terms.deactivation)?;
+        Ok(Self {
+            config,
+            common,
+            schema,
+            guards: config.guards(allowed),
+            force: terms.force.force,
+            start,
+            render: Duration::ZERO,
+        })
+    }
+
+    /// Judges the state that a seed would leave behind as [`Self::end`] would, and puts
+    /// nothing. The state is then not rendered twice.
+    pub(super) async fn judge(
+        &mut self,
+        target: &mut Target,
+        reader: &SnapshotReader<'_>,
+        kept: Option<&mut KeptRows>,
+    ) -> Result<State, Error> {
+        let state = self.render(target, reader, kept, None).await?;
+        let Target { store, last } = target;
+        judge(last, &state.rendered, store, &self.terms()).await?;
+        Ok(state)
+    }
+
+    /// Publishes what the database holds.
+    pub(super) async fn end(
+        mut self,
+        target: Target,
+        database: &mut Database,
+        kept: Option<&mut KeptRows>,
+        earlier: Option<State>,
+    ) -> Result<PublishReport, Error> {
         let reader = SnapshotReader::begin(database.client()).await?;
-        let progress = common.progress();
-        let staging = store.staging();
-        render_snapshot(
-            &reader, config, schema, &guards, staging, progress, terms.kept,
-        )
-        .await?
-    };
-    let render_ms = millis(rendering);
-    let (tables, rows) = size_of(&rendered);
-    let terms = Terms {
-        now: Timestamp::now(),
-        force: terms.force.force,
-        guards: Some(guards),
-    };
-    let published = put(rendered, store, common, terms).await?;
-    Ok(PublishReport {
-        published,
-        tables,
-        rows,
-        render_ms,
-        elapsed_ms: millis(start),
-    })
+        let state = self.render(&target, &reader, kept, earlier).await?;
+        drop(reader);
+        let rendered = state.rendered;
+        let (tables, rows) = size_of(&rendered);
+        let database_version = rendered.manifest.reference_version;
+        let published = put(rendered, target, self.common, self.terms()).await?;
+        Ok(PublishReport {
+            published,
+            database_version,
+            tables,
+            rows,
+            render_ms: millis(self.render),
+            elapsed_ms: millis(self.start.elapsed()),
+        })
+    }
+
+    async fn render(
+        &mut self,
+        target: &Target,
+        reader: &SnapshotReader<'_>,
+        kept: Option<&mut KeptRows>,
+        earlier: Option<State>,
+    ) -> Result<State, Error> {
+        let start = Instant::now();
+        let rendition = Rendition {
+            config: self.config,
+            schema: self.schema,
+            guards: &self.guards,
+            staging: target.store.staging(),
+            progress: self.common.progress(),
+        };
+        let state = render_snapshot(reader, rendition, kept, earlier).await?;
+        self.render += start.elapsed();
+        Ok(state)
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            now: Timestamp::now(),
+            force: self.force,
+            guards: Some(self.guards.clone()),
+        }
+    }
 }
 
 async fn put(
     rendered: Rendered,
-    store: &impl Store,
+    target: Target,
     common: &Common,
     terms: Terms,
 ) -> Result<Published, Error> {
+    let Target { store, last } = target;
     let bar = common.progress().bytes("publish", 1);
     let shown = bar.clone();
-    let published = publish(rendered, store, terms, move |step| match step {
+    let published = publish_after(last, rendered, &store, terms, move |step| match step {
         Event::Compressing {
             done_bytes,
             total_bytes,
@@ -166,9 +243,11 @@ fn size_of(rendered: &Rendered) -> (usize, u64) {
     (tables.len(), tables.values().map(|table| table.rows).sum())
 }
 
-fn describe(report: &PublishReport) -> String {
+/// A line for people.
+pub(super) fn describe(report: &PublishReport) -> String {
     let PublishReport {
         published,
+        database_version,
         tables,
         rows,
         render_ms,
@@ -179,6 +258,12 @@ fn describe(report: &PublishReport) -> String {
     let name = format!("version {epoch}-{sequence}, {}", version.reference_version);
     let mut text = String::new();
     let _ = match published {
+        Published::Unchanged { .. } if *database_version != version.reference_version => {
+            writeln!(
+                text,
+                "published: no row or setting differs at {database_version}; {name} stays ({elapsed_ms} ms)"
+            )
+        }
         Published::Unchanged { .. } => {
             writeln!(
                 text,
@@ -210,6 +295,6 @@ fn describe(report: &PublishReport) -> String {
     text
 }
 
-fn millis(start: Instant) -> u64 {
-    start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

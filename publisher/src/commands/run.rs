@@ -1,19 +1,20 @@
 //! `publisher run`: the main job.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::guards::GuardFlags;
 use super::migrate::migrate_database;
-use super::open_database;
-use super::publish::{PublishReport, PublishTerms, publish_database};
-use super::seed::{SeedFlags, seed_database};
+use super::publish::{Publication, PublishReport, PublishTerms, Target, say_waiting};
+use super::seed::{SeedFlags, read_source};
 use super::watch::{WatchArgs, WatchFlags};
+use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
-use crate::database::{AppliedMigrations, SeedReport};
+use crate::database::{self, AppliedMigrations, Database, SeedReport};
 use crate::error::Error;
 
 /// Flags of `publisher run`.
@@ -65,7 +66,6 @@ impl JobFlags {
             force: &self.force,
             guards: &self.guards,
             deactivation: self.seed.allowed_deactivation(),
-            kept: None,
         }
     }
 }
@@ -105,9 +105,12 @@ pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     let config = args.settle()?;
     let mut database = open_database(&config, &args.common, "run").await?;
     args.common.say(&format!("database: {}\n", database.target));
+    // The store before anything is written: what it refuses, it refuses at once.
+    let target = Target::open(&config, |holder| say_waiting(&args.common, holder)).await?;
+    target.check_hold(&args.force)?;
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
-    let seed = seed_database(&mut database, &config, &args.common, &args.seed, false).await?;
-    let publish = publish_database(&mut database, &config, &args.common, args.terms()).await?;
+    let done = seed_and_publish(&mut database, &config, &args, target, &migrate).await;
+    let (seed, publish) = done?;
     // Serving needs no database.
     database.close().await?;
     args.common.print_json(&RunReport {
@@ -120,6 +123,44 @@ pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
         address,
         common: args.common,
     }))
+}
+
+async fn seed_and_publish(
+    database: &mut Database,
+    config: &Config,
+    args: &JobFlags,
+    mut target: Target,
+    migrate: &AppliedMigrations,
+) -> Result<(SeedReport, PublishReport), Error> {
+    let common = &args.common;
+    let source = read_source(database, config, common, &args.seed, "nothing was seeded").await?;
+    let start = Instant::now();
+    let mut publication = Publication::begin(config, common, &source.schema, args.terms(), start)?;
+    let seeding = database::begin_seed(
+        database.client(),
+        config,
+        &source.schema,
+        &source.tables,
+        &source.unchanged,
+        &args.seed.options(false),
+        common.progress(),
+    )
+    .await?;
+    // Without a file to compare, the seed has written nothing.
+    let judged = if source.tables.is_empty() {
+        None
+    } else {
+        let judged = publication
+            .judge(&mut target, &seeding.reader(), None)
+            .await;
+        Some(judged.map_err(|error| error.before_the_commit(&migrate.applied))?)
+    };
+    let seed = seeding.end().await?;
+    warn_of_missing_triggers(common, &source.schema);
+    common.say(&super::seed::describe(&seed));
+    let publish = publication.end(target, database, None, judged).await?;
+    common.say(&super::publish::describe(&publish));
+    Ok((seed, publish))
 }
 
 impl Serving {

@@ -56,6 +56,14 @@ impl SeedFlags {
         self.recheck
     }
 
+    /// What is asked of the seed.
+    pub(super) fn options(&self, dry_run: bool) -> SeedOptions {
+        SeedOptions {
+            dry_run,
+            allow_deactivation: self.allowed_deactivation(),
+        }
+    }
+
     // A misspelt table is a mistake of the command line, whatever the files hold.
     pub(super) fn check(&self, schema: &Schema) -> Result<(), Error> {
         let keys = self.allow_deactivation.iter().map(|(key, _)| key);
@@ -89,8 +97,8 @@ pub(super) async fn run(args: SeedArgs) -> Result<(), Error> {
     Ok(database.close().await?)
 }
 
-/// The step itself, which `run` takes too.
-pub(super) async fn seed_database(
+/// The step itself.
+async fn seed_database(
     database: &mut Database,
     config: &Config,
     common: &Common,
@@ -98,10 +106,7 @@ pub(super) async fn seed_database(
     dry_run: bool,
 ) -> Result<SeedReport, Error> {
     let source = read_source(database, config, common, flags, "nothing was seeded").await?;
-    let options = SeedOptions {
-        dry_run,
-        allow_deactivation: flags.allowed_deactivation(),
-    };
+    let options = flags.options(dry_run);
     let report = database::seed(
         database.client(),
         config,
@@ -169,7 +174,8 @@ pub(super) async fn read_source_of(
     }
 }
 
-fn describe(report: &SeedReport) -> String {
+/// What it did, for people.
+pub(super) fn describe(report: &SeedReport) -> String {
     let mut text = table_of_counts(&report.tables);
     for table in &report.tables {
         if !table.admin_keys.is_empty() {

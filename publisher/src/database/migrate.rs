@@ -15,7 +15,7 @@ use tokio_postgres::{Client, GenericClient};
 use super::catalog::read_schema;
 use super::error::{DatabaseError, PgError};
 use super::sql::identifier;
-use super::{gate, lock};
+use super::{gate, lineage, lock};
 use crate::config::Config;
 use crate::schema::{Kind, Table};
 
@@ -300,8 +300,10 @@ async fn create_bookkeeping(client: &Client) -> Result<(), DatabaseError> {
              file        text NOT NULL,
              checksum    text NOT NULL,
              applied_at  timestamptz NOT NULL DEFAULT now()
-         )",
-        gate::CREATE_NOTES
+         );
+         {}",
+        gate::CREATE_NOTES,
+        lineage::GIVE_LINEAGE,
     );
     let created = client.batch_execute(&create).await;
     created.map_err(|source| DatabaseError::query("create the migration history", source))

@@ -6,6 +6,7 @@ pub mod embedded;
 mod error;
 mod gate;
 mod interrupt;
+mod lineage;
 mod lock;
 mod metadata;
 mod migrate;
@@ -29,6 +30,7 @@ pub use embedded::{Embedded, EmbeddedError};
 pub use error::{DatabaseError, PgError};
 pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
 pub use interrupt::cancel_statements;
+pub use lineage::identity;
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
 pub use migrate::{
@@ -37,7 +39,9 @@ pub use migrate::{
 pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
 pub use planned_rows::{PlannedChange, PlannedRow};
 pub use read::{ReadError, SnapshotReader, TableRows};
-pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, seed, still_dangling};
+pub use seed::{
+    SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed, still_dangling,
+};
 pub use sql::missing_triggers_sql;
 pub use whole_rows::{WhichRows, constant_defaults};
 

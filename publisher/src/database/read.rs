@@ -1,17 +1,21 @@
 //! Reading for a snapshot: one repeatable-read transaction shows one state.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use futures_util::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use snapshot_format::TableKey;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::error::DatabaseError;
+use super::lineage;
 use super::metadata::{TableVersion, reference_versions};
 use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
+use crate::guard::Provenance;
 use crate::render::{RenderError, RowRenderer};
 use crate::schema::{ForeignKey, SORT_ORDER, Schema, Table};
 use crate::source::Problem;
@@ -49,7 +53,23 @@ impl ReadError {
 
 /// One state of the database, for as long as it lives.
 pub struct SnapshotReader<'c> {
-    tx: Transaction<'c>,
+    tx: Reading<'c>,
+}
+
+enum Reading<'c> {
+    Own(Transaction<'c>),
+    Within(&'c Transaction<'c>),
+}
+
+impl<'c> Deref for Reading<'c> {
+    type Target = Transaction<'c>;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Own(tx) => tx,
+            Self::Within(tx) => tx,
+        }
+    }
 }
 
 /// What is known of a table's rows once they are read.
@@ -75,7 +95,17 @@ impl<'c> SnapshotReader<'c> {
         // Sorting a large table in memory, if it fits.
         let set = tx.batch_execute("SET LOCAL work_mem = '256MB'").await;
         set.map_err(|source| DatabaseError::query("begin to read", source))?;
-        Ok(Self { tx })
+        Ok(Self {
+            tx: Reading::Own(tx),
+        })
+    }
+
+    /// What a transaction that writes would leave behind. It sees what others commit
+    /// meanwhile: good for a judgement, not for a snapshot.
+    pub(super) fn within(tx: &'c Transaction<'c>) -> Self {
+        Self {
+            tx: Reading::Within(tx),
+        }
     }
 
     /// The transaction, for queries that stand elsewhere.
@@ -91,7 +121,32 @@ impl<'c> SnapshotReader<'c> {
         &self,
         config: &Config,
     ) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {
-        reference_versions(&self.tx, &config.schema).await
+        reference_versions(&*self.tx, &config.schema).await
+    }
+
+    /// Which database this is, and by how much our clock is ahead of its.
+    ///
+    /// # Errors
+    /// Where a query fails.
+    pub async fn provenance(&self, schema: &Schema) -> Result<Provenance, DatabaseError> {
+        let untracked = schema.tables.iter();
+        let untracked = untracked.filter(|table| !table.missing_triggers.is_empty());
+        Ok(Provenance {
+            identity: lineage::identity(&*self.tx).await?,
+            untracked: untracked.map(|table| table.key.clone()).collect(),
+            ahead: Some(self.ahead().await?),
+        })
+    }
+
+    async fn ahead(&self) -> Result<SignedDuration, DatabaseError> {
+        let failed = |source| DatabaseError::query("ask for the time", source);
+        let query = "SELECT extract(epoch FROM clock_timestamp())::float8";
+        let row = self.tx.query_one(query, &[]).await.map_err(failed)?;
+        let now = Timestamp::now();
+        let theirs: f64 = row.try_get(0).map_err(failed)?;
+        // Seconds decide: what a double loses of them is nothing.
+        let theirs = SignedDuration::try_from_secs_f64(theirs).unwrap_or(SignedDuration::MAX);
+        Ok(now.as_duration().saturating_sub(theirs))
     }
 
     /// Active rows that point at inactive ones, by the table that holds them: an app would

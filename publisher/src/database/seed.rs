@@ -17,6 +17,7 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 use super::defaults::varying_defaults;
 use super::error::{DatabaseError, PgError};
 use super::metadata::{TableVersion, highest, reference_versions};
+use super::read::SnapshotReader;
 use super::sql::{identifier, qualified};
 use super::stage::Stage;
 use super::{gate, lock};
@@ -157,6 +158,60 @@ pub async fn seed(
     options: &SeedOptions,
     progress: Progress,
 ) -> Result<SeedReport, SeedError> {
+    let seeding = begin_seed(client, config, schema, sources, skipped, options, progress);
+    seeding.await?.end().await
+}
+
+/// A seed that is written and not committed: dropped, it has never been.
+pub struct Seeding<'c> {
+    tx: Transaction<'c>,
+    report: SeedReport,
+}
+
+impl Seeding<'_> {
+    /// The state that the seed would leave behind.
+    pub fn reader(&self) -> SnapshotReader<'_> {
+        SnapshotReader::within(&self.tx)
+    }
+
+    /// Commits, or rolls back where that was asked for.
+    ///
+    /// # Errors
+    /// Where the commit fails, or its answer does not come.
+    pub async fn end(self) -> Result<SeedReport, SeedError> {
+        let Self { tx, mut report } = self;
+        let start = Instant::now();
+        let end = if report.dry_run {
+            tx.rollback().await
+        } else {
+            tx.commit().await
+        };
+        end.map_err(|source| match PgError::from(source) {
+            source if source.sqlstate.is_none() => SeedError::Unanswered(source),
+            source => DatabaseError::Query {
+                what: "commit".to_owned(),
+                source,
+            }
+            .into(),
+        })?;
+        report.elapsed_ms += millis(start);
+        Ok(report)
+    }
+}
+
+/// The same as [`seed`], up to its end.
+///
+/// # Errors
+/// Where anything at all goes wrong. The tables are then as they were.
+pub async fn begin_seed<'c>(
+    client: &'c mut Client,
+    config: &Config,
+    schema: &Schema,
+    sources: &[SourceTable],
+    skipped: &[gate::Unchanged],
+    options: &SeedOptions,
+    progress: Progress,
+) -> Result<Seeding<'c>, SeedError> {
     let start = Instant::now();
     let mut tx = client
         .transaction()
@@ -195,22 +250,8 @@ pub async fn seed(
 
     let after = reference_versions(&tx, &config.schema).await?;
     gate::remember(&tx, config, schema, &staged_sources(&staged), &after).await?;
-    let end = if options.dry_run {
-        tx.rollback().await
-    } else {
-        tx.commit().await
-    };
-    end.map_err(|source| match PgError::from(source) {
-        source if source.sqlstate.is_none() => SeedError::Unanswered(source),
-        source => DatabaseError::Query {
-            what: "commit".to_owned(),
-            source,
-        }
-        .into(),
-    })?;
-    Ok(report(
-        start, options, schema, reports, skipped, &before, &after,
-    ))
+    let report = report(start, options, schema, reports, skipped, &before, &after);
+    Ok(Seeding { tx, report })
 }
 
 async fn prepare(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError> {

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use tera::{Context, Tera};
 
+use super::lineage::GIVE_LINEAGE;
+use crate::guard::Identity;
 use crate::schema::{Column, Kind, Table};
 
 /// A name as SQL writes it.
@@ -80,12 +82,13 @@ fn compiled() -> Tera {
 }
 
 /// A migration that installs what `tables` lack: `reference_metadata`, its trigger
-/// function, and the triggers.
-pub fn missing_triggers_sql(tables: &[&Table]) -> String {
+/// function, and the triggers. A database without an `identity` gets a lineage too.
+pub fn missing_triggers_sql(tables: &[&Table], identity: Option<&Identity>) -> String {
     #[derive(Serialize)]
     struct Triggers {
         schema: String,
         schema_literal: String,
+        give_lineage: Option<&'static str>,
         tables: Vec<Missing>,
     }
     #[derive(Serialize)]
@@ -100,6 +103,7 @@ pub fn missing_triggers_sql(tables: &[&Table]) -> String {
     let context = Triggers {
         schema: identifier(namespace),
         schema_literal: literal(namespace),
+        give_lineage: identity.is_none().then(|| GIVE_LINEAGE.trim_start()),
         tables: tables
             .iter()
             .map(|table| Missing {

@@ -136,6 +136,7 @@ mod tests {
             sequence,
             schema_version: SchemaVersion { major: 1, minor: 0 },
             reference_version: ReferenceVersion(sequence),
+            lineage: None,
             generated_at: String::new(),
             published_at: published_at.to_owned(),
             manifest: content,

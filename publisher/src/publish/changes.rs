@@ -1,33 +1,28 @@
 //! What a publication would do to the rows that are public.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::BufReader;
 
-use snapshot_format::{Key, Manifest, SchemaVersion, TableEntry, TableKey, TableReader, Version};
+use snapshot_format::{
+    Key, Manifest, ObjectHash, SchemaVersion, TableEntry, TableKey, TableReader,
+};
 
-use super::read_back::{self, read_manifest, with_causes};
-use super::{Fault, RenderedObject};
+use super::read_back::{self, with_causes};
+use super::{Fault, Rendered, RenderedObject};
 use crate::diff::{DiffError, RowCounts, RowShape, diff_rows};
 use crate::published::Rows;
 use crate::store::Store;
 
-/// What is public, and what would become of its rows.
-#[derive(Debug)]
-pub(super) struct Changes {
-    pub(super) public: Manifest,
-    /// For each table of both whose object differs.
-    pub(super) rows: BTreeMap<TableKey, RowCounts>,
-}
-
-/// Compares a state with the one that `last` made public. What is wrong with the latter
-/// is given as a fault.
+/// What would become of the rows of each table of both whose object differs. What is wrong
+/// with the public ones is given as a fault.
 pub(super) async fn changes(
     store: &impl Store,
-    last: &Version,
-    next: &Manifest,
-    objects: &[RenderedObject],
-) -> Result<Changes, Fault> {
-    let public = read_manifest(store, last).await?;
+    public: &Manifest,
+    rendered: &Rendered,
+    counted: &mut BTreeMap<(TableKey, ObjectHash), RowCounts>,
+) -> Result<BTreeMap<TableKey, RowCounts>, Fault> {
+    let next = &rendered.manifest;
     let mut rows = BTreeMap::new();
     for (table, old) in &public.tables {
         let Some(new) = next.tables.get(table) else {
@@ -39,10 +34,16 @@ pub(super) async fn changes(
                 old: (old, public.schema_version),
                 new: (new, next.schema_version),
             };
-            rows.insert(table.clone(), sides.compare(store, objects).await?);
+            let counts = match counted.entry((table.clone(), new.hash)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => {
+                    *unknown.insert(sides.compare(store, &rendered.objects).await?)
+                }
+            };
+            rows.insert(table.clone(), counts);
         }
     }
-    Ok(Changes { public, rows })
+    Ok(rows)
 }
 
 struct Sides<'m> {

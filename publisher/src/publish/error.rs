@@ -15,8 +15,8 @@ pub enum PublishError {
     Store(#[from] StoreError),
     /// The last publication is a rollback, and this one would undo it.
     #[error(
-        "publishing has been held back since {since}: version {} is a rollback to {}; {refused} was not published",
-        name(*version), name(*target)
+        "publishing has been held back since {since}: version {} is a rollback to {}; {}",
+        name(*version), name(*target), not_done(*refused)
     )]
     Held {
         /// The rollback.
@@ -25,8 +25,8 @@ pub enum PublishError {
         target: (u64, u64),
         /// When it was published.
         since: String,
-        /// The state that was not published.
-        refused: ReferenceVersion,
+        /// The state that was not published; `None` where nothing was begun.
+        refused: Option<ReferenceVersion>,
     },
     /// A guard stops it.
     #[error("the guards refuse the publication")]
@@ -100,5 +100,12 @@ impl PublishError {
             ),
             Self::Variant { source, .. } => hint_for(source),
         }
+    }
+}
+
+fn not_done(refused: Option<ReferenceVersion>) -> String {
+    match refused {
+        Some(state) => format!("{state} was not published"),
+        None => "nothing was migrated, seeded or published".to_owned(),
     }
 }

@@ -1,8 +1,11 @@
 //! What a store published last, and the end of a publication whose publisher died.
 
-use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
+use std::collections::BTreeMap;
+
+use snapshot_format::{Key, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion, TableKey, Version};
 
 use super::{PublishError, following};
+use crate::diff::RowCounts;
 use crate::store::Store;
 
 /// The last publication in a store.
@@ -12,6 +15,34 @@ pub(crate) struct Last {
     pub(crate) version: Option<Version>,
     /// Whether it became public only now.
     pub(crate) completed: bool,
+    /// What would become of its rows, by the object that would follow: a state that is
+    /// judged twice is compared once.
+    pub(super) counted: BTreeMap<(TableKey, ObjectHash), RowCounts>,
+}
+
+impl Last {
+    /// A rollback is undone by a person, never by the next run.
+    ///
+    /// # Errors
+    /// Where it is one. `refused` is the state that is not published, if that is known.
+    pub(crate) fn check_hold(
+        &self,
+        force: bool,
+        refused: Option<ReferenceVersion>,
+    ) -> Result<(), PublishError> {
+        let Some(last) = self.version.as_ref().filter(|_| !force) else {
+            return Ok(());
+        };
+        match last.rollback {
+            Some(target) => Err(PublishError::Held {
+                version: last.order(),
+                target: (target.epoch, target.sequence),
+                since: last.published_at.clone(),
+                refused,
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Finds the last publication, and swaps to it where the pointer is behind.
@@ -20,6 +51,7 @@ pub(crate) async fn complete(store: &impl Store) -> Result<Last, PublishError> {
         return Ok(Last {
             version: None,
             completed: false,
+            counted: BTreeMap::new(),
         });
     };
     if newest.is_ahead {
@@ -34,6 +66,7 @@ pub(crate) async fn complete(store: &impl Store) -> Result<Last, PublishError> {
     Ok(Last {
         version: Some(newest.version),
         completed: newest.is_ahead,
+        counted: BTreeMap::new(),
     })
 }
 

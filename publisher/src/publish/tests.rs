@@ -78,7 +78,11 @@ impl State {
             tables,
         };
         objects.push(bootstrap);
-        Ok(Rendered { objects, manifest })
+        Ok(Rendered {
+            objects,
+            manifest,
+            provenance: Provenance::default(),
+        })
     }
 
     fn bootstrap(&self, staging: &Staging) -> io::Result<DigestWriter<Spool>> {

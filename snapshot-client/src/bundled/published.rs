@@ -200,6 +200,7 @@ fn never_published() -> Version {
         sequence: 0,
         schema_version: SchemaVersion { major: 1, minor: 0 },
         reference_version: ReferenceVersion(0),
+        lineage: None,
         generated_at: epoch.clone(),
         published_at: epoch,
         manifest: nothing,

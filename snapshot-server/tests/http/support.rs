@@ -137,6 +137,7 @@ impl Store {
             sequence: self.sequence,
             schema_version: SCHEMA,
             reference_version,
+            lineage: None,
             generated_at: GENERATED_AT.to_owned(),
             published_at: "2026-02-24T13:12:09Z".to_owned(),
             manifest: ObjectRef {

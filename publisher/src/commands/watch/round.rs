@@ -6,21 +6,19 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use super::super::publish::{PublishReport, PublishTerms, publish_into};
+use super::super::publish::{Publication, PublishReport, Target};
 use super::super::run::JobFlags;
 use super::super::warn_of_missing_triggers;
 use super::source;
 use crate::cli::Common;
 use crate::config::Config;
 use crate::database::{
-    self, AppliedMigrations, Database, SeedOptions, SeedReport, load_migrations, migrate,
-    read_schema,
+    self, AppliedMigrations, Database, SeedReport, load_migrations, migrate, read_schema,
 };
 use crate::error::Error;
 use crate::publish::Published;
 use crate::snapshot::KeptRows;
 use crate::source::Remembered;
-use crate::store::DirectoryStore;
 use crate::watch::Inputs;
 
 /// Who holds a lock longer than this is named, and the round is tried again; edits that
@@ -174,6 +172,9 @@ impl Rounds {
             self.kept = KeptRows::default();
         }
         let fixed = self.settle_anew(inputs)?;
+        // The store before anything is written: what it refuses, it refuses at once.
+        let mut target = Target::open(&self.config, |_| {}).await?;
+        target.check_hold(&self.job.force)?;
         let mut steps = Steps::default();
         let applied = self.migrate(inputs, &mut steps).await?;
 
@@ -194,43 +195,33 @@ impl Rounds {
         }
         let source = source::read(database, config, quiet, &job.seed, schema, remembered).await?;
         steps.check = clock.lap();
-        let seed = match source.tables.is_empty() {
-            true => None,
-            false => {
-                let options = SeedOptions {
-                    dry_run: false,
-                    allow_deactivation: job.seed.allowed_deactivation(),
-                };
-                let seeded = database::seed(
-                    database.client(),
-                    config,
-                    &source.schema,
-                    &source.tables,
-                    &source.unchanged,
-                    &options,
-                    quiet.progress(),
-                );
-                Some(seeded.await?)
-            }
-        };
-        steps.seed = clock.lap();
-
         let start = Instant::now();
-        let store = DirectoryStore::open(&config.out, config.lock_timeout, |_| {}).await?;
-        let terms = PublishTerms {
-            kept: Some(kept),
-            ..job.terms()
-        };
-        let publish = publish_into(
-            &store,
-            database,
-            config,
-            quiet,
-            terms,
-            &source.schema,
-            start,
-        )
-        .await?;
+        let mut publication =
+            Publication::begin(config, quiet, &source.schema, job.terms(), start)?;
+        let (mut seed, mut judged) = (None, None);
+        if !source.tables.is_empty() {
+            let seeding = database::begin_seed(
+                database.client(),
+                config,
+                &source.schema,
+                &source.tables,
+                &source.unchanged,
+                &job.seed.options(false),
+                quiet.progress(),
+            )
+            .await?;
+            steps.seed = clock.lap();
+            let state = publication
+                .judge(&mut target, &seeding.reader(), Some(kept))
+                .await;
+            judged = Some(state.map_err(|error| error.before_the_commit(&applied))?);
+            clock.lap();
+            seed = Some(seeding.end().await?);
+            steps.seed += clock.lap();
+        }
+        let publish = publication
+            .end(target, database, Some(kept), judged)
+            .await?;
         steps.render = Duration::from_millis(publish.render_ms);
         if let Published::Changed { timings, .. } = &publish.published {
             steps.compress = timings.variants;

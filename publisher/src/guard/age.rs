@@ -1,0 +1,315 @@
+//! Whether a database's state may follow what is public: an older one is no successor.
+//!
+//! Numbers order the states of one lineage, and of no other. A copy, a replica and a
+//! restored dump have their original's lineage; a database that was made anew has its own.
+//!
+//! | public | database | |
+//! | --- | --- | --- |
+//! | A | A | the numbers are compared |
+//! | A | B | another database: its numbers say nothing about those of A |
+//! | A | none | compared: it may be A without its bookkeeping |
+//! | none | given by this release | another database: what it publishes names its lineage |
+//! | none | taken from the first migration, or none | compared: it may be the one |
+//!
+//! Not told: a copy that went on by itself and changed every table that the original has
+//! changed since. Its numbers look like those of a successor.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use snapshot_format::{Lineage, Manifest, ReferenceVersion, TableEntry, TableKey, Version};
+
+use crate::diff::RowCounts;
+
+/// Which database a state was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its lineage.
+    pub lineage: Lineage,
+    /// Whether it was given one when it was made. An older database has that of its first
+    /// migration, and may have published versions that name none.
+    pub given: bool,
+}
+
+/// Where a state comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Provenance {
+    /// The database, where it says which it is.
+    pub identity: Option<Identity>,
+    /// Tables that can change without a new number.
+    pub untracked: BTreeSet<TableKey>,
+    /// By how much this machine's clock is ahead of the database's.
+    pub ahead: Option<SignedDuration>,
+}
+
+/// Why `next` is no successor of what is public, where it is none; `rows` says for each
+/// table of both whose object differs what became of its rows.
+pub(super) fn judge(
+    allowed: Option<ReferenceVersion>,
+    (last, public): (&Version, &Manifest),
+    (provenance, next): (&Provenance, &Manifest),
+    rows: &BTreeMap<TableKey, RowCounts>,
+) -> Option<String> {
+    let (old, new) = (last.reference_version, next.reference_version);
+    match allowed {
+        Some(allowed) if allowed == new => return None,
+        Some(allowed) => {
+            return Some(format!(
+                "--allow-older allows {allowed}, but the database is at {new}"
+            ));
+        }
+        None => {}
+    }
+    if !may_be_the_same(last, provenance) {
+        return None;
+    }
+    if new < old {
+        return Some(format!(
+            "the database is at {new}, and {old} of it is public: it is older; publish from the one \
+             that has {old}, or, if going back is meant, allow it by --allow-older {new}"
+        ));
+    }
+    let strange: Vec<String> = public
+        .tables
+        .iter()
+        .filter_map(|(table, old)| {
+            let new = next.tables.get(table)?;
+            let tracked = !provenance.untracked.contains(table);
+            let why = strangeness(old, new, tracked, rows.get(table))?;
+            Some(format!("{table} {why}"))
+        })
+        .collect();
+    if strange.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "the database is at {new}, and {old} of it is public, but it does not go on from there: {}; \
+         it is an older copy that went on by itself, or a change went past the triggers; publish from \
+         the one that has {old}, or, if this one is meant, allow it by --allow-older {new}",
+        strange.join(", ")
+    ))
+}
+
+fn may_be_the_same(last: &Version, provenance: &Provenance) -> bool {
+    match (&last.lineage, &provenance.identity) {
+        (Some(public), Some(identity)) => *public == identity.lineage,
+        (None, Some(identity)) => !identity.given,
+        (_, None) => true,
+    }
+}
+
+// A change of the settings moves no number: of another shape or schema version, the rows
+// say nothing.
+fn strangeness(
+    old: &TableEntry,
+    new: &TableEntry,
+    tracked: bool,
+    rows: Option<&RowCounts>,
+) -> Option<String> {
+    let (was, is) = (old.version_seq, new.version_seq);
+    if was == 0 || is == 0 {
+        return None;
+    }
+    if is < was {
+        return Some(format!(
+            "was last changed by number {was}, and here by {is}"
+        ));
+    }
+    let same_shape = old.schema_fingerprint == new.schema_fingerprint;
+    let other = rows.is_some_and(|rows| rows.added + rows.removed + rows.changed > 0);
+    (is == was && tracked && same_shape && other)
+        .then(|| format!("was last changed by number {was}, and has other rows"))
+}
+
+#[cfg(test)]
+mod tests {
+    use snapshot_format::{Digest, FORMAT_VERSION, ObjectHash, ObjectRef, SchemaVersion};
+
+    use super::*;
+
+    const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
+
+    fn key(text: &str) -> TableKey {
+        text.parse().expect("a key")
+    }
+
+    // Tables with their numbers; the highest is the state's.
+    fn manifest(tables: &[(&str, u64)]) -> Manifest {
+        let entry = |seq: u64| {
+            let digest = Digest::of(b"rows");
+            let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
+            let primary_key = vec!["id".to_owned()];
+            TableEntry {
+                hash: digest.hash,
+                sha256: digest.sha256,
+                size: digest.size,
+                rows: 1,
+                version_seq: seq,
+                in_bootstrap: true,
+                schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
+                primary_key,
+                columns,
+            }
+        };
+        let highest = tables.iter().map(|(_, seq)| *seq).max().unwrap_or_default();
+        Manifest {
+            format_version: FORMAT_VERSION,
+            schema_version: SCHEMA,
+            reference_version: ReferenceVersion(highest),
+            generated_at: "2026-02-24T13:12:04Z".to_owned(),
+            content_hash: ObjectHash::of(b"tables"),
+            bootstrap: Digest::of(b"").into(),
+            tables: tables
+                .iter()
+                .map(|(name, seq)| (key(name), entry(*seq)))
+                .collect(),
+        }
+    }
+
+    fn version(manifest: &Manifest, lineage: Option<&str>) -> Version {
+        let nothing = ObjectRef {
+            hash: ObjectHash::of(b""),
+            size: 0,
+        };
+        Version {
+            format_version: FORMAT_VERSION,
+            epoch: 7,
+            sequence: 1,
+            schema_version: SCHEMA,
+            reference_version: manifest.reference_version,
+            lineage: lineage.map(Lineage::of),
+            generated_at: manifest.generated_at.clone(),
+            published_at: manifest.generated_at.clone(),
+            manifest: nothing,
+            bootstrap: nothing,
+            rollback: None,
+        }
+    }
+
+    fn provenance(identity: Option<(&str, bool)>) -> Provenance {
+        let identity = identity.map(|(name, given)| Identity {
+            lineage: Lineage::of(name),
+            given,
+        });
+        Provenance {
+            identity,
+            ..Provenance::default()
+        }
+    }
+
+    #[track_caller]
+    fn refused(
+        public: (&[(&str, u64)], Option<&str>),
+        database: (&[(&str, u64)], &Provenance),
+        changed: &[&str],
+    ) -> Option<String> {
+        let (old, new) = (manifest(public.0), manifest(database.0));
+        let counts = RowCounts {
+            changed: 1,
+            ..RowCounts::default()
+        };
+        let rows = changed.iter().map(|table| (key(table), counts)).collect();
+        judge(
+            None,
+            (&version(&old, public.1), &old),
+            (database.1, &new),
+            &rows,
+        )
+    }
+
+    #[test]
+    fn numbers_are_compared_where_the_database_may_be_the_one_that_was_published() {
+        let (newer, older): ([(&str, u64); 1], [(&str, u64); 1]) =
+            ([("grips", 94)], [("grips", 93)]);
+        for (public, database, compared) in [
+            (Some("a"), Some(("a", true)), true),
+            (Some("a"), Some(("a", false)), true),
+            (Some("a"), Some(("b", true)), false),
+            (Some("a"), Some(("b", false)), false),
+            (Some("a"), None, true),
+            (None, Some(("a", true)), false),
+            (None, Some(("a", false)), true),
+            (None, None, true),
+        ] {
+            let provenance = provenance(database);
+            let older = refused((&newer, public), (&older, &provenance), &["grips"]);
+            assert_eq!(older.is_some(), compared, "{public:?} {database:?}");
+            let later = refused(
+                (&newer, public),
+                (&[("grips", 95)], &provenance),
+                &["grips"],
+            );
+            assert_eq!(later, None, "{public:?} {database:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_went_on_by_itself_is_told_by_its_tables() {
+        let provenance = provenance(Some(("a", true)));
+        let public: [(&str, u64); 2] = [("grips", 94), ("motions", 90)];
+        let check = |database: &[(&str, u64)], changed: &[&str], reason: Option<&str>| {
+            let found = refused((&public, Some("a")), (database, &provenance), changed);
+            let found = found.map(|text| {
+                let text = text.split_once("from there: ").expect("a reason").1;
+                text.split_once(';').expect("more").0.to_owned()
+            });
+            assert_eq!(found.as_deref(), reason, "{database:?}");
+        };
+        check(&[("grips", 94), ("motions", 95)], &["motions"], None);
+        check(&[("grips", 94), ("stances", 95)], &["stances"], None);
+        check(
+            &[("grips", 94), ("motions", 90)],
+            &["grips"],
+            Some("grips was last changed by number 94, and has other rows"),
+        );
+        check(
+            &[("grips", 89), ("motions", 95)],
+            &["grips", "motions"],
+            Some("grips was last changed by number 94, and here by 89"),
+        );
+        // Settings change objects and no row.
+        check(&[("grips", 94), ("motions", 90)], &[], None);
+        // Never counted: its number says nothing.
+        check(&[("grips", 0), ("motions", 95)], &["grips"], None);
+    }
+
+    #[test]
+    fn what_can_change_without_a_number_is_compared_by_nothing_but_a_lower_one() {
+        let mut provenance = provenance(Some(("a", true)));
+        provenance.untracked.insert(key("grips"));
+        let public: ([(&str, u64); 1], _) = ([("grips", 94)], Some("a"));
+        let same = refused(
+            (&public.0, public.1),
+            (&[("grips", 94)], &provenance),
+            &["grips"],
+        );
+        assert_eq!(same, None);
+        let older = refused(
+            (&public.0, public.1),
+            (&[("grips", 93)], &provenance),
+            &["grips"],
+        );
+        assert!(older.is_some());
+    }
+
+    #[test]
+    fn exactly_the_state_that_is_named_may_be_older() {
+        let (old, new) = (manifest(&[("grips", 94)]), manifest(&[("grips", 93)]));
+        let provenance = provenance(Some(("a", true)));
+        let judge = |allowed: u64| {
+            let last = version(&old, Some("a"));
+            let allowed = Some(ReferenceVersion(allowed));
+            judge(
+                allowed,
+                (&last, &old),
+                (&provenance, &new),
+                &BTreeMap::new(),
+            )
+        };
+        assert_eq!(judge(93), None);
+        assert_eq!(
+            judge(92).as_deref(),
+            Some("--allow-older allows seq:92, but the database is at seq:93")
+        );
+    }
+}

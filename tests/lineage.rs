@@ -1,0 +1,293 @@
+//! An older state of a database does not replace a newer one that is public, however it
+//! came to be older; a database that was made anew is none of it.
+
+use std::process::Command;
+
+use pretty_assertions::assert_eq;
+use serde_json::json;
+
+use crate::support::{Project, TestDatabase, tracked};
+
+const TABLES: &str = "
+    CREATE TABLE grips (id text PRIMARY KEY, label text NOT NULL, width bigint);
+    CREATE TABLE motions (id text PRIMARY KEY, label text NOT NULL);";
+
+// Published at seq:3.
+fn published() -> Project {
+    let project = Project::new(&[TABLES, &tracked(&["grips", "motions"])]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    for statement in [
+        "INSERT INTO grips VALUES ('A', 'One', 1), ('B', 'Two', 2)",
+        "INSERT INTO motions VALUES ('M', 'Pull')",
+        "UPDATE grips SET label = 'First' WHERE id = 'A'",
+    ] {
+        project.database.execute(statement);
+    }
+    publish(&project, &project.database).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:3");
+    project
+}
+
+fn copy_of(database: &TestDatabase) -> TestDatabase {
+    TestDatabase::with(&format!("TEMPLATE {}", database.name()))
+}
+
+fn publish(project: &Project, database: &TestDatabase) -> crate::support::Finished {
+    publish_with(project, database, &[])
+}
+
+fn publish_with(
+    project: &Project,
+    database: &TestDatabase,
+    flags: &[&str],
+) -> crate::support::Finished {
+    let url = ["publish", "--quiet", "--database-url", database.url()];
+    project.run(&[&url, flags].concat())
+}
+
+/// Refused with this reason and nothing written, and allowed by the flag that it names.
+#[track_caller]
+fn refused_until_allowed(project: &Project, database: &TestDatabase, reason: &str, state: &str) {
+    let before = project.version();
+    let flag = format!("--allow-older {state}");
+    publish(project, database).failed_with(&format!(
+        "error: {reason} allow it by {flag}\n\
+         error: 1 problem in the snapshot; nothing was published\n"
+    ));
+    assert_eq!(project.version(), before);
+    publish_with(project, database, &["--allow-older", state]).succeeded();
+    assert_eq!(project.version()["referenceVersion"], state);
+}
+
+const OLDER: &str = "the database is at seq:3, and seq:4 of it is public: it is older; publish from the \
+                     one that has seq:4, or, if going back is meant,";
+
+#[test]
+fn a_copy_of_before_the_last_change_is_refused_with_both_numbers() {
+    let project = published();
+    let old = copy_of(&project.database);
+    project
+        .database
+        .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
+    publish(&project, &project.database).succeeded();
+    let lineage = project.version()["lineage"].clone();
+    assert_eq!(lineage.as_str().map(str::len), Some(16));
+
+    // The same number again is no other state, and needs no flag.
+    publish(&project, &project.database).succeeded();
+    // Another number than the copy's is another permission.
+    publish_with(&project, &old, &["--allow-older", "seq:2"]).failed_with(
+        "error: --allow-older allows seq:2, but the database is at seq:3\n\
+         error: 1 problem in the snapshot; nothing was published\n",
+    );
+    refused_until_allowed(&project, &old, OLDER, "seq:3");
+    assert_eq!(project.version()["lineage"], lineage);
+    // And the newer one follows without.
+    publish(&project, &project.database).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:4");
+}
+
+#[test]
+fn a_dump_that_was_restored_is_the_database_that_it_was_taken_from() {
+    let project = published();
+    let restored = TestDatabase::new();
+    let script = format!(
+        "set -e; PATH=\"$PATH:$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)\"; \
+         pg_dump --dbname \"{}\" | psql --quiet --set ON_ERROR_STOP=1 --dbname \"{}\" >/dev/null",
+        project.database.url(),
+        restored.url()
+    );
+    let done = Command::new("bash")
+        .args(["-o", "pipefail", "-c", &script])
+        .output();
+    let done = done.unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    project
+        .database
+        .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
+    publish(&project, &project.database).succeeded();
+    refused_until_allowed(&project, &restored, OLDER, "seq:3");
+}
+
+#[test]
+fn a_database_of_before_lineages_is_known_by_its_first_migration() {
+    let project = published();
+    let older_release = "DROP TABLE tablecast.lineage";
+    project.database.execute(older_release);
+    // What an older release published names no lineage.
+    let strip = |project: &Project| {
+        let mut version = project.version();
+        version.as_object_mut().unwrap().remove("lineage");
+        let order = format!("versions/{}-{}.json", version["epoch"], version["sequence"]);
+        for path in ["version.json", &order] {
+            project.file(&format!("snapshots/{path}"), version.to_string());
+        }
+    };
+    let old = copy_of(&project.database);
+    project
+        .database
+        .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
+    publish(&project, &project.database).succeeded();
+    strip(&project);
+    refused_until_allowed(&project, &old, OLDER, "seq:3");
+    publish(&project, &project.database).succeeded();
+    assert_eq!(
+        project.version()["lineage"].as_str().map(str::len),
+        Some(16)
+    );
+    refused_until_allowed(&project, &old, OLDER, "seq:3");
+}
+
+#[test]
+fn a_copy_without_its_bookkeeping_is_compared_all_the_same() {
+    let project = published();
+    let old = copy_of(&project.database);
+    old.execute("DROP SCHEMA tablecast CASCADE");
+    project
+        .database
+        .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
+    publish(&project, &project.database).succeeded();
+    refused_until_allowed(&project, &old, OLDER, "seq:3");
+}
+
+#[test]
+fn the_same_number_with_other_rows_is_refused() {
+    let project = published();
+    let copy = copy_of(&project.database);
+    for (database, label) in [(&project.database, "Here"), (&copy, "There")] {
+        database.execute(&format!(
+            "UPDATE grips SET label = '{label}' WHERE id = 'B'"
+        ));
+    }
+    publish(&project, &project.database).succeeded();
+    let reason = "the database is at seq:4, and seq:4 of it is public, but it does not go on from there: \
+                  grips was last changed by number 4, and has other rows; it is an older copy that went on \
+                  by itself, or a change went past the triggers; publish from the one that has seq:4, or, \
+                  if this one is meant,";
+    refused_until_allowed(&project, &copy, reason, "seq:4");
+}
+
+#[test]
+fn a_copy_that_went_further_on_its_own_way_is_refused() {
+    let project = published();
+    let copy = copy_of(&project.database);
+    project
+        .database
+        .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
+    publish(&project, &project.database).succeeded();
+    for label in ["Push", "Press"] {
+        copy.execute(&format!("UPDATE motions SET label = '{label}'"));
+    }
+    let reason = "the database is at seq:5, and seq:4 of it is public, but it does not go on from there: \
+                  grips was last changed by number 4, and here by 3; it is an older copy that went on by \
+                  itself, or a change went past the triggers; publish from the one that has seq:4, or, if \
+                  this one is meant,";
+    refused_until_allowed(&project, &copy, reason, "seq:5");
+}
+
+#[test]
+fn throwaway_databases_publish_one_after_the_other_without_a_flag() {
+    let project = Project::new(&[TABLES, &tracked(&["grips", "motions"])]);
+    project.source("motions", r#"[{"id": "M", "label": "Pull"}]"#);
+    let mut lineages = Vec::new();
+    for label in ["One", "Two", "Three"] {
+        let database = TestDatabase::new();
+        project.source(
+            "grips",
+            &format!(r#"[{{"id": "A", "label": "{label}", "width": 1}}]"#),
+        );
+        let run = ["run", "--quiet", "--database-url", database.url()];
+        project.run(&run).succeeded();
+        assert_eq!(project.published("grips")[0]["label"], label);
+        assert_eq!(project.version()["referenceVersion"], "seq:1");
+        lineages.push(project.version()["lineage"].to_string());
+    }
+    lineages.dedup();
+    assert_eq!(lineages.len(), 3);
+}
+
+#[test]
+fn settings_change_what_is_published_at_the_same_number() {
+    let project = published();
+    for (sequence, settings) in [
+        "[tables.grips]\nas_text = [\"width\"]\nmay_change_shape = true\n",
+        "[tables.grips]\nmay_change_shape = true\n",
+        "[tables.motions]\nbootstrap = false\n",
+        "exclude = [\"motions\"]\n[tables.motions]\nmay_vanish = true\n",
+        "schema_version = \"1.1\"\n",
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(index, settings)| (index + 2, settings))
+    {
+        project.file("tablecast.toml", settings);
+        let settings = if settings.starts_with("exclude") {
+            project.run(&["publish", "--quiet", "--allow-vanished", "motions"])
+        } else {
+            project.run(&["publish", "--quiet"])
+        };
+        settings.succeeded();
+        assert_eq!(project.version()["sequence"], json!(sequence));
+        assert_eq!(project.version()["referenceVersion"], "seq:3");
+    }
+}
+
+#[test]
+fn a_change_that_no_trigger_can_tell_is_published_where_triggers_are_missing() {
+    let project = published();
+    project
+        .database
+        .execute("DROP TRIGGER u ON grips; UPDATE grips SET label = 'Untold' WHERE id = 'A'");
+    publish(&project, &project.database).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:3");
+    assert_eq!(project.published("grips")[0]["label"], "Untold");
+}
+
+#[test]
+fn going_back_by_a_rollback_and_on_again_needs_no_flag() {
+    let project = published();
+    project
+        .database
+        .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
+    publish(&project, &project.database).succeeded();
+    project
+        .run(&["rollback", "--quiet", "--to", "1"])
+        .succeeded();
+    project.run(&["resume", "--quiet"]).succeeded();
+    publish(&project, &project.database).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:4");
+}
+
+#[test]
+fn the_printed_triggers_give_a_lineage_to_a_database_that_has_none() {
+    let project = Project::new(&[]);
+    project.database.execute(TABLES);
+    let printed = project.run(&["migrate", "--print-triggers"]);
+    printed.succeeded();
+    project.database.execute(&printed.stdout);
+    // Twice is once.
+    project
+        .database
+        .execute("DROP TRIGGER record_insert ON grips");
+    let again = project.run(&["migrate", "--print-triggers"]);
+    assert!(!again.stdout.contains("lineage"), "{}", again.stdout);
+    project.database.execute(&again.stdout);
+    publish(&project, &project.database).succeeded();
+    let old = copy_of(&project.database);
+    project
+        .database
+        .execute("INSERT INTO grips VALUES ('A', 'One', 1)");
+    publish(&project, &project.database).succeeded();
+    let finished = publish(&project, &old);
+    assert!(
+        finished
+            .stderr
+            .contains("is at seq:0, and seq:1 of it is public"),
+        "{}",
+        finished.stderr
+    );
+}
