@@ -32,6 +32,8 @@ class Origin(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), OriginHandler)
         self.version = "1"
         self.failing = False
+        # "*", or the origins of `--cors`.
+        self.cors = "*"
         self.delay = 0
         self.asked = []
         self.connections = 0
@@ -57,11 +59,17 @@ class OriginHandler(http.server.BaseHTTPRequestHandler):
         coding = headers.get("accept-encoding", "identity")
         if self.path == "/version.json":
             return self.answer(200, BRIEFLY, self.server.version.encode())
+        if self.path == "/events":
+            return self.answer(200, "no-store", b"event")
         if self.path.startswith("/tables/"):
             return self.answer(200, FOREVER, f"{self.path} as {coding}".encode(), coding)
         return self.answer(404, "no-store", b"not here")
 
     do_HEAD = do_GET
+
+    def do_OPTIONS(self):
+        self.server.asked.append({"path": self.path, "method": self.command})
+        self.answer(204, "no-store", b"")
 
     def answer(self, status, cache_control, body, coding="identity"):
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -69,9 +77,12 @@ class OriginHandler(http.server.BaseHTTPRequestHandler):
             status, body = 304, b""
         self.send_response(status)
         self.send_header("Cache-Control", cache_control)
+        allowed = self.server.cors if self.server.cors == "*" else self.headers.get("Origin")
+        if allowed and allowed in self.server.cors:
+            self.send_header("Access-Control-Allow-Origin", allowed)
         if status in (200, 304):
             self.send_header("ETag", etag)
-            self.send_header("Vary", "Accept-Encoding")
+            self.send_header("Vary", "Accept-Encoding" if self.server.cors == "*" else "Accept-Encoding, Origin")
             self.send_header("Accept-Ranges", "bytes")
         if status != 304:
             self.send_header("Content-Length", str(len(body)))
@@ -279,6 +290,64 @@ class EdgeTest(unittest.TestCase):
                 self.assertEqual(request["path"], asked)
                 self.assertNotIn("x", request)
         self.assertEqual(self.edge.get("/../etc/passwd").status, 400)
+
+    def test_each_page_gets_its_own_answer_whoever_asked_before(self):
+        app, admin = "https://app.example", "https://admin.example"
+        self.origin.cors = [app, admin]
+        allowed = "Access-Control-Allow-Origin"
+        for _ in range(2):
+            # Anonymous first, then pages; in the next round from the cache.
+            self.assertIsNone(self.edge.get(OBJECT).headers[allowed])
+            for page in (app, admin):
+                answer = self.edge.get(OBJECT, Origin=page)
+                self.assertEqual((answer.status, answer.headers[allowed]), (200, page))
+                self.assertIn("Origin", answer.headers["Vary"])
+                again = self.edge.get(OBJECT, Origin=page, If_None_Match=answer.headers["ETag"])
+                self.assertEqual((again.status, again.headers[allowed]), (304, page))
+                part = self.edge.get(OBJECT, Origin=page, Range="bytes=0-3")
+                self.assertEqual((part.status, part.headers[allowed]), (206, page))
+                preflight = self.edge.get(OBJECT, "OPTIONS", Origin=page, Access_Control_Request_Method="GET")
+                self.assertEqual((preflight.status, preflight.headers[allowed]), (204, page))
+            self.assertIsNone(self.edge.get(OBJECT, Origin="https://other.example").headers[allowed])
+            for nonsense in ("null", "https://a, https://b", "x" * 400):
+                self.assertIsNone(self.edge.get(OBJECT, Origin=nonsense).headers[allowed])
+        asked = [request for request in self.origin.asked if request["method"] == "GET"]
+        self.assertEqual([request.get("origin") for request in asked], [None, app, admin, "https://other.example"])
+
+    def test_only_what_was_asked_for_is_kept(self):
+        kept = self.edge.get(OBJECT)
+        size = len(kept.body)
+        for ask, status in (
+            ({}, 200),
+            ({"Range": "bytes=0-3"}, 206),
+            ({"Range": "bytes=-3"}, 206),
+            ({"If_None_Match": kept.headers["ETag"]}, 304),
+        ):
+            answer = self.edge.get(OBJECT, **ask)
+            self.assertEqual((answer.status, answer.headers.get_all("Cache-Control")), (status, [FOREVER]), ask)
+        for ask, status in (
+            ({"Range": f"bytes={size}-"}, 416),
+            ({"Range": "bytes=99999999999-"}, 416),
+            ({"Range": "bytes=-0"}, 416),
+            ({"If_Match": '"other"'}, 412),
+            ({"If_Unmodified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 412),
+        ):
+            answer = self.edge.get(OBJECT, **ask)
+            if status == 412 and answer.status == 200:
+                # The stand-in has no date to compare.
+                continue
+            self.assertEqual((answer.status, answer.headers.get_all("Cache-Control")), (status, ["no-store"]), ask)
+            self.assertLessEqual(len(answer.headers.get_all("Access-Control-Allow-Origin") or []), 1)
+        self.assertEqual(self.edge.get("/" + "a" * 9000).headers.get_all("Cache-Control"), None)
+        self.assertEqual(self.edge.get("/nothing", Range="bytes=0-3").headers.get_all("Cache-Control"), ["no-store"])
+        self.origin.failing = True
+        failed = self.edge.get("/tables/other.json")
+        self.assertEqual((failed.status, failed.headers.get_all("Cache-Control")), (503, ["no-store"]))
+
+    def test_events_are_not_gathered(self):
+        for _ in range(2):
+            self.assertEqual(self.edge.get("/events").body, "event")
+        self.assertEqual(len(self.origin.asked_for("/events")), 2)
 
     # --- waiting ---
 
