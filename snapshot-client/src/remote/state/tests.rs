@@ -190,6 +190,16 @@ fn a_stop_and_a_flip_end_what_is_under_way() {
 }
 
 #[test]
+fn a_flip_there_and_back_ends_what_was_under_way() {
+    let mut state = opened(AUTO);
+    let life = state.life();
+    state.refresh(Freshness::Any, at(0));
+    state.flip(false, at(1));
+    state.flip(true, at(1));
+    assert!(state.is_running() && state.is_over(life));
+}
+
+#[test]
 fn an_old_refresh_does_not_end_a_new_one() {
     let mut state = opened(AUTO);
     let old = state.life();
