@@ -78,3 +78,45 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_are_five_seconds_to_a_day_apart() {
+        let settings = |interval| {
+            let mut config = RemoteConfig::new("http://store.example/");
+            config.poll_interval = interval;
+            Settings::of(config)
+        };
+        let day = Duration::from_secs(24 * 3600);
+        let moment = Duration::from_millis(1);
+        for interval in [Duration::from_secs(5), day] {
+            let settings = settings(interval).expect("in range");
+            assert_eq!(settings.stale_time, interval);
+            assert_eq!(settings.base_url, "http://store.example/");
+        }
+        for interval in [
+            Duration::ZERO,
+            Duration::from_secs(5) - moment,
+            day + moment,
+        ] {
+            let error = settings(interval).err().expect("out of range");
+            assert_eq!(error.code(), ErrorCode::Config);
+        }
+    }
+
+    #[test]
+    fn two_sources_are_cached_apart() {
+        let prefix = |url: &str, namespace: Option<&str>| {
+            let mut config = RemoteConfig::new(url);
+            config.namespace = namespace.map(str::to_owned);
+            Settings::of(config).expect("a URL").prefix
+        };
+        let (one, other) = ("http://store.example", "http://store.example/other");
+        assert_ne!(prefix(one, None), prefix(other, None));
+        assert_eq!(prefix(one, None), prefix("http://store.example//", None));
+        assert_eq!(prefix(one, Some("n")), "tablecast/n/");
+    }
+}

@@ -51,14 +51,34 @@ fn later_format(name: &str, format: u32) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_memory::{manifest, named};
     use super::*;
 
+    const LOWER: (&str, &str) = ("\"formatVersion\":1", "\"formatVersion\":0");
+
+    fn lower(bytes: Vec<u8>) -> Vec<u8> {
+        let text = String::from_utf8(bytes).expect("JSON");
+        assert!(text.contains(LOWER.0));
+        text.replacen(LOWER.0, LOWER.1, 1).into_bytes()
+    }
+
     #[test]
-    fn a_lower_format_is_no_version_and_a_later_one_asks_for_an_update() {
+    fn a_lower_format_is_no_version_and_no_manifest() {
+        let error = parse_version(&lower(named("one"))).expect_err("lower");
+        assert_eq!(error.code(), ErrorCode::NotJson);
+        let bytes = lower(manifest("one").to_bytes());
+        let error = parse_manifest(ObjectHash::of(&bytes), &bytes).expect_err("lower");
+        assert_eq!(error.code(), ErrorCode::NotJson);
+    }
+
+    #[test]
+    fn a_later_format_asks_for_an_update() {
         let error = parse_version(br#"{"formatVersion":2}"#).expect_err("later");
         assert_eq!(error.code(), ErrorCode::FormatUnsupported);
         assert_eq!(error.offered(), Some("formatVersion 2"));
-        let error = parse_version(br#"{"formatVersion":0}"#).expect_err("none");
-        assert_eq!(error.code(), ErrorCode::NotJson);
+        let bytes = br#"{"formatVersion":2}"#;
+        let error = parse_manifest(ObjectHash::of(bytes), bytes).expect_err("later");
+        assert_eq!(error.code(), ErrorCode::FormatUnsupported);
+        assert_eq!(error.offered(), Some("formatVersion 2"));
     }
 }

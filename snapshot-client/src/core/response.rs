@@ -93,4 +93,58 @@ mod tests {
             check_wait(nonsense, None, None);
         }
     }
+
+    #[track_caller]
+    fn check_status(path: &str, status: u16, expected: ErrorCode, waits: bool) {
+        let request = FetchRequest {
+            path: path.to_owned(),
+            limit_bytes: 4,
+            again: false,
+        };
+        let response = Response {
+            status,
+            retry_after: Some("7".to_owned()),
+            ..Response::default()
+        };
+        let error = body_of(&request, Ok(response), SystemTime::UNIX_EPOCH).expect_err("refused");
+        assert_eq!((error.code(), error.status()), (expected, Some(status)));
+        assert_eq!(error.retry_after().is_some(), waits, "{status}");
+    }
+
+    #[test]
+    fn a_status_says_what_is_missing_and_how_long_to_wait() {
+        let object = "tables/grips/x.json";
+        for status in [404, 410] {
+            check_status(object, status, ErrorCode::ObjectMissing, false);
+            check_status(VERSION_PATH, status, ErrorCode::HttpStatus, false);
+        }
+        for status in [204, 206, 304, 401, 403, 500, 502] {
+            check_status(object, status, ErrorCode::HttpStatus, false);
+        }
+        for status in [429, 503] {
+            check_status(object, status, ErrorCode::HttpStatus, true);
+        }
+    }
+
+    #[test]
+    fn a_body_may_reach_its_limit() {
+        let request = FetchRequest {
+            path: VERSION_PATH.to_owned(),
+            limit_bytes: 4,
+            again: false,
+        };
+        let body_of_size = |size| {
+            let response = Response {
+                status: 200,
+                body: vec![b' '; size],
+                ..Response::default()
+            };
+            body_of(&request, Ok(response), SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(body_of_size(4).expect("as many as allowed").len(), 4);
+        assert_eq!(
+            body_of_size(5).expect_err("one more").code(),
+            ErrorCode::TooLarge
+        );
+    }
 }

@@ -86,10 +86,39 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_comes_no_later_than_the_poll_and_no_later_than_five_minutes() {
+        let delay = |poll_interval_s| {
+            let timing = Timing {
+                poll_interval: Duration::from_secs(poll_interval_s),
+                random: 1.0,
+                failures: u32::MAX,
+            };
+            let error = Error::new(ErrorCode::Timeout, "failed");
+            next_delay(Some(&error), timing).as_secs()
+        };
+        assert_eq!(delay(5), 5);
+        assert_eq!(delay(3600), 300);
+    }
+
+    #[test]
     fn what_asking_again_cannot_mend_waits_the_interval() {
-        check(failed(ErrorCode::VersionConflict), 1, 0.5, 300_000);
-        let gone = Error::new(ErrorCode::HttpStatus, "gone").with_status(404);
-        check(Some(gone), 1, 0.5, 300_000);
+        for code in [
+            ErrorCode::VersionRegressed,
+            ErrorCode::VersionConflict,
+            ErrorCode::SchemaUnsupported,
+            ErrorCode::FormatUnsupported,
+            ErrorCode::TableMissing,
+        ] {
+            check(failed(code), 1, 0.5, 300_000);
+        }
+        for status in [401, 403, 404, 410] {
+            let refused = Error::new(ErrorCode::HttpStatus, "refused").with_status(status);
+            check(Some(refused), 1, 0.5, 300_000);
+        }
+        for status in [408, 429, 500, 503] {
+            let busy = Error::new(ErrorCode::HttpStatus, "busy").with_status(status);
+            check(Some(busy), 1, 0.5, 1_000);
+        }
         let busy = Error::new(ErrorCode::HttpStatus, "busy")
             .with_status(503)
             .with_retry_after(Some(Duration::from_secs(120)));

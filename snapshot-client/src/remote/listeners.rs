@@ -83,3 +83,46 @@ impl Listeners {
         lock(&self.0).sender == Some(thread::current().id())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn error(message: &str) -> Event {
+        Event::Error(Error::new(ErrorCode::Network, message))
+    }
+
+    #[test]
+    fn a_listener_that_panics_is_reported_to_the_others_before_the_next_event() {
+        let listeners = Arc::new(Listeners::new(Some(Arc::new(|_| panic!("a listener")))));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (events, around) = (Arc::clone(&seen), Arc::clone(&listeners));
+        listeners.add(Arc::new(move |event| {
+            assert!(around.runs_here());
+            // Of an event within an event: it comes behind.
+            around.send();
+            lock(&events).push(event.clone());
+        }));
+        listeners.queue(vec![Event::Recovered, error("lost")]);
+        listeners.send();
+        let panicked = Event::Error(Error::new(ErrorCode::Listener, "a listener panicked"));
+        assert_eq!(*lock(&seen), [Event::Recovered, panicked, error("lost")]);
+        assert!(!listeners.runs_here());
+    }
+
+    #[test]
+    fn who_has_unsubscribed_gets_nothing() {
+        let listeners = Listeners::new(None);
+        let count = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&count);
+        let id = listeners.add(Arc::new(move |_| *lock(&counted) += 1));
+        listeners.queue(vec![error("first")]);
+        listeners.send();
+        listeners.remove(id);
+        listeners.queue(vec![error("second")]);
+        listeners.send();
+        assert_eq!(*lock(&count), 1);
+    }
+}

@@ -153,3 +153,72 @@ impl fmt::Debug for Table {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::in_memory::manifest;
+
+    fn table(rows: &str, primary_key: Option<&[&str]>) -> Table {
+        let entry = primary_key.map(|columns| {
+            let mut entry = manifest("one").tables["grips"].clone();
+            entry.hash = ObjectHash::of(rows.as_bytes());
+            entry.primary_key = columns.iter().map(|&column| column.to_owned()).collect();
+            entry
+        });
+        let object = format!(r#"{{"schemaVersion":"1.0","table":"grips","rows":{rows}}}"#);
+        let key = "grips".parse().expect("a key");
+        Table::new(key, object.into_bytes().into(), entry)
+    }
+
+    #[track_caller]
+    fn check(table: &Table, key: &str, expected: Option<usize>) {
+        let rows = table.rows().expect("rows");
+        let found = table.row(key).expect("rows");
+        assert_eq!(found, expected.map(|index| &rows[index]), "{key}");
+    }
+
+    #[test]
+    fn a_row_is_found_by_each_column_of_its_key_in_their_order() {
+        let rows = r#"[{"a":1,"b":"11","id":"x"},{"a":11,"b":"1","id":"y"}]"#;
+        let by_two = table(rows, Some(&["a", "b"]));
+        check(&by_two, "1,11", Some(0));
+        check(&by_two, "11,1", Some(1));
+        check(&by_two, "111", None);
+        let by_two = table(rows, Some(&["b", "a"]));
+        check(&by_two, "1,11", Some(1));
+        check(&table(rows, Some(&["a"])), "11", Some(1));
+        check(&table(rows, None), "y", Some(1));
+        check(&table(rows, None), "z", None);
+    }
+
+    #[test]
+    fn tables_are_compared_by_hash_or_without_one_by_their_rows() {
+        let (one, other) = (r#"[{"id":"x"}]"#, r#"[{"id":"y"}]"#);
+        let key = Some(&["id"][..]);
+        assert!(table(one, key).has_rows_of(&table(one, key)));
+        assert!(!table(one, key).has_rows_of(&table(other, key)));
+        assert!(table(one, None).has_rows_of(&table(one, key)));
+        assert!(!table(one, None).has_rows_of(&table(other, key)));
+    }
+
+    #[test]
+    fn what_is_no_table_is_an_error_each_time() {
+        for rows in ["[", "{}", r#"["x"]"#] {
+            let table = table(rows, None);
+            let read = table.rows_as::<HashMap<String, Value>>();
+            assert_eq!(read.expect_err(rows).code(), ErrorCode::NotJson);
+        }
+        let table = table("[", None);
+        for _ in 0..2 {
+            assert_eq!(
+                table.rows().expect_err("no list").code(),
+                ErrorCode::NotJson
+            );
+            assert_eq!(
+                table.row("x").expect_err("no list").code(),
+                ErrorCode::NotJson
+            );
+        }
+    }
+}

@@ -123,4 +123,34 @@ mod tests {
             let _ = parse_head(Some(&bytes));
         }
     }
+
+    #[test]
+    fn a_head_of_another_release_is_foreign_and_any_other_is_broken() {
+        let parsed = |text: &str| parse_head(Some(text.as_bytes()));
+        let is_foreign = |text| matches!(parsed(text), HeadText::Foreign);
+        let is_broken = |text| matches!(parsed(text), HeadText::Broken);
+        assert!(matches!(parse_head(None), HeadText::None));
+        for text in [
+            r#"{"cacheFormat":2}"#,
+            r#"{"cacheFormat":0}"#,
+            r#"{"cacheFormat":-1}"#,
+            r#"{"cacheFormat":1.5}"#,
+        ] {
+            assert!(is_foreign(text), "{text}");
+        }
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"cacheFormat":"1"}"#,
+            r#"{"cacheFormat":null}"#,
+            r#"{"cacheFormat":1}"#,
+        ] {
+            assert!(is_broken(text), "{text}");
+        }
+        let later = VERSION.replace("\"formatVersion\":1", "\"formatVersion\":0");
+        assert!(is_broken(&format!(
+            r#"{{"cacheFormat":1,"current":{later}}}"#
+        )));
+    }
 }

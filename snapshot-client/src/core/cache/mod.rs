@@ -181,28 +181,4 @@ impl Head {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::in_memory::{InMemory, rules, version};
-    use super::super::refresh::refresh;
-    use super::*;
-
-    #[test]
-    fn objects_are_written_behind_the_index_that_names_them_and_before_the_head() {
-        let mut io = InMemory::serving("one");
-        let mut memory = Memory::default();
-        let one = refresh(&mut io, &mut memory, &rules(None)).expect("served");
-        io.asked();
-        let one = one.expect("the first");
-        commit(&mut io, &mut memory, &one).expect("memory");
-        let mut expected = vec![
-            "read head".to_owned(),
-            "read index".to_owned(),
-            "write index".to_owned(),
-        ];
-        expected.extend(one.objects().iter().map(|hash| format!("write {hash}.0")));
-        expected.extend(["read head", "write head", "write index"].map(str::to_owned));
-        assert_eq!(io.asked(), expected);
-        let head = parse_head(io.values.get(HEAD).map(Vec::as_slice));
-        assert_eq!(head.order(), Some(version("one").order()));
-    }
-}
+mod tests;

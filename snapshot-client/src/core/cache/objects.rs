@@ -117,7 +117,7 @@ pub(super) fn remove_object(
     Ok(())
 }
 
-fn piece_key(hash: ObjectHash, piece: usize) -> String {
+pub(super) fn piece_key(hash: ObjectHash, piece: usize) -> String {
     format!("{hash}.{piece}")
 }
 

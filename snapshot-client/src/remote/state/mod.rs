@@ -282,3 +282,6 @@ impl Snapshots {
         known.max_by_key(order).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;
