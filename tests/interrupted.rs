@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Project, tracked};
+use crate::support::{Project, publisher, tracked};
 
 /// Far more than a command may take to end, and far less than its work takes.
 const AT_LAST: Duration = Duration::from_secs(20);
@@ -231,12 +231,51 @@ fn a_migration_that_computes_in_the_server_is_cancelled() {
 }
 
 #[test]
+fn a_check_that_was_interrupted_leaves_its_database_to_the_next_one_to_drop() {
+    let project = project();
+    let check = || {
+        let mut command = publisher();
+        command.arg("check").current_dir(project.path("."));
+        command
+    };
+    let databases = || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let root = project.path(".tablecast");
+            let server = ::publisher::database::Embedded::start(&root).await.unwrap();
+            let options = server.config("postgres");
+            let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let query = "SELECT count(*) FROM pg_database WHERE datname ~ '^tablecast_scratch'";
+            let count: i64 = client.query_one(query, &[]).await.unwrap().get(0);
+            drop(client);
+            server.stop().await.unwrap();
+            count
+        })
+    };
+    let pipe = project.path("sql/migrations/V0009__endless.sql");
+    endless(&pipe);
+    let running = Running::start(check());
+    let start = Instant::now();
+    while !project.path(".tablecast/postgres/postmaster.pid").exists() {
+        assert!(start.elapsed() < AT_LAST, "no server was started");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Its server is up, and its database made or about to be.
+    std::thread::sleep(Duration::from_millis(1500));
+    running.ends_by(Signal::SIGTERM, "check");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(check().status().unwrap().success());
+    assert_eq!(databases(), 0);
+}
+
+#[test]
 fn who_waits_for_the_store_ends_too_and_the_store_can_be_locked_again() {
     let project = project();
     let before = Everything::of(&project);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let root = project.path("snapshots");
-    let open = publisher::store::DirectoryStore::open(&root, AT_LAST, |_| {});
+    let open = ::publisher::store::DirectoryStore::open(&root, AT_LAST, |_| {});
     let store = runtime.block_on(open).unwrap();
     for arguments in [&["publish"][..], &["run"], &["prune"]] {
         let mut command = project.command(arguments);

@@ -111,11 +111,10 @@ fn say_last(text: String) {
 // thread of its own (decoding, hashing, compressing) has one in either case. A server's
 // requests, though, want every core.
 fn runtime_for(cli: &Cli) -> Builder {
-    let mut runtime = if cli.serves() {
-        Builder::new_multi_thread()
-    } else {
-        Builder::new_current_thread()
-    };
+    if cli.serves() {
+        return Builder::new_multi_thread();
+    }
+    let mut runtime = Builder::new_current_thread();
     // Each thread has its own share of the memory: as many as are put at once, and no more.
     runtime.max_blocking_threads(MOST_BLOCKING);
     runtime

@@ -21,6 +21,9 @@ mod whole_rows;
 
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, GenericClient, NoTls};
@@ -60,6 +63,9 @@ pub struct Database {
 /// The name of the database within the embedded server.
 const EMBEDDED_DATABASE: &str = "tablecast";
 
+/// What the name of a scratch database begins with; the number of its process follows.
+const SCRATCH: &str = "tablecast_scratch_";
+
 impl Database {
     /// What whoever started the embedded server should know: where its data is, if that
     /// is not where they would look.
@@ -92,9 +98,10 @@ impl Database {
     /// Where there is no such server.
     pub async fn open_scratch(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
         let embedded = Embedded::start(&config.state).await?;
-        // A killed run may have left its database, so the name is this process's own.
-        let name = format!("tablecast_scratch_{}", std::process::id());
-        drop_database(&embedded, &name).await?;
+        let name = format!("{SCRATCH}{}", std::process::id());
+        for left in left_by_the_dead(&embedded).await? {
+            drop_database(&embedded, &left).await?;
+        }
         create_database(&embedded, &name).await?;
         let mut database = Self::within(embedded, &name, purpose, config).await?;
         database.target = name;
@@ -277,6 +284,24 @@ async fn create_database(embedded: &Embedded, name: &str) -> Result<(), Database
         Err(error) if error::is_one_of(&error, &["42P04", "23505"]) => Ok(()),
         other => other.map_err(|source| DatabaseError::query("create the database", source)),
     }
+}
+
+// A run that was interrupted or killed may have left its database, one of this process's own
+// number among them.
+async fn left_by_the_dead(embedded: &Embedded) -> Result<Vec<String>, DatabaseError> {
+    let client = maintenance(embedded).await?;
+    let query = "SELECT datname FROM pg_catalog.pg_database
+                 WHERE pg_catalog.starts_with(datname::text, $1)";
+    let names = client.query(query, &[&SCRATCH]).await;
+    let names = names.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
+    let names: Vec<String> =
+        names.map_err(|source| DatabaseError::query("look for scratch databases", source))?;
+    let left = names.into_iter().filter(|name| {
+        let process = name[SCRATCH.len()..].parse().map(Pid::from_raw);
+        process
+            .is_ok_and(|process| process == Pid::this() || kill(process, None) == Err(Errno::ESRCH))
+    });
+    Ok(left.collect())
 }
 
 async fn drop_database(embedded: &Embedded, name: &str) -> Result<(), DatabaseError> {
