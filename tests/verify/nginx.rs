@@ -19,13 +19,17 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    // `None` where no nginx is installed.
+    // By docker/static.conf. `None` where no nginx is installed.
     pub fn start(root: &Path) -> Option<Self> {
+        let server = fs::read_to_string(repository().join("docker/static.conf")).unwrap();
+        Self::by(server, root)
+    }
+
+    fn by(mut server: String, root: &Path) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let mut server = fs::read_to_string(repository().join("docker/static.conf")).unwrap();
         for (ours, here) in [
             ("listen 8080", format!("listen {address}")),
             ("root /srv/snapshots", format!("root {}", root.display())),
@@ -95,4 +99,46 @@ fn a_snapshot_that_nginx_serves_by_our_configuration_verifies_without_a_remark()
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+}
+
+// As people write it: for ever on everything but the pointer.
+const CARELESS: &str = r#"
+server {
+    listen 8080;
+    root /srv/snapshots;
+    types { application/json json; }
+    gzip_static on;
+    gzip_vary on;
+    add_header Cache-Control "public, max-age=31536000, immutable" always;
+    add_header Access-Control-Allow-Origin * always;
+    location = /version.json {
+        add_header Cache-Control "public, max-age=5";
+        add_header Access-Control-Allow-Origin *;
+    }
+}"#;
+
+#[test]
+fn a_site_that_lets_refusals_be_kept_is_told_so() {
+    let project = published();
+    let Some(nginx) = Nginx::by(CARELESS.to_owned(), &project.path("snapshots")) else {
+        eprintln!("passed over: nginx is not installed");
+        return;
+    };
+    let url = format!("http://{}", nginx.address);
+    let report = project.run(&["verify", "--strict", &url]);
+    assert_eq!(report.status, Some(1));
+    let kept = "public, max-age=31536000, immutable";
+    for line in [
+        format!(
+            ".json: Cache-Control of a range that is not there: expected no-store, found {kept}, {kept} with status 416"
+        ),
+        ".json: Access-Control-Allow-Origin lines: expected 1, found 2 with status 416".to_owned(),
+        format!(
+            "tables: Cache-Control of a folder: expected no-store, found {kept} with status 301"
+        ),
+        format!(" Cache-Control of what is not there: expected no-store, found {kept}"),
+    ] {
+        let said = format!("{}{}", report.stdout, report.stderr);
+        assert!(said.contains(&line), "{line} in\n{said}");
+    }
 }

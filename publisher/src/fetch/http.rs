@@ -11,7 +11,8 @@ use snapshot_format::Key;
 use tokio_rustls::rustls::crypto::ring;
 use ureq::http::{HeaderMap, StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Timeout};
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, RequestBuilder, Timeout};
 
 use super::{FetchError, Fetched};
 
@@ -85,7 +86,31 @@ impl Site {
             Method::Get => self.agent.get(&url),
             Method::Head => self.agent.head(&url),
         };
-        let response = request.header("Accept-Encoding", codings).call();
+        Self::call(url, request.header("Accept-Encoding", codings))
+    }
+
+    /// Asks for a range of a key's identity.
+    ///
+    /// # Errors
+    /// Where no response comes.
+    pub fn ask_range(&self, key: &Key, range: &str) -> Result<Answer, FetchError> {
+        let url = self.url(key);
+        let request = self.agent.get(&url).header("Accept-Encoding", "identity");
+        Self::call(url, request.header("Range", range))
+    }
+
+    /// Asks for a path that is no key's.
+    ///
+    /// # Errors
+    /// Where no response comes.
+    pub fn ask_path(&self, path: &str) -> Result<Answer, FetchError> {
+        let url = format!("{}/{path}", self.base);
+        let request = self.agent.get(&url).header("Accept-Encoding", "identity");
+        Self::call(url, request)
+    }
+
+    fn call(url: String, request: RequestBuilder<WithoutBody>) -> Result<Answer, FetchError> {
+        let response = request.call();
         let response = response.map_err(|error| FetchError::Failed {
             location: url,
             source: into_io(error),

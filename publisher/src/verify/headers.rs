@@ -88,6 +88,33 @@ pub(super) fn of_absence(headers: &HeaderMap) -> Vec<Remark> {
     }
 }
 
+/// Judges the fields of an answer that is no object: a range that is not there, a folder,
+/// a redirect. Whoever keeps it keeps it in place of what is there later.
+pub(super) fn of_refusal(status: u16, what: &'static str, headers: &HeaderMap) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let cached = CacheControl::of(headers);
+    let is_never_kept = cached.has("no-store") || cached.has("no-cache");
+    let is_kept = cached.has("immutable") || cached.seconds().is_some_and(|seconds| seconds > 0);
+    // RFC 9110 §15.1: these are kept by a cache's own rule where nothing is said.
+    let is_kept_unasked = matches!(status, 200 | 203 | 300 | 301 | 308) && cached.is_empty();
+    let found = format!("{} with status {status}", or_none(&cached.text));
+    if is_kept && (!is_never_kept || cached.has("immutable")) {
+        remarks.push(fault(what, "no-store", &found));
+    } else if is_kept_unasked {
+        remarks.push(warning(what, "no-store", &found));
+    }
+    // The Fetch standard: two values are no value, and a page may read nothing.
+    let origins: Vec<_> = headers
+        .get_all("access-control-allow-origin")
+        .iter()
+        .collect();
+    if origins.len() > 1 {
+        let found = format!("{} with status {status}", origins.len());
+        remarks.push(fault("Access-Control-Allow-Origin lines", "1", &found));
+    }
+    remarks
+}
+
 /// Judges the fields of the answer to HEAD by those to GET: the same, as far as both say
 /// anything (RFC 9110 §9.3.2).
 pub(super) fn of_head(get: &HeaderMap, head: &HeaderMap) -> Vec<Remark> {
@@ -346,6 +373,42 @@ mod tests {
         for bad in ["max-age=60", "immutable"] {
             check(of(bad), &[(Severity::Fault, what, bad)]);
         }
+    }
+
+    #[test]
+    fn a_refusal_is_not_kept() {
+        let what = "Cache-Control of a folder";
+        let of = |status, fields: &[(&str, &str)]| of_refusal(status, what, &headers(fields));
+        let cached = |value| [("cache-control", value)];
+        check(of(416, &[]), &[]);
+        check(of(404, &[]), &[]);
+        check(of(301, &cached("no-store")), &[]);
+        check(of(200, &cached("max-age=0")), &[]);
+        let kept = "max-age=60 with status 416";
+        check(
+            of(416, &cached("max-age=60")),
+            &[(Severity::Fault, what, kept)],
+        );
+        let both = "no-store, immutable with status 301";
+        check(
+            of(301, &cached("no-store, immutable")),
+            &[(Severity::Fault, what, both)],
+        );
+        for status in [200, 301, 308] {
+            let found = format!("none with status {status}");
+            check(of(status, &[]), &[(Severity::Warning, what, &found)]);
+        }
+        let twice = headers(&[("access-control-allow-origin", "*")]);
+        let mut twice = twice;
+        twice.append("access-control-allow-origin", HeaderValue::from_static("*"));
+        check(
+            of_refusal(416, what, &twice),
+            &[(
+                Severity::Fault,
+                "Access-Control-Allow-Origin lines",
+                "2 with status 416",
+            )],
+        );
     }
 
     #[test]

@@ -105,6 +105,7 @@ pub fn verify(origin: &Origin, all: bool, bar: &ProgressBar) -> Result<Report, F
     judge.objects(&manifests, current.as_ref());
     if let Origin::Site(site) = origin {
         judge.what_is_missing(site, &manifests);
+        judge.what_is_refused(site, &manifests);
     }
     if let (true, Origin::Directory(directory)) = (all, origin) {
         judge.strays(directory, &versions, &manifests)?;

@@ -1,5 +1,7 @@
 //! What only a server can get wrong.
 
+use std::fmt;
+
 use snapshot_format::{Digest, Encoding, Key, ObjectHash};
 
 use super::finding::in_one_line;
@@ -94,6 +96,34 @@ impl Judge<'_> {
         }
     }
 
+    /// What the server says of a range that is not there, and of a snapshot's folders, with
+    /// and without the slash at the end: none of it may be kept.
+    pub(super) fn what_is_refused(&self, site: &Site, manifests: &Manifests) {
+        if let Some(manifest) = manifests.values().next() {
+            let key = Key::Bootstrap(manifest.bootstrap.hash, None);
+            match site.ask_range(&key, &format!("bytes={}-", manifest.bootstrap.size)) {
+                // A server may ignore a range.
+                Ok(answer) if answer.status.is_success() => {}
+                Ok(answer) => {
+                    let what = "Cache-Control of a range that is not there";
+                    let status = answer.status.as_u16();
+                    self.remark(&key, headers::of_refusal(status, what, &answer.headers));
+                }
+                Err(error) => self.findings.fault(&key, in_one_line(&error)),
+            }
+        }
+        for folder in ["tables", "tables/", "manifests"] {
+            match site.ask_path(folder) {
+                Ok(answer) => {
+                    let what = "Cache-Control of a folder";
+                    let status = answer.status.as_u16();
+                    self.remark(folder, headers::of_refusal(status, what, &answer.headers));
+                }
+                Err(error) => self.findings.fault(folder, in_one_line(&error)),
+            }
+        }
+    }
+
     fn absent(&self, key: &Key, answer: &Answer) {
         match answer.status.as_u16() {
             404 | 410 => self.remark(key, headers::of_absence(&answer.headers)),
@@ -104,11 +134,11 @@ impl Judge<'_> {
         }
     }
 
-    fn remark(&self, key: &Key, remarks: Vec<Remark>) {
+    fn remark(&self, key: impl fmt::Display, remarks: Vec<Remark>) {
         for remark in remarks {
             let (expected, found) = (Some(remark.expected), Some(remark.found));
             self.findings
-                .add(remark.severity, key, remark.what, expected, found);
+                .add(remark.severity, &key, remark.what, expected, found);
         }
     }
 }
