@@ -118,6 +118,14 @@ pub struct Common {
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub statement_timeout: Duration,
 
+    /// How long to try to connect to a database that may still be starting
+    #[arg(long, value_name = "DURATION", env = "TABLECAST_CONNECT_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub connect_timeout: Duration,
+
+    /// How long a database may be silent before a second connection looks whether it still works
+    #[arg(long, value_name = "DURATION", env = "TABLECAST_SILENCE_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub silence_timeout: Duration,
+
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -251,6 +259,9 @@ impl Common {
             limits,
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
+            connect_timeout: self.connect_timeout,
+            silence_timeout: self.silence_timeout,
+            quiet: self.quiet,
             tables: file.tables,
         })
     }

@@ -44,6 +44,12 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
+    /// How long a connection may take, a server that is just starting included.
+    pub connect_timeout: Duration,
+    /// How long a database that owes an answer may be silent before it is asked for.
+    pub silence_timeout: Duration,
+    /// Whether to say nothing but problems.
+    pub quiet: bool,
     /// Settings for single tables, by table key.
     pub tables: BTreeMap<String, TableConfig>,
 }

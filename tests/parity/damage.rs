@@ -179,6 +179,8 @@ fn config_of(project: &Project) -> Config {
         state: project.path(".tablecast"),
         lock_timeout: std::time::Duration::from_secs(30),
         statement_timeout: std::time::Duration::from_secs(600),
+        connect_timeout: std::time::Duration::from_secs(10),
+        silence_timeout: std::time::Duration::from_secs(30),
         json: false,
         quiet: true,
     };

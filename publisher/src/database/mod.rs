@@ -1,6 +1,7 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
 mod catalog;
+mod connection;
 mod defaults;
 pub mod embedded;
 mod error;
@@ -14,18 +15,16 @@ mod read;
 mod seed;
 mod sql;
 mod stage;
-mod tls;
 mod whole_rows;
 
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, GenericClient, NoTls};
+use tokio_postgres::{Client, GenericClient};
 
 pub use catalog::read_schema;
 pub use embedded::{Embedded, EmbeddedError};
-pub use error::{DatabaseError, PgError};
+pub use error::{DatabaseError, PgError, Pooling};
 pub use gate::{Unchanged, unchanged};
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
@@ -40,6 +39,7 @@ pub use sql::missing_triggers_sql;
 pub use whole_rows::{WhichRows, constant_defaults};
 
 use crate::config::Config;
+use connection::{Destination, Patience};
 
 /// A connection, and the server behind it where that is our own.
 pub struct Database {
@@ -73,7 +73,7 @@ impl Database {
             Some(url) => Self::connect(url, purpose, config).await,
             None => {
                 let embedded = Embedded::start(&config.state).await?;
-                create_database(&embedded, EMBEDDED_DATABASE).await?;
+                create_database(&embedded, config, EMBEDDED_DATABASE).await?;
                 Self::within(embedded, EMBEDDED_DATABASE, purpose, config).await
             }
         }
@@ -87,8 +87,8 @@ impl Database {
         let embedded = Embedded::start(&config.state).await?;
         // A killed run may have left its database, so the name is this process's own.
         let name = format!("tablecast_scratch_{}", std::process::id());
-        drop_database(&embedded, &name).await?;
-        create_database(&embedded, &name).await?;
+        drop_database(&embedded, config, &name).await?;
+        create_database(&embedded, config, &name).await?;
         let mut database = Self::within(embedded, &name, purpose, config).await?;
         database.target = name;
         Ok(database)
@@ -98,11 +98,11 @@ impl Database {
     ///
     /// # Errors
     /// Where the server does not do it.
-    pub async fn close_scratch(self) -> Result<(), DatabaseError> {
+    pub async fn close_scratch(self, config: &Config) -> Result<(), DatabaseError> {
         let name = self.target.clone();
         let embedded = self.disconnect().await;
         if let Some(embedded) = embedded {
-            drop_database(&embedded, &name).await?;
+            drop_database(&embedded, config, &name).await?;
             embedded.stop().await?;
         }
         Ok(())
@@ -131,18 +131,14 @@ impl Database {
 
     async fn disconnect(self) -> Option<Embedded> {
         drop(self.client);
-        // The connection ends by itself once its client is gone.
-        let _ = self.connection.await;
+        // The connection ends by itself once its client is gone; one whose way is blocked does not.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.connection).await;
         self.embedded
     }
 
     async fn connect(url: &str, purpose: &str, config: &Config) -> Result<Self, DatabaseError> {
-        let mut options: tokio_postgres::Config = url.parse().map_err(DatabaseError::Url)?;
-        if options.get_connect_timeout().is_none() {
-            options.connect_timeout(Duration::from_secs(10));
-        }
-        let target = describe(&options);
-        Self::establish(options, target, None, purpose, config).await
+        let destination = Destination::of_url(url, patience(config))?;
+        Self::establish(destination, None, purpose, config).await
     }
 
     async fn within(
@@ -153,35 +149,30 @@ impl Database {
     ) -> Result<Self, DatabaseError> {
         let options = embedded.config(database);
         let target = format!("the embedded PostgreSQL in {}", config.state.display());
-        Self::establish(options, target, Some(embedded), purpose, config).await
+        let destination = Destination::new(options, target, patience(config));
+        Self::establish(destination, Some(embedded), purpose, config).await
     }
 
     async fn establish(
-        mut options: tokio_postgres::Config,
-        target: String,
+        destination: Destination,
         embedded: Option<Embedded>,
         purpose: &str,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
-        options.application_name(format!("tablecast {purpose}"));
-        let failed = |source: tokio_postgres::Error| DatabaseError::Connect {
+        let destination = destination.called(&format!("tablecast {purpose}"));
+        let quiet = config.quiet;
+        let waiting = |text: &str| {
+            if !quiet {
+                eprint!("{text}");
+            }
+        };
+        let (client, connection) = destination.connect(waiting).await?;
+        let target = destination.target;
+        let set_up = set_up_session(&client, config).await;
+        set_up.map_err(|source| DatabaseError::Connect {
             target: target.clone(),
             source: source.into(),
-        };
-        let (client, connection) = match options.get_ssl_mode() {
-            SslMode::Require => {
-                let connector = tls::connector()?;
-                let (client, connection) = options.connect(connector).await.map_err(failed)?;
-                (client, spawn(connection))
-            }
-            // `prefer` asks for an encryption that nobody has to trust; over a socket or
-            // a loopback it would only cost.
-            _ => {
-                let (client, connection) = options.connect(NoTls).await.map_err(failed)?;
-                (client, spawn(connection))
-            }
-        };
-        set_up_session(&client, config).await.map_err(failed)?;
+        })?;
         Ok(Self {
             client,
             connection,
@@ -191,15 +182,11 @@ impl Database {
     }
 }
 
-// Whoever waits for an answer is told the connection's error; here it would be said twice.
-fn spawn<S, T>(connection: tokio_postgres::Connection<S, T>) -> JoinHandle<()>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    tokio::spawn(async move {
-        let _ = connection.await;
-    })
+fn patience(config: &Config) -> Patience {
+    Patience {
+        connect: config.connect_timeout,
+        silence: config.silence_timeout,
+    }
 }
 
 /// Gives the session our settings, whatever the server, the role or a migration has set.
@@ -227,27 +214,9 @@ fn session_settings(config: &Config) -> String {
     )
 }
 
-fn describe(options: &tokio_postgres::Config) -> String {
-    let hosts = options
-        .get_hosts()
-        .iter()
-        .zip(options.get_ports().iter().chain([&5432].repeat(9)));
-    let hosts: Vec<String> = hosts
-        .map(|(host, port)| match host {
-            tokio_postgres::config::Host::Tcp(name) => format!("{name}:{port}"),
-            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-        })
-        .collect();
-    format!(
-        "{} on {}",
-        options.get_dbname().unwrap_or("the database"),
-        hosts.join(", ")
-    )
-}
-
-async fn create_database(embedded: &Embedded, name: &str) -> Result<(), DatabaseError> {
+async fn create_database(embedded: &Embedded, config: &Config, name: &str) -> Result<(), DatabaseError> {
     // Two starts at once may both want it; the second finds it made.
-    let client = maintenance(embedded).await?;
+    let client = maintenance(embedded, config).await?;
     let exists = client
         .query_opt(
             "SELECT FROM pg_catalog.pg_database WHERE datname = $1",
@@ -268,26 +237,21 @@ async fn create_database(embedded: &Embedded, name: &str) -> Result<(), Database
     }
 }
 
-async fn drop_database(embedded: &Embedded, name: &str) -> Result<(), DatabaseError> {
+async fn drop_database(embedded: &Embedded, config: &Config, name: &str) -> Result<(), DatabaseError> {
     let statement = format!(
         "DROP DATABASE IF EXISTS {} WITH (FORCE)",
         sql::identifier(name)
     );
-    let client = maintenance(embedded).await?;
+    let client = maintenance(embedded, config).await?;
     let dropped = client.batch_execute(&statement).await;
     dropped.map_err(|source| DatabaseError::query("drop the scratch database", source))
 }
 
-async fn maintenance(embedded: &Embedded) -> Result<Client, DatabaseError> {
+// As the superuser: what makes and drops databases.
+async fn maintenance(embedded: &Embedded, config: &Config) -> Result<Client, DatabaseError> {
     let options = embedded.config("postgres");
-    let (client, connection) =
-        options
-            .connect(NoTls)
-            .await
-            .map_err(|source| DatabaseError::Connect {
-                target: "the embedded PostgreSQL".into(),
-                source: source.into(),
-            })?;
-    spawn(connection);
+    let target = "the embedded PostgreSQL".to_owned();
+    let destination = Destination::new(options, target, patience(config));
+    let (client, _) = destination.connect(|_| {}).await?;
     Ok(client)
 }
