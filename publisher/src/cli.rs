@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
 use crate::commands::{
-    check, diff, history, migrate, parity, plan, prune, publish, resume, rollback, run, seed, show,
-    types, verify, watch,
+    check, database, diff, history, migrate, parity, plan, prune, publish, resume, rollback, run,
+    seed, show, types, verify, watch,
 };
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
@@ -43,6 +43,8 @@ impl Cli {
 const AFTER_HELP: &str = "\
 Without a database URL the publisher starts a private PostgreSQL of its own, from the
 installed binaries, in .tablecast/postgres; it opens no TCP port and ends with the command.
+`publisher database where` says where its data is: as root it may have to lie in
+/var/lib/tablecast, and `publisher database reset` removes it.
 
 A flag goes over the environment, and that over tablecast.toml in the working directory.
 
@@ -84,6 +86,8 @@ pub enum Command {
     Types(types::TypesArgs),
     /// Remove old versions from the store, and what only they name
     Prune(prune::PruneArgs),
+    /// Say where the private PostgreSQL keeps its data, or remove it
+    Database(database::DatabaseArgs),
 }
 
 /// Flags of every command.
@@ -250,6 +254,7 @@ impl Common {
             sql: pick(&sql.sql, file.sql, "sql/migrations"),
             out: pick(&out.out, file.out, "snapshots"),
             state: self.state.clone(),
+            extensions: file.database.extensions,
             schema_version: schema_version.unwrap_or(SchemaVersion { major: 1, minor: 0 }),
             exclude: file.exclude,
             ignore_files: file.ignore_files,

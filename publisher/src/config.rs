@@ -28,6 +28,8 @@ pub struct Config {
     pub out: PathBuf,
     /// The folder for the embedded database.
     pub state: PathBuf,
+    /// Extensions of the private database that only a superuser makes.
+    pub extensions: Vec<String>,
     /// The version of the tables' shape.
     pub schema_version: SchemaVersion,
     /// SQL names of tables that are not published.
@@ -135,8 +137,18 @@ pub struct ConfigFile {
     pub max_changed_percent: Option<u8>,
     /// How many of a table's active rows may point at inactive ones.
     pub max_broken_references: Option<u64>,
+    /// Settings of the private database.
+    pub database: DatabaseConfig,
     /// See [`Config::tables`].
     pub tables: BTreeMap<String, TableConfig>,
+}
+
+/// Settings of the private database.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// See [`Config::extensions`].
+    pub extensions: Vec<String>,
 }
 
 /// Why the settings cannot be used.

@@ -40,6 +40,7 @@ pub use whole_rows::{WhichRows, constant_defaults};
 
 use crate::config::Config;
 use connection::{Destination, Patience};
+use embedded::roles::{OWN_PUBLIC, OWNER};
 
 /// A connection, and the server behind it where that is our own.
 pub struct Database {
@@ -147,8 +148,10 @@ impl Database {
         purpose: &str,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
-        let options = embedded.config(database);
-        let target = format!("the embedded PostgreSQL in {}", config.state.display());
+        create_extensions(&embedded, database, config).await?;
+        let options = embedded.config_of_owner(database);
+        let data = embedded.elsewhere().unwrap_or(&config.state);
+        let target = format!("the embedded PostgreSQL in {}", data.display());
         let destination = Destination::new(options, target, patience(config));
         Self::establish(destination, Some(embedded), purpose, config).await
     }
@@ -214,7 +217,11 @@ fn session_settings(config: &Config) -> String {
     )
 }
 
-async fn create_database(embedded: &Embedded, config: &Config, name: &str) -> Result<(), DatabaseError> {
+async fn create_database(
+    embedded: &Embedded,
+    config: &Config,
+    name: &str,
+) -> Result<(), DatabaseError> {
     // Two starts at once may both want it; the second finds it made.
     let client = maintenance(embedded, config).await?;
     let exists = client
@@ -228,16 +235,57 @@ async fn create_database(embedded: &Embedded, config: &Config, name: &str) -> Re
         return Ok(());
     }
     let statement = format!(
-        "CREATE DATABASE {} TEMPLATE template0",
+        "CREATE DATABASE {} TEMPLATE template0 OWNER {OWNER}",
         sql::identifier(name)
     );
     match client.batch_execute(&statement).await {
         Err(error) if error::is_one_of(&error, &["42P04", "23505"]) => Ok(()),
-        other => other.map_err(|source| DatabaseError::query("create the database", source)),
+        Err(source) => Err(DatabaseError::query("create the database", source)),
+        Ok(()) => {
+            let within = superuser(embedded, config, name).await?;
+            let owned = within.batch_execute(OWN_PUBLIC).await;
+            owned.map_err(|source| DatabaseError::query("create the database", source))
+        }
     }
 }
 
-async fn drop_database(embedded: &Embedded, config: &Config, name: &str) -> Result<(), DatabaseError> {
+// Those that the settings name: only a superuser makes them. Asked beforehand, so that nothing
+// else runs as the superuser in a database that is there already.
+async fn create_extensions(
+    embedded: &Embedded,
+    database: &str,
+    config: &Config,
+) -> Result<(), DatabaseError> {
+    if config.extensions.is_empty() {
+        return Ok(());
+    }
+    let client = superuser(embedded, config, database).await?;
+    for name in &config.extensions {
+        let failed = |source| DatabaseError::query(format!("create the extension {name}"), source);
+        let query = "SELECT FROM pg_catalog.pg_extension WHERE extname = $1";
+        if client
+            .query_opt(query, &[name])
+            .await
+            .map_err(failed)?
+            .is_none()
+        {
+            let schema = sql::identifier(&config.schema);
+            let create = format!(
+                "SET search_path = pg_catalog; CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {OWNER};
+                 CREATE EXTENSION {} SCHEMA {schema} CASCADE",
+                sql::identifier(name)
+            );
+            client.batch_execute(&create).await.map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+async fn drop_database(
+    embedded: &Embedded,
+    config: &Config,
+    name: &str,
+) -> Result<(), DatabaseError> {
     let statement = format!(
         "DROP DATABASE IF EXISTS {} WITH (FORCE)",
         sql::identifier(name)
@@ -247,9 +295,16 @@ async fn drop_database(embedded: &Embedded, config: &Config, name: &str) -> Resu
     dropped.map_err(|source| DatabaseError::query("drop the scratch database", source))
 }
 
-// As the superuser: what makes and drops databases.
 async fn maintenance(embedded: &Embedded, config: &Config) -> Result<Client, DatabaseError> {
-    let options = embedded.config("postgres");
+    superuser(embedded, config, "postgres").await
+}
+
+async fn superuser(
+    embedded: &Embedded,
+    config: &Config,
+    database: &str,
+) -> Result<Client, DatabaseError> {
+    let options = embedded.config(database);
     let target = "the embedded PostgreSQL".to_owned();
     let destination = Destination::new(options, target, patience(config));
     let (client, _) = destination.connect(|_| {}).await?;
