@@ -17,6 +17,7 @@ b3sum         | b3sum                 | b3sum           | hashes objects without
 zstd          | zstd                  | zstd            | unpacks .zst variants without our code
 brotli        | brotli                | brotli          | unpacks .br variants without our code
 nginx         | nginx                 | nginx           | runs the edge of compose.yml, and is what our server is compared with
+pgbouncer     | pgbouncer             | pgbouncer       | is a pooler in front of the database
 rsync         | rsync                 | rsync           | pushes a store to where readers find it, in the example workflow
 python3-venv  | python3-venv          | python3         | holds the suites that are Python packages
 varnishd      | varnish               | varnish         | is a cache in front of our server
@@ -68,6 +69,8 @@ has() {
         clippy) cargo clippy --version >/dev/null 2>&1 ;;
         postgres) postgres_bin >/dev/null ;;
         node) node_is_new_enough ;;
+        # Debian keeps it where only root looks.
+        pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ;;
         python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
@@ -142,7 +145,7 @@ case " $* " in *" postgresql "*)
     echo "create_main_cluster = false" >>"$cluster"
 esac
 install "$@"
-for service in nginx varnish; do
+for service in nginx pgbouncer varnish; do
     case " $* " in *" $service "*)
         ! command -v systemctl >/dev/null || systemctl disable --quiet "$service"
         ! command -v update-rc.d >/dev/null || update-rc.d "$service" disable

@@ -1,4 +1,4 @@
-//! `sslmode=require`: the way to the database is encrypted, and the server is who it says.
+//! `sslmode`: the way to the database is encrypted, and the server is who it says.
 //!
 //! In front of the database stands what ends TLS there, as PostgreSQL does it: it agrees to
 //! the request for encryption by one byte and goes on within TLS.
@@ -75,6 +75,19 @@ impl Front {
         command.env("SSL_CERT_FILE", certificate(trusted));
         Finished::of(command.output().unwrap())
     }
+}
+
+/// Publishes through the front, by its address, whatever the name.
+#[track_caller]
+fn with_options(front: &Front, project: &Project, options: &str) -> Finished {
+    let database: tokio_postgres::Config = project.database.url().parse().unwrap();
+    let url = format!(
+        "port={} user={} dbname={} hostaddr=127.0.0.1 {options}",
+        front.address.port(),
+        database.get_user().unwrap(),
+        database.get_dbname().unwrap()
+    );
+    project.run(&["publish", "--quiet", "--database-url", &url])
 }
 
 async fn forward(
@@ -155,4 +168,86 @@ fn a_server_without_encryption_is_told_nothing() {
         finished.stderr
     );
     assert_eq!(*front.heard.lock().unwrap(), b"");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_but_where_only_the_authority_counts() {
+    let project = one_table();
+    let front = Front::of(&project, Some(tls()));
+    let authority = certificate("first.pem");
+    let authority = authority.display();
+    for (mode, host, is_let_in) in [
+        ("verify-full", "localhost", true),
+        ("require", "localhost", true),
+        ("verify-ca", "localhost", true),
+        ("verify-full", "elsewhere.example", false),
+        ("require", "elsewhere.example", false),
+        ("verify-ca", "elsewhere.example", true),
+    ] {
+        let options = format!("host={host} sslmode={mode} sslrootcert='{authority}'");
+        let finished = with_options(&front, &project, &options);
+        if is_let_in {
+            finished.succeeded();
+        } else {
+            assert_eq!(finished.status, Some(1), "{options}");
+            assert!(
+                finished.stderr.contains("not valid for name")
+                    && finished.stderr.contains(
+                        "hint: name the server in the database URL as its certificate does"
+                    ),
+                "{options}: {}",
+                finished.stderr
+            );
+        }
+    }
+    for mode in ["verify-ca", "verify-full", "require"] {
+        let stranger = certificate("second.pem");
+        let options = format!(
+            "host=localhost sslmode={mode} sslrootcert='{}'",
+            stranger.display()
+        );
+        let finished = with_options(&front, &project, &options);
+        assert_eq!(finished.status, Some(1), "{options}");
+        assert!(
+            finished.stderr.contains("invalid peer certificate"),
+            "{}",
+            finished.stderr
+        );
+    }
+}
+
+#[test]
+fn a_server_without_tls_is_not_said_to_be_down() {
+    let project = one_table();
+    let front = Front::of(&project, None);
+    let finished = with_options(&front, &project, "host=localhost sslmode=verify-full");
+    assert_eq!(finished.status, Some(1), "{}", finished.stderr);
+    assert!(
+        finished.stderr.ends_with(
+            "caused by: the server does not support TLS\n  \
+             hint: let the server take TLS (ssl = on), or write sslmode=disable where nobody else can \
+             read the way to it\n"
+        ),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_file_of_certificates_that_is_none_is_named() {
+    let project = one_table();
+    project.file("empty.pem", "");
+    for file in ["missing.pem", "empty.pem"] {
+        let options = format!("host=localhost sslmode=verify-full sslrootcert={file}");
+        let url = format!("port=1 hostaddr=127.0.0.1 {options}");
+        let finished = project.run(&["publish", "--quiet", "--database-url", &url]);
+        assert_eq!(finished.status, Some(1));
+        assert!(
+            finished
+                .stderr
+                .starts_with(&format!("error: failed to use {file}\n")),
+            "{}",
+            finished.stderr
+        );
+    }
 }

@@ -196,18 +196,125 @@ fn a_constraint_that_only_the_commit_finds_broken_undoes_the_file() {
 }
 
 #[test]
-fn a_file_that_commits_by_itself_is_not_said_to_have_changed_nothing() {
-    let project = Project::new(&["BEGIN; CREATE TABLE a (); COMMIT;\nCREATE TABLE a ();"]);
-    project.run(&["migrate"]).failed_with(
-        "error: V0001__m.sql: the migration failed; outside of a transaction it may have left \
-         something behind\n  caused by: relation \"a\" already exists\n",
-    );
-    project.file(
-        "sql/migrations/V0001__m.sql",
+fn a_file_that_ends_its_transaction_is_refused_and_leaves_nothing() {
+    for ends in [
+        "COMMIT;",
+        "commit work;",
+        "END;",
+        "ROLLBACK;",
+        "ABORT;",
+        "COMMIT AND CHAIN;",
+        "ROLLBACK AND CHAIN;",
+        "PREPARE TRANSACTION 'x';",
         "BEGIN; CREATE TABLE b (); COMMIT;",
+        "COMMIT; BEGIN;",
+        "DO $$ BEGIN COMMIT; END $$;",
+        "DO $$ BEGIN ROLLBACK; END $$;",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$; CALL p();",
+        "CREATE PROCEDURE p() LANGUAGE sql AS $$ COMMIT $$; CALL p();",
+        "/* a comment */ COMMIT -- and another",
+    ] {
+        for (before, behind) in [
+            ("", ""),
+            ("CREATE TABLE a ();", ""),
+            ("CREATE TABLE a ();", "CREATE TABLE c ();"),
+        ] {
+            let file = format!("{before}\n{ends}\n{behind}");
+            let project = Project::new(&[COUNTRIES, &file, "CREATE TABLE d ();"]);
+            let finished = project.run(&["migrate", "--quiet"]);
+            assert_eq!(finished.status, Some(1), "{file}");
+            assert!(
+                finished.stderr.starts_with("error: V0002__m.sql")
+                    && finished.stderr.contains("it changed nothing"),
+                "{file}: {}",
+                finished.stderr
+            );
+            let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+            assert_eq!(project.database.query(tables), ["countries"], "{file}");
+            let history = "SELECT file FROM tablecast.migration";
+            assert_eq!(project.database.query(history), ["V0001__m.sql"], "{file}");
+        }
+    }
+}
+
+#[test]
+fn who_ends_the_transaction_is_told_what_to_leave_out() {
+    let hint = "hint: leave out BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, also in DO and in \
+                procedures; what needs no transaction goes into a file that begins with the line \
+                `-- tablecast: no transaction`\n";
+    for (file, cause) in [
+        (
+            "CREATE TABLE a (); COMMIT;",
+            "EXECUTE of transaction commands is not implemented",
+        ),
+        (
+            "DO $$ BEGIN COMMIT; END $$",
+            "invalid transaction termination",
+        ),
+    ] {
+        Project::new(&[file]).run(&["migrate", "--quiet"]).failed_with(&format!(
+            "error: V0001__m.sql: a migration runs in one transaction, which it must not end; it changed nothing\n  \
+             caused by: {cause}\n  {hint}"
+        ));
+    }
+}
+
+#[test]
+fn a_file_without_a_transaction_that_leaves_its_own_open_is_refused() {
+    let project = Project::new(&["-- tablecast: no transaction\nBEGIN; CREATE TABLE a ();"]);
+    project.run(&["migrate", "--quiet"]).failed_with(
+        "error: V0001__m.sql: the migration left a transaction open, which was rolled back\n  \
+         hint: let the file end each transaction that it begins\n",
     );
-    project.run(&["migrate"]).succeeded();
-    project.run(&["migrate"]).succeeded();
+    assert_eq!(
+        project
+            .database
+            .query("SELECT count(*) FROM tablecast.migration"),
+        ["0"]
+    );
+    let whole = "-- tablecast: no transaction\nBEGIN; CREATE TABLE a (); COMMIT;";
+    project.file("sql/migrations/V0001__m.sql", whole);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    assert_eq!(
+        project
+            .database
+            .query("SELECT count(*) FROM tablecast.migration"),
+        ["1"]
+    );
+}
+
+#[test]
+fn a_file_without_a_statement_is_refused() {
+    for empty in [
+        "",
+        "\n \n",
+        "-- soon\n",
+        "/* soon */;",
+        "-- tablecast: no transaction\n",
+    ] {
+        let project = Project::new(&[COUNTRIES, empty]);
+        let stderr = "error: V0002__m.sql holds no statement\n  \
+             hint: write the statements that it is meant to have, or `SELECT;` if there are none\n";
+        project.run(&["migrate", "--quiet"]).failed_with(stderr);
+        let mut check = project.command(&["check", "--quiet"]);
+        check.env_remove("DATABASE_URL");
+        Finished::of(check.output().unwrap()).failed_with(stderr);
+        // None of the files was applied.
+        let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(project.database.query(tables).len(), 0);
+        project.file("sql/migrations/V0002__m.sql", "SELECT;");
+        project.run(&["migrate", "--quiet"]).succeeded();
+    }
+}
+
+#[test]
+fn a_temporary_table_of_one_file_is_not_there_for_the_next() {
+    let project = Project::new(&[
+        "CREATE TABLE a (id int); CREATE TEMP TABLE b (id int); CREATE TEMP TABLE a (id int);",
+        "INSERT INTO a VALUES (1); DO $$ BEGIN ASSERT to_regclass('b') IS NULL; END $$;",
+    ]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    assert_eq!(project.database.query("SELECT id FROM a"), ["1"]);
 }
 
 #[test]

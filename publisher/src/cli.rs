@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use snapshot_format::SchemaVersion;
 
 use crate::commands::{
-    check, diff, history, migrate, parity, plan, prune, publish, resume, rollback, run, seed, show,
-    types, verify, watch,
+    check, database, diff, history, migrate, parity, plan, prune, publish, resume, rollback, run,
+    seed, show, types, verify, watch,
 };
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
@@ -52,6 +52,8 @@ impl Cli {
 const AFTER_HELP: &str = "\
 Without a database URL the publisher starts a private PostgreSQL of its own, from the
 installed binaries, in .tablecast/postgres; it opens no TCP port and ends with the command.
+`publisher database where` says where its data is: as root it may have to lie in
+/var/lib/tablecast, and `publisher database reset` removes it.
 
 A flag goes over the environment, and that over tablecast.toml in the working directory.
 
@@ -93,6 +95,8 @@ pub enum Command {
     Types(types::TypesArgs),
     /// Remove old versions from the store, and what only they name
     Prune(prune::PruneArgs),
+    /// Say where the private PostgreSQL keeps its data, or remove it
+    Database(database::DatabaseArgs),
 }
 
 /// Flags of every command.
@@ -126,6 +130,14 @@ pub struct Common {
     /// How long one statement may take
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub statement_timeout: Duration,
+
+    /// How long to try to connect to a database that may still be starting
+    #[arg(long, value_name = "DURATION", env = "TABLECAST_CONNECT_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub connect_timeout: Duration,
+
+    /// How long a database may be silent before a second connection looks whether it still works
+    #[arg(long, value_name = "DURATION", env = "TABLECAST_SILENCE_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub silence_timeout: Duration,
 
     /// Print the result as JSON on standard output
     #[arg(long)]
@@ -251,6 +263,7 @@ impl Common {
             sql: pick(&sql.sql, file.sql, "sql/migrations"),
             out: pick(&out.out, file.out, "snapshots"),
             state: self.state.clone(),
+            extensions: file.database.extensions,
             schema_version: schema_version.unwrap_or(SchemaVersion { major: 1, minor: 0 }),
             exclude: file.exclude,
             ignore_files: file.ignore_files,
@@ -260,6 +273,9 @@ impl Common {
             limits,
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
+            connect_timeout: self.connect_timeout,
+            silence_timeout: self.silence_timeout,
+            quiet: self.quiet,
             tables: file.tables,
         })
     }

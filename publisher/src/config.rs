@@ -28,6 +28,8 @@ pub struct Config {
     pub out: PathBuf,
     /// The folder for the embedded database.
     pub state: PathBuf,
+    /// Extensions of the private database that only a superuser makes.
+    pub extensions: Vec<String>,
     /// The version of the tables' shape.
     pub schema_version: SchemaVersion,
     /// SQL names of tables that are not published.
@@ -44,6 +46,12 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
+    /// How long a connection may take, a server that is just starting included.
+    pub connect_timeout: Duration,
+    /// How long a database that owes an answer may be silent before it is asked for.
+    pub silence_timeout: Duration,
+    /// Whether to say nothing but problems.
+    pub quiet: bool,
     /// Settings for single tables, by table key.
     pub tables: BTreeMap<String, TableConfig>,
 }
@@ -129,8 +137,18 @@ pub struct ConfigFile {
     pub max_changed_percent: Option<u8>,
     /// How many of a table's active rows may point at inactive ones.
     pub max_broken_references: Option<u64>,
+    /// Settings of the private database.
+    pub database: DatabaseConfig,
     /// See [`Config::tables`].
     pub tables: BTreeMap<String, TableConfig>,
+}
+
+/// Settings of the private database.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// See [`Config::extensions`].
+    pub extensions: Vec<String>,
 }
 
 /// Why the settings cannot be used.

@@ -193,6 +193,10 @@ fn config(things: TableConfig) -> Config {
         limits: Default::default(),
         lock_timeout: Duration::from_secs(30),
         statement_timeout: Duration::from_secs(60),
+        connect_timeout: Duration::from_secs(10),
+        extensions: Vec::new(),
+        silence_timeout: Duration::from_secs(30),
+        quiet: true,
         tables: BTreeMap::from([("things".to_owned(), things)]),
     }
 }

@@ -59,14 +59,11 @@ impl Workflow {
                 assert!(step["uses"].as_str().is_some(), "{step:?}");
                 continue;
             };
-            assert!(
-                step["if"].is_badvalue() && step["env"].is_badvalue(),
-                "the runner knows neither"
-            );
+            assert!(step["if"].is_badvalue(), "the runner knows no condition");
             let name = step["name"].as_str().unwrap();
             // Each step has a summary of its own; the service shows one behind the other.
             let summary = tempfile::NamedTempFile::new().unwrap();
-            let mut command = self.command(job, folder, kept);
+            let mut command = self.command([job, step], folder, kept);
             command.env("GITHUB_STEP_SUMMARY", summary.path());
             // As the service starts the shell where a step names none.
             let output = command.args(["-e", "-c", script]).output().unwrap();
@@ -82,7 +79,7 @@ impl Workflow {
         done
     }
 
-    fn command(&self, job: &Yaml, folder: &Path, kept: &Kept) -> Command {
+    fn command(&self, parts: [&Yaml; 2], folder: &Path, kept: &Kept) -> Command {
         let mut command = Command::new("bash");
         // Nothing of our own environment, and the publisher that was built here.
         for (name, _) in publisher().get_envs() {
@@ -95,7 +92,8 @@ impl Workflow {
             format!("{}:{path}", built.parent().unwrap().display()),
         );
         command.current_dir(folder);
-        for (name, value) in job["env"].as_hash().unwrap() {
+        let named = parts.into_iter().filter_map(|part| part["env"].as_hash());
+        for (name, value) in named.flatten() {
             let value = value.as_str().unwrap();
             let expression = value
                 .strip_prefix("${{ ")
@@ -104,6 +102,32 @@ impl Workflow {
             command.env(name.as_str().unwrap(), &kept[expression]);
         }
         command
+    }
+}
+
+#[test]
+fn no_step_that_runs_what_a_pull_request_brings_is_given_a_secret() {
+    let workflow = Workflow::read();
+    for event in ["pull_request", "push"] {
+        let job = workflow.job(event);
+        // What a job is given, each of its steps is given.
+        let of_job = job["env"].as_hash().into_iter().flatten();
+        for (_, value) in of_job {
+            assert!(!value.as_str().unwrap().contains("secrets."), "{event}");
+        }
+        for step in job["steps"].as_vec().unwrap() {
+            let of_step = step["env"].as_hash().into_iter().flatten();
+            let secret = of_step
+                .into_iter()
+                .any(|(_, value)| value.as_str().unwrap().contains("secrets."));
+            let script = step["run"].as_str().unwrap_or_default();
+            let runs_sql = ["check", "run", "types", "migrate"]
+                .iter()
+                .any(|command| script.contains(&format!("publisher {command}")));
+            assert!(!secret || event == "push" || !runs_sql, "{event}: {script}");
+            // On a private database there is nothing to keep secret from.
+            assert!(!script.contains("publisher check") || !secret, "{script}");
+        }
     }
 }
 

@@ -151,7 +151,10 @@ fn url_of(options: &tokio_postgres::Config) -> String {
     let port = options.get_ports().first().copied().unwrap_or(5432);
     let user = options.get_user().unwrap_or("postgres");
     let dbname = options.get_dbname().unwrap();
-    format!("host='{host}' port={port} user='{user}' dbname='{dbname}'")
+    let password = options.get_password().map_or_else(String::new, |password| {
+        format!(" password='{}'", String::from_utf8_lossy(password))
+    });
+    format!("host='{host}' port={port} user='{user}' dbname='{dbname}'{password}")
 }
 
 fn unique_name() -> String {
@@ -231,6 +234,8 @@ impl Project {
             state: self.path(".tablecast"),
             lock_timeout: std::time::Duration::from_secs(30),
             statement_timeout: std::time::Duration::from_secs(600),
+            connect_timeout: std::time::Duration::from_secs(10),
+            silence_timeout: std::time::Duration::from_secs(30),
             json: false,
             quiet: true,
         };
@@ -295,6 +300,26 @@ impl Project {
     pub fn stored(&self, path: &str) -> serde_json::Value {
         let bytes = std::fs::read(self.path("snapshots").join(path)).unwrap();
         serde_json::from_slice(&bytes).unwrap()
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        // As root the private PostgreSQL may have had to keep its data elsewhere.
+        let data = private_data(&self.path(".tablecast"));
+        if data.starts_with("/var/lib/tablecast") {
+            let _ = std::fs::remove_dir_all(data.parent().unwrap());
+            // Other projects may have theirs there: then it stays.
+            let _ = std::fs::remove_dir("/var/lib/tablecast");
+        }
+    }
+}
+
+/// Where the private PostgreSQL of a `.tablecast` folder has its data.
+pub fn private_data(state: &Path) -> PathBuf {
+    match std::fs::read_to_string(state.join("postgres.place")) {
+        Ok(folder) => Path::new(folder.trim_end()).join("postgres"),
+        Err(_) => state.join("postgres"),
     }
 }
 

@@ -11,7 +11,7 @@ use publisher::store::DirectoryStore;
 
 use super::{Watching, grips, project};
 use crate::support::watching::AT_LAST;
-use crate::support::{Project, publisher};
+use crate::support::{Project, private_data, publisher};
 
 #[test]
 fn another_publisher_is_waited_for() {
@@ -88,7 +88,7 @@ impl Private {
     }
 
     fn postmaster(&self) -> Option<Pid> {
-        let data = fs::canonicalize(self.0.path(".tablecast/postgres")).ok()?;
+        let data = private_data(&self.0.path(".tablecast"));
         let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
         Some(Pid::from_raw(text.lines().next()?.parse().ok()?))
     }
@@ -97,7 +97,7 @@ impl Private {
     #[track_caller]
     pub fn is_left_clean(&self) {
         let start = Instant::now();
-        let data = fs::canonicalize(self.0.path(".tablecast/postgres")).unwrap();
+        let data = private_data(&self.0.path(".tablecast"));
         while is_used(&data) {
             assert!(start.elapsed() < AT_LAST, "a PostgreSQL was left behind");
             // Nothing tells when a process of somebody else has ended.

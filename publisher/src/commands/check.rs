@@ -65,7 +65,7 @@ async fn check_against_migrations(config: &Config, common: &Common) -> Result<Ch
         check(&mut database, config, &schema, common.progress()).await
     };
     let checked = checked.await;
-    database.close_scratch().await?;
+    database.close_scratch(config).await?;
     checked
 }
 

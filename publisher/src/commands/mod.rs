@@ -1,6 +1,7 @@
 //! The commands: each a list of steps, in the order of `docs/cli.md`.
 
 pub mod check;
+pub mod database;
 pub mod diff;
 pub mod guards;
 pub mod history;
@@ -60,6 +61,7 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             Command::Rollback(args) => rollback::run(args).await?,
             Command::Resume(args) => resume::run(args).await?,
             Command::Prune(args) => prune::run(args).await?,
+            Command::Database(args) => database::run(args).await?,
         }
         Ok(None)
     };

@@ -178,7 +178,7 @@ async fn catalog_of_migrations(args: &ParityArgs, config: &Config) -> Result<Kno
         Ok((Catalog::Migrations, schema, defaults))
     };
     let known = known.await;
-    database.close_scratch().await?;
+    database.close_scratch(config).await?;
     known
 }
 

@@ -58,7 +58,7 @@ async fn schema_of_migrations(config: &Config, common: &Common) -> Result<Schema
         Ok(read_schema(database.client(), config).await?)
     };
     let schema = schema.await;
-    database.close_scratch().await?;
+    database.close_scratch(config).await?;
     schema
 }
 

@@ -1,6 +1,7 @@
 //! What the database says when it says no.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_postgres::error::{DbError, ErrorPosition};
@@ -12,8 +13,13 @@ use super::lock::Holder;
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The URL is none.
-    #[error("the database URL is not one that PostgreSQL understands")]
-    Url(#[source] tokio_postgres::Error),
+    #[error("the database URL cannot be used")]
+    Url {
+        /// Why, without any part of it that may be a password.
+        source: PgError,
+        /// What may help.
+        hint: String,
+    },
     /// Nobody answers, or we are turned away.
     #[error("failed to connect to {target}")]
     Connect {
@@ -25,6 +31,22 @@ pub enum DatabaseError {
     /// The URL asks for TLS, and this system has no certificates to check the server by.
     #[error("failed to load the certificates of this system")]
     Certificates(#[source] std::io::Error),
+    /// A file of certificates or keys that the URL names is of no use.
+    #[error("failed to use {}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What stands before the server hands out another session for each transaction.
+    #[error("{target} is a pooler that {}", pooling.does())]
+    Pooler {
+        /// Where, without a password.
+        target: String,
+        /// How it hands out sessions.
+        pooling: Pooling,
+    },
     /// The embedded server does not run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -67,9 +89,11 @@ impl DatabaseError {
     /// What may help.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Url(_) => {
-                Some("write it as postgres://user:password@host:5432/database".to_owned())
+            Self::Url { hint, .. } => Some(hint.clone()),
+            Self::Certificate { .. } => {
+                Some("name files in PEM format with sslrootcert, sslcert and sslkey".to_owned())
             }
+            Self::Pooler { .. } => Some(POOLER_HINT.to_owned()),
             Self::Connect { source, .. } => Some(connect_hint(source).to_owned()),
             Self::Certificates(_) => {
                 Some("install ca-certificates, or name a file of them in SSL_CERT_FILE".to_owned())
@@ -79,29 +103,75 @@ impl DatabaseError {
                 "wait for the other session to end, or allow more time with --lock-timeout"
                     .to_owned(),
             ),
-            Self::Query { source, .. } => source.hint.clone(),
+            Self::Query { source, .. } => source.advice(),
             Self::Catalog(_) => None,
         }
     }
 }
 
+/// How a pooler hands out the server's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// Another one for each transaction.
+    Transaction,
+    /// Another one for each statement.
+    Statement,
+}
+
+impl Pooling {
+    fn does(self) -> &'static str {
+        match self {
+            Self::Transaction => "gives each transaction another session (pool_mode = transaction)",
+            Self::Statement => "gives each statement another session (pool_mode = statement)",
+        }
+    }
+}
+
+const POOLER_HINT: &str = "\
+    name the server itself in the database URL, or let the pooler keep one session for a client \
+    (in pgbouncer.ini: pool_mode=session for this user or database)";
+
 fn connect_hint(source: &PgError) -> &'static str {
+    let says = |text: &str| source.message.contains(text);
     match source.sqlstate.as_deref() {
+        _ if says("unsupported startup parameter") => {
+            "leave out that option of the database URL: the pooler before the server refuses it"
+        }
         // Class 28: invalid authorization.
+        Some(code) if code.starts_with("28") && says("no encryption") => {
+            "the server wants TLS from us: add sslmode=verify-full to the database URL"
+        }
         Some(code) if code.starts_with("28") => {
             "check the user and the password in the database URL"
         }
         Some("3D000") => "create the database, or name another one in the database URL",
+        Some("57P03") => "wait until it is up, or allow more time with --connect-timeout",
+        Some("08006") => SILENT_HINT,
+        Some("53300") => "wait until others have ended their sessions, or raise max_connections",
         Some(_) => "look at the server's log",
-        None if source.message.contains("certificate") => {
-            "name a file with the authority's certificate in SSL_CERT_FILE"
+        None if says("password missing") => "add the password to the database URL",
+        None if says("does not support TLS") => {
+            "let the server take TLS (ssl = on), or write sslmode=disable where nobody else can \
+             read the way to it"
         }
+        None if says("NotValidForName") || says("not valid for name") => {
+            "name the server in the database URL as its certificate does, or write \
+             sslmode=verify-ca"
+        }
+        None if says("certificate") => {
+            "name a file with the authority's certificate by sslrootcert in the database URL, or in \
+             SSL_CERT_FILE"
+        }
+        None if says("no answer") || says("timed out") => SILENT_HINT,
         None => {
             "start the server, for example by `docker compose up -d postgres`, or leave DATABASE_URL \
              unset to use the embedded one"
         }
     }
 }
+
+const SILENT_HINT: &str =
+    "look whether the server is up, and what stands between (a proxy, a firewall)";
 
 /// What PostgreSQL or the way to it answered, as one sentence.
 ///
@@ -143,18 +213,38 @@ impl fmt::Display for PgError {
 
 impl std::error::Error for PgError {}
 
+impl PgError {
+    /// What we say ourselves.
+    pub(super) fn said(message: &str) -> Self {
+        Self(Box::new(PgReport {
+            message: message.to_owned(),
+            hint: None,
+            sqlstate: None,
+            context: None,
+            position: None,
+            constraint: None,
+        }))
+    }
+
+    /// PostgreSQL's hint, or ours.
+    pub(super) fn advice(&self) -> Option<String> {
+        let ours = match self.sqlstate.as_deref() {
+            // Whatever tells the pooler's name has been asked before; one that hides it has not.
+            Some("42P05" | "26000") if self.message.contains("prepared statement") => {
+                Some(POOLER_HINT)
+            }
+            Some("08006") => Some(SILENT_HINT),
+            _ => None,
+        };
+        self.hint.clone().or(ours.map(str::to_owned))
+    }
+}
+
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
         let report = match error.as_db_error() {
             Some(answer) => PgReport::from(answer),
-            None => PgReport {
-                message: chain(&error),
-                hint: None,
-                sqlstate: None,
-                context: None,
-                position: None,
-                constraint: None,
-            },
+            None => return Self::said(&chain(&error)),
         };
         Self(Box::new(report))
     }
@@ -172,8 +262,11 @@ impl From<&DbError> for PgReport {
             sqlstate: Some(answer.code().code().to_owned()),
             context: answer.where_().map(str::to_owned),
             position: match answer.position() {
-                Some(ErrorPosition::Original(position)) => Some(*position),
-                _ => None,
+                // The inner one is that of a migration, which runs within a block of ours.
+                Some(
+                    ErrorPosition::Original(position) | ErrorPosition::Internal { position, .. },
+                ) => Some(*position),
+                None => None,
             },
             constraint: answer.constraint().map(str::to_owned),
         }

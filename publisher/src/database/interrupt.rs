@@ -7,15 +7,14 @@ use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::join_all;
 use tokio_postgres::{CancelToken, NoTls};
-
-use super::tls;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// A session whose statement can be cancelled.
 #[derive(Clone)]
 struct Session {
     number: u64,
     token: CancelToken,
-    encrypted: bool,
+    tls: Option<MakeRustlsConnect>,
 }
 
 #[derive(Default)]
@@ -37,15 +36,11 @@ const REMEMBERED: usize = 8;
 pub(super) struct Registered(u64);
 
 /// Puts a session into the list.
-pub(super) fn register(token: CancelToken, encrypted: bool) -> Registered {
+pub(super) fn register(token: CancelToken, tls: Option<MakeRustlsConnect>) -> Registered {
     let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
     sessions.last += 1;
     let number = sessions.last;
-    sessions.open.push(Session {
-        number,
-        token,
-        encrypted,
-    });
+    sessions.open.push(Session { number, token, tls });
     if sessions.open.len() > REMEMBERED {
         sessions.open.remove(0);
     }
@@ -72,9 +67,8 @@ pub async fn cancel_statements() {
 
 async fn cancel(session: Session) {
     // Whoever cannot be asked ends when the connection is seen to be closed.
-    if !session.encrypted {
-        let _ = session.token.cancel_query(NoTls).await;
-    } else if let Ok(connector) = tls::connector() {
-        let _ = session.token.cancel_query(connector).await;
-    }
+    let _ = match session.tls {
+        Some(connector) => session.token.cancel_query(connector).await,
+        None => session.token.cancel_query(NoTls).await,
+    };
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio_postgres::{Client, GenericClient};
 
 use super::catalog::read_schema;
-use super::error::{DatabaseError, PgError};
+use super::error::{DatabaseError, PgError, is_one_of};
 use super::sql::identifier;
 use super::{gate, lineage, lock};
 use crate::config::Config;
@@ -81,6 +81,22 @@ pub enum MigrationError {
         /// The highest number that has been applied.
         newest: String,
     },
+    /// A file without any statement, as a failed redirection leaves it.
+    #[error("{0} holds no statement")]
+    Empty(String),
+    /// A file ends the transaction that it runs in.
+    #[error(
+        "{file}: a migration runs in one transaction, which it must not end; it changed nothing"
+    )]
+    EndsTransaction {
+        /// The file.
+        file: String,
+        /// What PostgreSQL says to it.
+        source: PgError,
+    },
+    /// A file that runs without a transaction of ours has begun its own, and not ended it.
+    #[error("{0}: the migration left a transaction open, which was rolled back")]
+    LeftOpen(String),
     /// A file fails.
     #[error("{file}{}: the migration failed; {}", at_line(line), left_behind(*in_transaction))]
     Failed {
@@ -111,12 +127,24 @@ impl MigrationError {
             Self::OutOfOrder { .. } => {
                 Some("give the file a number behind the highest one".to_owned())
             }
+            Self::Empty(_) => Some(
+                "write the statements that it is meant to have, or `SELECT;` if there are none"
+                    .to_owned(),
+            ),
+            Self::EndsTransaction { .. } => Some(format!(
+                "leave out BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, also in DO and in \
+                 procedures; what needs no transaction goes into a file that begins with the line \
+                 `{NO_TRANSACTION}`"
+            )),
+            Self::LeftOpen(_) => {
+                Some("let the file end each transaction that it begins".to_owned())
+            }
             Self::Failed { source, .. } if source.sqlstate.as_deref() == Some("25001") => {
                 Some(format!(
                     "begin the file with the line `{NO_TRANSACTION}`, and leave it that one statement"
                 ))
             }
-            Self::Failed { source, .. } => source.hint.clone(),
+            Self::Failed { source, .. } => source.advice(),
             Self::Database(error) => error.hint(),
             Self::Read { .. } => Some("name the folder of migrations with --sql".to_owned()),
             Self::Name(_) | Self::SameNumber(..) => None,
@@ -276,6 +304,9 @@ fn pending(history: &[Applied], available: &[Migration]) -> Result<Vec<Migration
         .filter(|m| !applied.contains(&m.version))
         .cloned()
         .collect();
+    if let Some(empty) = pending.iter().find(|m| has_no_statement(&m.sql)) {
+        return Err(MigrationError::Empty(empty.file.clone()));
+    }
     match (newest, pending.first()) {
         (Some(newest), Some(first)) if first.version < newest.version => {
             let (file, newest) = (first.file.clone(), newest.file.clone());
@@ -283,6 +314,41 @@ fn pending(history: &[Applied], available: &[Migration]) -> Result<Vec<Migration
         }
         _ => Ok(pending),
     }
+}
+
+// White space, comments and semicolons are no statement.
+fn has_no_statement(sql: &str) -> bool {
+    let mut rest = sql;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';' || c == '\u{feff}');
+        if let Some(comment) = rest.strip_prefix("--") {
+            rest = comment.split_once('\n').map_or("", |(_, behind)| behind);
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = behind_comment(comment);
+        } else {
+            return rest.is_empty();
+        }
+    }
+}
+
+// PostgreSQL's comments have comments in them.
+fn behind_comment(mut rest: &str) -> &str {
+    let mut depth = 1;
+    while depth > 0 {
+        let ends = (rest.find("*/"), rest.find("/*"));
+        rest = match ends {
+            (Some(end), Some(begin)) if begin < end => {
+                depth += 1;
+                &rest[begin + 2..]
+            }
+            (Some(end), _) => {
+                depth -= 1;
+                &rest[end + 2..]
+            }
+            (None, _) => return "",
+        };
+    }
+    rest
 }
 
 // The history, and what a seed notes. They have a schema of their own, so that the
@@ -344,6 +410,7 @@ async fn apply(
         let before = read_shapes(client, config).await?;
         let applied = client.batch_execute(&migration.sql).await;
         applied.map_err(|source| failed(false, source))?;
+        end_what_is_open(client, migration).await?;
         return Ok(record(client, config, migration, before).await?);
     }
     let tx = client
@@ -357,18 +424,44 @@ async fn apply(
         .batch_execute(&format!("SET LOCAL lock_timeout = {timeout}"))
         .await;
     sql.map_err(|source| failed(true, source))?;
-    if let Err(source) = tx.batch_execute(&migration.sql).await {
-        // A failed transaction answers nothing any more; one that the file has ended does.
-        let rolled_back = tx.batch_execute("SELECT").await.is_err();
-        return Err(failed(rolled_back, source));
-    }
+    let applied = tx.batch_execute(&within_a_block(&migration.sql)).await;
+    applied.map_err(|source| failed(true, source))?;
     record(&tx, config, migration, before).await?;
     tx.commit().await.map_err(|source| failed(true, source))
+}
+
+// Sent as it is, a file could end the transaction: what stands before a COMMIT in it would
+// stay, what stands behind would run without one, and its line in the history might be lost.
+// Within a block of PL/pgSQL, PostgreSQL refuses that, and all of it is undone.
+fn within_a_block(sql: &str) -> String {
+    let tags = (0..).map(|number: u32| format!("$tablecast_{number}$"));
+    let mut free = tags.filter(|tag| !sql.contains(tag.as_str()));
+    let mut next = || free.next().expect("a text has an end");
+    let (outer, inner) = (next(), next());
+    // The line end keeps the last word of the file and the tag apart.
+    format!("DO LANGUAGE plpgsql {outer} BEGIN EXECUTE {inner}{sql}\n{inner}; END {outer}")
+}
+
+// Within an open transaction the line of the history would be lost with it.
+async fn end_what_is_open(client: &Client, migration: &Migration) -> Result<(), MigrationError> {
+    // 25P01: there is no transaction to set a savepoint in.
+    match client.batch_execute("SAVEPOINT tablecast").await {
+        Err(error) if is_one_of(&error, &["25P01"]) => Ok(()),
+        _ => {
+            let ended = client.batch_execute("ROLLBACK").await;
+            ended.map_err(|source| migration.failed(false, source))?;
+            Err(MigrationError::LeftOpen(migration.file.clone()))
+        }
+    }
 }
 
 impl Migration {
     fn failed(&self, in_transaction: bool, source: tokio_postgres::Error) -> MigrationError {
         let source = PgError::from(source);
+        if in_transaction && ends_transaction(&source) {
+            let file = self.file.clone();
+            return MigrationError::EndsTransaction { file, source };
+        }
         let line = source.position.map(|position| line_at(&self.sql, position));
         MigrationError::Failed {
             file: self.file.clone(),
@@ -376,6 +469,15 @@ impl Migration {
             in_transaction,
             source,
         }
+    }
+}
+
+// 2D000: COMMIT in a procedure or a block. 0A000: that or the like as a statement of the file.
+fn ends_transaction(source: &PgError) -> bool {
+    match source.sqlstate.as_deref() {
+        Some("2D000") => true,
+        Some("0A000") => source.message.contains("transaction command"),
+        _ => false,
     }
 }
 
@@ -388,7 +490,11 @@ async fn record(
     before: Option<Shapes>,
 ) -> Result<(), DatabaseError> {
     // A file may leave the session with another role and other settings; what pg_dump
-    // writes begins with an empty search_path.
+    // writes begins with an empty search_path. Nor do its temporary tables stand in for others.
+    let dropped = client
+        .batch_execute("CLOSE ALL; DISCARD TEMP; UNLISTEN *")
+        .await;
+    dropped.map_err(|source| DatabaseError::query("set up the session", source))?;
     let restored = super::set_up_session(client, config).await;
     restored.map_err(|source| DatabaseError::query("set up the session", source))?;
     let after = read_shapes(client, config).await?;
@@ -520,7 +626,7 @@ mod tests {
         Migration {
             version,
             file,
-            sql: String::new(),
+            sql: "SELECT;".to_owned(),
             checksum: checksum.to_owned(),
         }
     }
@@ -583,6 +689,44 @@ mod tests {
             "Vx__a.sql",
         ] {
             assert_eq!(version_of(file), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_statement_is_known() {
+        for sql in [
+            "",
+            " \n",
+            "-- later",
+            "-- a\n/* b /* c */ d */ ;",
+            "\u{feff}",
+            "/* open",
+        ] {
+            assert!(has_no_statement(sql), "{sql:?}");
+        }
+        for sql in ["SELECT", "-- a\nSELECT", "/* a */ x", "/* a /* */ */ ;-"] {
+            assert!(!has_no_statement(sql), "{sql:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_ends_where_no_text_of_the_file_does() {
+        for sql in [
+            "$tablecast_0$",
+            "$tablecast_1$ $tablecast_0$",
+            "$tablecast_0",
+            "'",
+        ] {
+            let block = within_a_block(sql);
+            let words: Vec<&str> = block.split(char::is_whitespace).collect();
+            let outer = words[3];
+            let inner = words[words.len() - 3].trim_end_matches(';');
+            assert!(
+                outer != inner && !sql.contains(outer) && !sql.contains(inner),
+                "{block}"
+            );
+            assert_eq!(block.matches(outer).count(), 2, "{block}");
+            assert_eq!(block.matches(inner).count(), 2, "{block}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
 mod catalog;
+mod connection;
 mod defaults;
 pub mod embedded;
 mod error;
@@ -16,7 +17,6 @@ mod read;
 mod seed;
 mod sql;
 mod stage;
-mod tls;
 mod whole_rows;
 
 use std::time::Duration;
@@ -25,12 +25,11 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use tokio::task::JoinHandle;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, GenericClient, NoTls};
+use tokio_postgres::{Client, GenericClient};
 
 pub use catalog::read_schema;
 pub use embedded::{Embedded, EmbeddedError};
-pub use error::{DatabaseError, PgError};
+pub use error::{DatabaseError, PgError, Pooling};
 pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
 pub use interrupt::cancel_statements;
 pub use lineage::identity;
@@ -49,6 +48,8 @@ pub use sql::missing_triggers_sql;
 pub use whole_rows::{WhichRows, constant_defaults};
 
 use crate::config::Config;
+use connection::{Destination, Patience};
+use embedded::roles::{OWN_PUBLIC, OWNER};
 
 /// A connection, and the server behind it where that is our own.
 pub struct Database {
@@ -86,7 +87,7 @@ impl Database {
             Some(url) => Self::connect(url, purpose, config).await,
             None => {
                 let embedded = Embedded::start(&config.state).await?;
-                create_database(&embedded, EMBEDDED_DATABASE).await?;
+                create_database(&embedded, config, EMBEDDED_DATABASE).await?;
                 Self::within(embedded, EMBEDDED_DATABASE, purpose, config).await
             }
         }
@@ -99,10 +100,10 @@ impl Database {
     pub async fn open_scratch(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
         let embedded = Embedded::start(&config.state).await?;
         let name = format!("{SCRATCH}{}", std::process::id());
-        for left in left_by_the_dead(&embedded).await? {
-            drop_database(&embedded, &left).await?;
+        for left in left_by_the_dead(&embedded, config).await? {
+            drop_database(&embedded, config, &left).await?;
         }
-        create_database(&embedded, &name).await?;
+        create_database(&embedded, config, &name).await?;
         let mut database = Self::within(embedded, &name, purpose, config).await?;
         database.target = name;
         Ok(database)
@@ -112,11 +113,11 @@ impl Database {
     ///
     /// # Errors
     /// Where the server does not do it.
-    pub async fn close_scratch(self) -> Result<(), DatabaseError> {
+    pub async fn close_scratch(self, config: &Config) -> Result<(), DatabaseError> {
         let name = self.target.clone();
         let embedded = self.disconnect().await;
         if let Some(embedded) = embedded {
-            drop_database(&embedded, &name).await?;
+            drop_database(&embedded, config, &name).await?;
             embedded.stop().await?;
         }
         Ok(())
@@ -145,19 +146,15 @@ impl Database {
 
     async fn disconnect(self) -> Option<Embedded> {
         drop(self.client);
-        // The connection ends by itself once its client is gone.
-        let _ = self.connection.await;
+        // The connection ends by itself once its client is gone; one whose way is blocked does not.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.connection).await;
         self.session.ended();
         self.embedded
     }
 
     async fn connect(url: &str, purpose: &str, config: &Config) -> Result<Self, DatabaseError> {
-        let mut options: tokio_postgres::Config = url.parse().map_err(DatabaseError::Url)?;
-        if options.get_connect_timeout().is_none() {
-            options.connect_timeout(Duration::from_secs(10));
-        }
-        let target = describe(&options);
-        Self::establish(options, target, None, purpose, config).await
+        let destination = Destination::of_url(url, patience(config))?;
+        Self::establish(destination, None, purpose, config).await
     }
 
     async fn within(
@@ -166,39 +163,35 @@ impl Database {
         purpose: &str,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
-        let options = embedded.config(database);
-        let target = format!("the embedded PostgreSQL in {}", config.state.display());
-        Self::establish(options, target, Some(embedded), purpose, config).await
+        create_extensions(&embedded, database, config).await?;
+        let options = embedded.config_of_owner(database);
+        let data = embedded.elsewhere().unwrap_or(&config.state);
+        let target = format!("the embedded PostgreSQL in {}", data.display());
+        let destination = Destination::new(options, target, patience(config));
+        Self::establish(destination, Some(embedded), purpose, config).await
     }
 
     async fn establish(
-        mut options: tokio_postgres::Config,
-        target: String,
+        destination: Destination,
         embedded: Option<Embedded>,
         purpose: &str,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
-        options.application_name(format!("tablecast {purpose}"));
-        let failed = |source: tokio_postgres::Error| DatabaseError::Connect {
+        let destination = destination.called(&format!("tablecast {purpose}"));
+        let quiet = config.quiet;
+        let waiting = |text: &str| {
+            if !quiet {
+                eprint!("{text}");
+            }
+        };
+        let (client, connection) = destination.connect(waiting).await?;
+        let session = interrupt::register(client.cancel_token(), destination.tls.clone());
+        let target = destination.target;
+        let set_up = set_up_session(&client, config).await;
+        set_up.map_err(|source| DatabaseError::Connect {
             target: target.clone(),
             source: source.into(),
-        };
-        let (client, connection) = match options.get_ssl_mode() {
-            SslMode::Require => {
-                let connector = tls::connector()?;
-                let (client, connection) = options.connect(connector).await.map_err(failed)?;
-                (client, spawn(connection))
-            }
-            // `prefer` asks for an encryption that nobody has to trust; over a socket or
-            // a loopback it would only cost.
-            _ => {
-                let (client, connection) = options.connect(NoTls).await.map_err(failed)?;
-                (client, spawn(connection))
-            }
-        };
-        let encrypted = options.get_ssl_mode() == SslMode::Require;
-        let session = interrupt::register(client.cancel_token(), encrypted);
-        set_up_session(&client, config).await.map_err(failed)?;
+        })?;
         Ok(Self {
             client,
             connection,
@@ -209,15 +202,11 @@ impl Database {
     }
 }
 
-// Whoever waits for an answer is told the connection's error; here it would be said twice.
-fn spawn<S, T>(connection: tokio_postgres::Connection<S, T>) -> JoinHandle<()>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    tokio::spawn(async move {
-        let _ = connection.await;
-    })
+fn patience(config: &Config) -> Patience {
+    Patience {
+        connect: config.connect_timeout,
+        silence: config.silence_timeout,
+    }
 }
 
 /// Gives the session our settings, whatever the server, the role or a migration has set.
@@ -245,27 +234,13 @@ fn session_settings(config: &Config) -> String {
     )
 }
 
-fn describe(options: &tokio_postgres::Config) -> String {
-    let hosts = options
-        .get_hosts()
-        .iter()
-        .zip(options.get_ports().iter().chain([&5432].repeat(9)));
-    let hosts: Vec<String> = hosts
-        .map(|(host, port)| match host {
-            tokio_postgres::config::Host::Tcp(name) => format!("{name}:{port}"),
-            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-        })
-        .collect();
-    format!(
-        "{} on {}",
-        options.get_dbname().unwrap_or("the database"),
-        hosts.join(", ")
-    )
-}
-
-async fn create_database(embedded: &Embedded, name: &str) -> Result<(), DatabaseError> {
+async fn create_database(
+    embedded: &Embedded,
+    config: &Config,
+    name: &str,
+) -> Result<(), DatabaseError> {
     // Two starts at once may both want it; the second finds it made.
-    let client = maintenance(embedded).await?;
+    let client = maintenance(embedded, config).await?;
     let exists = client
         .query_opt(
             "SELECT FROM pg_catalog.pg_database WHERE datname = $1",
@@ -277,19 +252,27 @@ async fn create_database(embedded: &Embedded, name: &str) -> Result<(), Database
         return Ok(());
     }
     let statement = format!(
-        "CREATE DATABASE {} TEMPLATE template0",
+        "CREATE DATABASE {} TEMPLATE template0 OWNER {OWNER}",
         sql::identifier(name)
     );
     match client.batch_execute(&statement).await {
         Err(error) if error::is_one_of(&error, &["42P04", "23505"]) => Ok(()),
-        other => other.map_err(|source| DatabaseError::query("create the database", source)),
+        Err(source) => Err(DatabaseError::query("create the database", source)),
+        Ok(()) => {
+            let within = superuser(embedded, config, name).await?;
+            let owned = within.batch_execute(OWN_PUBLIC).await;
+            owned.map_err(|source| DatabaseError::query("create the database", source))
+        }
     }
 }
 
 // A run that was interrupted or killed may have left its database, one of this process's own
 // number among them.
-async fn left_by_the_dead(embedded: &Embedded) -> Result<Vec<String>, DatabaseError> {
-    let client = maintenance(embedded).await?;
+async fn left_by_the_dead(
+    embedded: &Embedded,
+    config: &Config,
+) -> Result<Vec<String>, DatabaseError> {
+    let client = maintenance(embedded, config).await?;
     let query = "SELECT datname FROM pg_catalog.pg_database
                  WHERE pg_catalog.starts_with(datname::text, $1)";
     let names = client.query(query, &[&SCRATCH]).await;
@@ -304,26 +287,64 @@ async fn left_by_the_dead(embedded: &Embedded) -> Result<Vec<String>, DatabaseEr
     Ok(left.collect())
 }
 
-async fn drop_database(embedded: &Embedded, name: &str) -> Result<(), DatabaseError> {
+// Those that the settings name: only a superuser makes them. Asked beforehand, so that nothing
+// else runs as the superuser in a database that is there already.
+async fn create_extensions(
+    embedded: &Embedded,
+    database: &str,
+    config: &Config,
+) -> Result<(), DatabaseError> {
+    if config.extensions.is_empty() {
+        return Ok(());
+    }
+    let client = superuser(embedded, config, database).await?;
+    for name in &config.extensions {
+        let failed = |source| DatabaseError::query(format!("create the extension {name}"), source);
+        let query = "SELECT FROM pg_catalog.pg_extension WHERE extname = $1";
+        if client
+            .query_opt(query, &[name])
+            .await
+            .map_err(failed)?
+            .is_none()
+        {
+            let schema = sql::identifier(&config.schema);
+            let create = format!(
+                "SET search_path = pg_catalog; CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {OWNER};
+                 CREATE EXTENSION {} SCHEMA {schema} CASCADE",
+                sql::identifier(name)
+            );
+            client.batch_execute(&create).await.map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+async fn drop_database(
+    embedded: &Embedded,
+    config: &Config,
+    name: &str,
+) -> Result<(), DatabaseError> {
     let statement = format!(
         "DROP DATABASE IF EXISTS {} WITH (FORCE)",
         sql::identifier(name)
     );
-    let client = maintenance(embedded).await?;
+    let client = maintenance(embedded, config).await?;
     let dropped = client.batch_execute(&statement).await;
     dropped.map_err(|source| DatabaseError::query("drop the scratch database", source))
 }
 
-async fn maintenance(embedded: &Embedded) -> Result<Client, DatabaseError> {
-    let options = embedded.config("postgres");
-    let (client, connection) =
-        options
-            .connect(NoTls)
-            .await
-            .map_err(|source| DatabaseError::Connect {
-                target: "the embedded PostgreSQL".into(),
-                source: source.into(),
-            })?;
-    spawn(connection);
+async fn maintenance(embedded: &Embedded, config: &Config) -> Result<Client, DatabaseError> {
+    superuser(embedded, config, "postgres").await
+}
+
+async fn superuser(
+    embedded: &Embedded,
+    config: &Config,
+    database: &str,
+) -> Result<Client, DatabaseError> {
+    let options = embedded.config(database);
+    let target = "the embedded PostgreSQL".to_owned();
+    let destination = Destination::new(options, target, patience(config));
+    let (client, _) = destination.connect(|_| {}).await?;
     Ok(client)
 }

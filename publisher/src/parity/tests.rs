@@ -100,6 +100,10 @@ fn config(settings: &str) -> Config {
         limits,
         lock_timeout: Duration::from_secs(1),
         statement_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(10),
+        extensions: Vec::new(),
+        silence_timeout: Duration::from_secs(30),
+        quiet: true,
         tables: file.tables,
     }
 }

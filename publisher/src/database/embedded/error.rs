@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::binaries;
+use crate::database::error::PgError;
 
 const FREE_SPACE: &str = "free some space on that disk";
 
@@ -97,6 +98,18 @@ pub enum EmbeddedError {
         source: Said,
     },
 
+    /// Data that is to be removed is in use.
+    #[error("a publisher uses the database in {}; nothing was removed", .0.display())]
+    InUse(PathBuf),
+
+    /// What is to be removed is not what a publisher made.
+    #[error("{} is not a database that a publisher made; nothing was removed", .0.display())]
+    NotMade(PathBuf),
+
+    /// The roles of the server cannot be set up.
+    #[error("failed to set up the roles of the private PostgreSQL")]
+    Roles(#[source] PgError),
+
     /// Another publisher has been starting or stopping the server for too long.
     #[error("another publisher holds {} for too long", .0.display())]
     Busy(PathBuf),
@@ -151,6 +164,9 @@ impl EmbeddedError {
                 "see who that is with `fuser {}`; it may be in another container",
                 data.display()
             ),
+            Self::Roles(source) => return source.advice(),
+            Self::InUse(_) => "end the command that uses it, such as a watch".to_owned(),
+            Self::NotMade(_) => "remove it yourself, if that is meant".to_owned(),
             Self::Run { .. } | Self::Busy(_) => return None,
         };
         Some(hint)

@@ -3,9 +3,8 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +16,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::error::EmbeddedError;
+use super::place::{self, Found};
 
 /// How long others may take to start, join or stop the server before we give up.
 const TURN_WITHIN: Duration = Duration::from_secs(180);
@@ -24,8 +24,8 @@ const TURN_WITHIN: Duration = Duration::from_secs(180);
 /// How long we rest before looking again at something that no event announces.
 pub(super) const MOMENT: Duration = Duration::from_millis(10);
 
-/// Where root keeps the data of projects that lie out of the server's reach.
-const SHARED_HOME: &str = "/var/lib/tablecast";
+/// What programs need to be found and to find their libraries.
+const KEPT_ENVIRONMENT: [&str; 4] = ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 /// What a socket folder's name begins with.
 const SOCKET_FOLDER: &str = "tablecast-";
@@ -47,8 +47,10 @@ pub(super) struct Home {
     /// The data folder itself, never a link to it.
     pub(super) data: PathBuf,
     pub(super) log: PathBuf,
-    /// The data folder's place in the project, where it lies elsewhere.
-    link: Option<PathBuf>,
+    /// The project's folder.
+    root: PathBuf,
+    /// What whoever started the server should know of where the data is.
+    note: Option<String>,
     /// `None`: as ourselves.
     run_as: Option<RunAs>,
 }
@@ -57,20 +59,16 @@ impl Home {
     /// Decides on places and user, and makes the folders above the data.
     pub(super) fn open(root: &Path) -> Result<Self, EmbeddedError> {
         fs::create_dir_all(root).map_err(EmbeddedError::path(root))?;
-        let root = root.canonicalize().map_err(EmbeddedError::path(root))?;
-        let place = root.join("postgres");
-        let data = behind_links(&place);
-        let owner = owner_of(&data);
-        let run_as = unprivileged(owner.as_ref())?;
-        let log = root.join("postgres.log");
-
-        let mut home = Self {
-            data,
-            log,
-            link: None,
-            run_as,
-        };
+        let mut home = Self::look(root)?;
+        let owner = owner_of(&home.data);
+        home.run_as = unprivileged(owner.as_ref())?;
         home.check_owner(owner.as_ref())?;
+        if home.is_elsewhere() {
+            let folder = home.parent().to_owned();
+            place::tie(&home.root, &folder)?;
+            home.drop_old_link()?;
+            return Ok(home);
+        }
         fs::create_dir_all(home.parent()).map_err(EmbeddedError::path(home.parent()))?;
         if home.in_reach(home.parent())? {
             return Ok(home);
@@ -82,26 +80,97 @@ impl Home {
                 user,
             });
         }
-        home.data = shared_place(&place)?;
-        home.link = Some(place);
+        let project = home.data;
+        home.data = place::make(&home.root)?.join("postgres");
+        home.drop_old_link()?;
+        let why = home.note.take().unwrap_or_else(|| {
+            format!(
+                "PostgreSQL does not run as root, and its user cannot reach {}",
+                project.display()
+            )
+        });
+        home.note = Some(format!("{why}: the data is in {}", home.data.display()));
         Ok(home)
     }
 
-    /// Leaves a link in the project to data that had to be kept elsewhere, and says so.
-    pub(super) fn link_from_project(&self) -> Result<Option<String>, EmbeddedError> {
-        let Some(place) = &self.link else {
-            return Ok(None);
+    /// Finds the places of a project, and changes nothing.
+    pub(super) fn look(root: &Path) -> Result<Self, EmbeddedError> {
+        let root = root.canonicalize().map_err(EmbeddedError::path(root))?;
+        let own = root.join("postgres");
+        let mut home = Self {
+            log: root.join("postgres.log"),
+            data: own.clone(),
+            note: None,
+            run_as: None,
+            root,
         };
-        match symlink(&self.data, place) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                Err(EmbeddedError::path(place)(error))
+        let found = place::find(&home.root)?;
+        let found = match (found, place::of_old_link(&own)) {
+            (Found::None, Some(folder)) => place::found_at(&home.root, folder),
+            (found, _) => found,
+        };
+        match found {
+            Found::Own(folder) => home.data = folder.join("postgres"),
+            Found::None => home.data = behind_links(&own),
+            Found::CopyOf(other) => {
+                home.note = Some(format!(
+                    "{} is a copy of {}, and begins with a database of its own",
+                    home.root.display(),
+                    other.display()
+                ));
             }
-            _ => Ok(Some(format!(
-                "PostgreSQL does not run as root, and its user cannot reach {}: the data is in {}",
-                place.display(),
-                self.data.display()
-            ))),
+            Found::Gone(folder) => {
+                home.note = Some(format!(
+                    "the data of {} was in {}, which is gone; it begins anew",
+                    home.root.display(),
+                    folder.display()
+                ));
+            }
         }
+        Ok(home)
+    }
+
+    /// Whether the data lies out of the project.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.parent() != self.root && place::is_shared(self.parent())
+    }
+
+    /// The project's folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What is to be told of where the data is.
+    pub(super) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Removes the data. Only who has the turn may do so, and while nobody is alive.
+    pub(super) fn remove_data(&self) -> Result<(), EmbeddedError> {
+        if self.is_elsewhere() {
+            place::remove_folder(self.parent())?;
+            return place::forget(&self.root);
+        }
+        // A folder of ours, at its place, made by initdb, and started by us.
+        let is_ours = self.parent() == self.root
+            && fs::symlink_metadata(&self.data).is_ok_and(|metadata| metadata.is_dir())
+            && self.data.join("PG_VERSION").is_file();
+        if !is_ours {
+            return Err(EmbeddedError::NotMade(self.data.clone()));
+        }
+        fs::remove_dir_all(&self.data).map_err(EmbeddedError::path(&self.data))?;
+        let _ = fs::remove_file(self.beside_data(".password"));
+        let _ = fs::remove_file(&self.log);
+        Ok(())
+    }
+
+    // The file that names the place has taken over from the link.
+    fn drop_old_link(&self) -> Result<(), EmbeddedError> {
+        let link = self.root.join("postgres");
+        if place::of_old_link(&link).is_some() {
+            fs::remove_file(&link).map_err(EmbeddedError::path(&link))?;
+        }
+        Ok(())
     }
 
     /// The folder that holds the data folder and the locks beside it.
@@ -160,11 +229,12 @@ impl Home {
     /// A program to be run as the server's user, in surroundings that do not leak into it.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        // PGDATA, PGPORT and their kin are about some other server; translated messages
-        // are of no use to whoever looks them up.
-        for (name, _) in env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"PG")) {
-            command.env_remove(name);
-        }
+        // What stands in our environment, such as DATABASE_URL, is no business of the server,
+        // and PGDATA, PGPORT and their kin are about some other one. Translated messages are
+        // of no use to whoever looks them up.
+        command.env_clear();
+        let kept = KEPT_ENVIRONMENT.iter();
+        command.envs(kept.filter_map(|name| Some((name, env::var_os(name)?))));
         command
             .env("LC_ALL", "C")
             .current_dir("/")
@@ -222,7 +292,7 @@ impl Home {
         self.run_as.as_ref().map_or_else(geteuid, |user| user.uid)
     }
 
-    fn beside_data(&self, suffix: &str) -> PathBuf {
+    pub(super) fn beside_data(&self, suffix: &str) -> PathBuf {
         let mut path = self.data.clone().into_os_string();
         path.push(suffix);
         path.into()
@@ -291,20 +361,6 @@ fn name_of(uid: Uid) -> String {
         .map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// One folder for each project, the same at every run.
-fn shared_place(place: &Path) -> Result<PathBuf, EmbeddedError> {
-    let hash = blake3::hash(place.as_os_str().as_bytes()).to_hex();
-    let folder = Path::new(SHARED_HOME).join(&hash[..16]);
-    for folder in [Path::new(SHARED_HOME), &folder] {
-        // Said outright, because root's umask may close what it makes.
-        let passable = || fs::set_permissions(folder, fs::Permissions::from_mode(0o755));
-        fs::create_dir_all(folder)
-            .and_then(|()| passable())
-            .map_err(EmbeddedError::path(folder))?;
-    }
-    Ok(folder.join("postgres"))
-}
-
 /// Whether the attempt to lock a file gave us the lock.
 pub(super) fn lock(path: &Path, attempt: Result<(), TryLockError>) -> Result<bool, EmbeddedError> {
     match attempt {
@@ -327,4 +383,12 @@ fn fits_a_socket(temporary: &Path) -> bool {
     plain
         && temporary.is_absolute()
         && bytes.len() + "/tablecast-XXXXXX/.s.PGSQL.5432".len() <= SOCKET_PATH_BYTES
+}
+
+/// Whether a server runs on the data; looks, and makes nothing.
+pub(super) fn is_in_use(data: &Path) -> bool {
+    let mut path = data.as_os_str().to_owned();
+    path.push(".alive");
+    let file = open_own(Path::new(&path), File::options().read(true));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

@@ -19,6 +19,7 @@ use super::binaries;
 use super::cluster;
 use super::error::{EmbeddedError, Said};
 use super::home::{Home, MOMENT, lock, open_own};
+use super::roles::{self, OWNER};
 use super::watcher::{self, Hold};
 
 /// How long a server may stay silent before we give it up.
@@ -74,8 +75,8 @@ enum Answer {
 }
 
 /// How to connect through the socket in a folder.
-pub(super) fn config(folder: &Path, database: &str) -> Config {
-    config_at(folder, PORT, database)
+pub(super) fn config(folder: &Path, database: &str, user: &str) -> Config {
+    config_at(folder, PORT, database, user)
 }
 
 /// Joins the server that runs on this data, or starts one where none is alive.
@@ -126,6 +127,7 @@ async fn start(home: &Home, alive: File) -> Result<Server, EmbeddedError> {
         cluster::create(home, &binaries).await?;
     }
     clear_after_the_dead(home).await?;
+    roles::open_for_set_up(home)?;
     remove_last_folder(home, &alive)?;
 
     let folder = home.new_socket_folder()?;
@@ -286,12 +288,12 @@ fn users_in(folder: &Path) -> PathBuf {
     folder.join("users")
 }
 
-fn config_at(folder: &Path, port: u16, database: &str) -> Config {
+fn config_at(folder: &Path, port: u16, database: &str, user: &str) -> Config {
     let mut config = Config::new();
     config
         .host_path(folder)
         .port(port)
-        .user("postgres")
+        .user(user)
         .dbname(database);
     config
 }
@@ -301,7 +303,8 @@ async fn answer(postmaster: &Postmaster) -> Answer {
 }
 
 async fn answer_at(folder: &Path, port: u16) -> Answer {
-    let config = config_at(folder, port, "postgres");
+    // Refused or not: it answers.
+    let config = config_at(folder, port, "postgres", OWNER);
     match timeout(Duration::from_secs(5), config.connect(NoTls)).await {
         Ok(Ok(_)) => Answer::Ready,
         Ok(Err(error)) => match error.code() {
