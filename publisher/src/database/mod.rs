@@ -342,7 +342,10 @@ async fn superuser(
     config: &Config,
     database: &str,
 ) -> Result<Client, DatabaseError> {
-    let options = embedded.config(database);
+    let mut options = embedded.config(database);
+    // Nothing that the owner of a database has put into it is called by the superuser: not an
+    // operator of his, by a path that he has set for the database.
+    options.options("-c search_path=pg_catalog");
     let target = "the embedded PostgreSQL".to_owned();
     let destination = Destination::new(options, target, patience(config));
     let (client, _) = destination.connect(|_| {}).await?;

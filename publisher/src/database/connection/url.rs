@@ -309,9 +309,14 @@ mod tests {
 
     #[track_caller]
     fn says(url: &str, expected: &str) {
-        let error = parse(url).unwrap_err();
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert_eq!(format!("{source}; {}", error.hint().unwrap()), expected);
+        let error = parse(url).expect_err("it is refused");
+        let source = std::error::Error::source(&error)
+            .expect("there is one")
+            .to_string();
+        assert_eq!(
+            format!("{source}; {}", error.hint().expect("there is one")),
+            expected
+        );
     }
 
     #[test]
@@ -375,7 +380,7 @@ mod tests {
             "postgres://ada:p%40%27ss@h:5433/d?sslmode=verify-ca&sslrootcert=%2Fa%20b.pem&application_name=x%26y",
             r"host=h port=5433 user=ada password='p@\'ss' dbname=d sslmode = verify-ca sslrootcert='/a b.pem' application_name=x&y",
         ] {
-            let options = parse(url).unwrap();
+            let options = parse(url).expect("it is read");
             let expected = TlsOptions {
                 names: Names::Any,
                 authorities: Some("/a b.pem".into()),

@@ -361,7 +361,7 @@ mod tests {
     use super::*;
 
     fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(body.len() + 4).unwrap();
+        let length = u32::try_from(body.len() + 4).expect("it is short");
         [&[tag], &length.to_be_bytes()[..], body].concat()
     }
 
@@ -372,15 +372,18 @@ mod tests {
         for cut in 0..row.len() {
             let (client, mut server) = duplex(1 << 16);
             let (mut wire, pulse) = Wire::new(Box::new(Plain(client)));
-            server.write_all(&ready).await.unwrap();
-            server.write_all(&row[..cut]).await.unwrap();
+            server.write_all(&ready).await.expect("the pipe is open");
+            server
+                .write_all(&row[..cut])
+                .await
+                .expect("the pipe is open");
             let mut first = vec![0; ready.len()];
-            wire.read_exact(&mut first).await.unwrap();
+            wire.read_exact(&mut first).await.expect("the pipe is open");
             assert_eq!(first, ready);
             pulse.state().owed = 2;
             pulse.give_up("it is silent".to_owned());
             let mut rest = Vec::new();
-            wire.read_to_end(&mut rest).await.unwrap();
+            wire.read_to_end(&mut rest).await.expect("the pipe is open");
             let each = [&fatal("it is silent")[..], &READY].concat();
             assert_eq!(rest, each.repeat(2), "{cut} bytes");
         }
@@ -395,7 +398,7 @@ mod tests {
         let expected = sent.clone();
         tokio::spawn(async move { server.write_all(&sent).await });
         let mut read = Vec::new();
-        wire.read_to_end(&mut read).await.unwrap();
+        wire.read_to_end(&mut read).await.expect("the pipe is open");
         assert!(read == expected);
     }
 
@@ -412,15 +415,20 @@ mod tests {
             let (client, mut server) = duplex(1 << 16);
             let (mut wire, pulse) = Wire::new(Box::new(Plain(client)));
             assert!(pulse.silent_for().is_none());
-            wire.write_all(&startup).await.unwrap();
+            wire.write_all(&startup).await.expect("the pipe is open");
             assert!(pulse.silent_for().is_some());
             for piece in requests.chunks(size) {
-                wire.write_all(piece).await.unwrap();
+                wire.write_all(piece).await.expect("the pipe is open");
             }
             for left in [2, 1, 0] {
                 assert!(pulse.silent_for().is_some());
-                server.write_all(&message(b'Z', b"I")).await.unwrap();
-                wire.read_exact(&mut [0; 6]).await.unwrap();
+                server
+                    .write_all(&message(b'Z', b"I"))
+                    .await
+                    .expect("the pipe is open");
+                wire.read_exact(&mut [0; 6])
+                    .await
+                    .expect("the pipe is open");
                 assert_eq!(pulse.state().owed, left, "pieces of {size}");
             }
             assert!(pulse.silent_for().is_none());

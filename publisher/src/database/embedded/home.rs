@@ -69,8 +69,11 @@ impl Home {
             home.drop_old_link()?;
             return Ok(home);
         }
+        // It led to the data of another project, or to none.
+        home.drop_old_link()?;
         fs::create_dir_all(home.parent()).map_err(EmbeddedError::path(home.parent()))?;
         if home.in_reach(home.parent())? {
+            place::forget(&home.root)?;
             return Ok(home);
         }
         if owner.is_some() {
@@ -82,7 +85,6 @@ impl Home {
         }
         let project = home.data;
         home.data = place::make(&home.root)?.join("postgres");
-        home.drop_old_link()?;
         let why = home.note.take().unwrap_or_else(|| {
             format!(
                 "PostgreSQL does not run as root, and its user cannot reach {}",

@@ -134,6 +134,9 @@ const HAND_OVER: &str = r"
               AND NOT EXISTS (
                   SELECT FROM pg_depend AS d
                   WHERE d.classid = owned.catalog AND d.objid = owned.oid AND d.deptype = 'e')
+              -- Whoever may replace it could wait for a superuser to fire it.
+              AND NOT (owned.catalog = 'pg_proc'::regclass
+                       AND owned.oid IN (SELECT evtfoid FROM pg_event_trigger))
               AND named.identity NOT LIKE 'pg\_toast%' AND named.identity NOT LIKE 'pg\_temp%'
         LOOP
             EXECUTE format('ALTER %s %s OWNER TO tablecast', kind, identity);
