@@ -31,6 +31,7 @@ git           | git                   | git             | changes branches under
 vim           | vim                   | vim             | saves files as people do
 nano          | nano                  | nano            | saves files as people do
 perl          | perl                  | perl            | saves files as scripts do
+faketime      | faketime              | libfaketime     | runs the publisher at another time than its database
 strace        | strace                | -               | counts what a request costs the server
 script        | bsdutils              | util-linux      | is a terminal for nano
 '

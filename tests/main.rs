@@ -11,6 +11,7 @@ mod catalog;
 mod check;
 mod chinook;
 mod clients;
+mod clock;
 mod concurrent;
 mod diff;
 mod documents;

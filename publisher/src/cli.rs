@@ -14,6 +14,7 @@ use crate::config::{Config, ConfigFile};
 use crate::error::Error;
 use crate::fetch::{Directory, Origin};
 use crate::progress::Progress;
+use crate::publish::Clock;
 use crate::store::DirectoryStore;
 
 /// Publishes PostgreSQL reference tables as immutable JSON that any CDN can serve.
@@ -231,6 +232,21 @@ pub struct ForceFlag {
     /// Publish also where a rollback holds publishing back, which ends that
     #[arg(long)]
     pub force: bool,
+}
+
+/// What the clock says, where something contradicts it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ClockFlag {
+    /// Take this machine's clock for right on that day (UTC), whatever contradicts it
+    #[arg(long, value_name = "DATE")]
+    pub allow_clock: Option<jiff::civil::Date>,
+}
+
+impl ClockFlag {
+    /// What time it is.
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::of_this_machine(self.allow_clock)
+    }
 }
 
 impl Common {

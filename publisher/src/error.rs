@@ -253,6 +253,9 @@ fn closing_line(count: usize, what: &str, outcome: &str) -> String {
     format!("{count} {noun} in {what}; {outcome}")
 }
 
+/// Where a problem is that no edit mends.
+pub(crate) const THE_CLOCK: &str = "the clock";
+
 const NOT_PUBLISHED: &str = "nothing was published";
 
 impl From<SeedError> for Error {
@@ -295,6 +298,15 @@ impl From<PublishError> for Error {
                 problems,
                 what: "the snapshot".to_owned(),
                 outcome: NOT_PUBLISHED.into(),
+            },
+            PublishError::Clock { reasons, today } => Self::Problems {
+                count: reasons.len(),
+                problems: reasons,
+                what: THE_CLOCK.to_owned(),
+                outcome: format!(
+                    "{NOT_PUBLISHED}; set it right, or, if it is, say so by --allow-clock {today}"
+                )
+                .into(),
             },
             PublishError::PublicDamaged(fault) => Self::damaged(
                 vec![fault],

@@ -19,6 +19,7 @@
 //! the sequence has neither gap nor repeat, and a lost `version.json` comes back.
 
 mod changes;
+mod clock;
 mod error;
 mod last;
 mod missing;
@@ -42,6 +43,8 @@ use snapshot_format::{
 };
 
 use self::changes::changes;
+pub use self::clock::Clock;
+use self::clock::Evidence;
 pub use self::error::PublishError;
 pub(crate) use self::last::{Last, complete};
 pub use self::outcome::{Event, Published, Timings};
@@ -106,7 +109,7 @@ impl RenderedObject {
 pub struct Terms {
     /// Becomes the version's `publishedAt`, and the store's epoch where this is its first
     /// publication.
-    pub now: Timestamp,
+    pub clock: Clock,
     /// Whether to publish over a rollback that holds publishing back.
     pub force: bool,
     /// What the publication may do to what is public; `None` for everything.
@@ -117,7 +120,7 @@ impl Terms {
     /// Without force, and without guards.
     pub fn at(now: Timestamp) -> Self {
         Self {
-            now,
+            clock: Clock::at(now),
             force: false,
             guards: None,
         }
@@ -203,7 +206,7 @@ pub(crate) async fn judge(
     terms: &Terms,
 ) -> Result<Judgement, PublishError> {
     let manifest = rendered.manifest.to_bytes();
-    let version = next_version(last.version.as_ref(), rendered, &manifest, terms.now)?;
+    let version = next_version(last.version.as_ref(), rendered, &manifest, &terms.clock)?;
     if let Some(last) = &last.version
         && is_same_state(last, &version)
     {
@@ -219,6 +222,12 @@ pub(crate) async fn judge(
         return Ok(Judgement::Same(Box::new(last.clone())));
     }
     last.check_hold(terms.force, Some(version.reference_version))?;
+    terms.clock.check(&Evidence {
+        ahead: rendered.provenance.ahead,
+        // Of a store that has its epoch, the last version tells more.
+        generated_at: last.version.is_none().then_some(&version.generated_at),
+        last: last.version.as_ref(),
+    })?;
     if let Some(guards) = &terms.guards {
         check_guards(store, last, public, rendered, guards).await?;
     }
@@ -377,7 +386,7 @@ fn next_version(
     last: Option<&Version>,
     rendered: &Rendered,
     manifest_bytes: &[u8],
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<Version, PublishError> {
     let Rendered {
         manifest,
@@ -387,7 +396,7 @@ fn next_version(
     let (epoch, sequence) = match last {
         Some(last) => following(last)?,
         // A clock before 1970 is a clock that is not set.
-        None => (u64::try_from(now.as_second()).unwrap_or(0), 1),
+        None => (u64::try_from(clock.now.as_second()).unwrap_or(0), 1),
     };
     Ok(Version {
         format_version: FORMAT_VERSION,
@@ -400,7 +409,7 @@ fn next_version(
             .as_ref()
             .map(|identity| identity.lineage.clone()),
         generated_at: manifest.generated_at.clone(),
-        published_at: published_at(now),
+        published_at: clock.published_at(last),
         manifest: ObjectRef {
             hash: ObjectHash::of(manifest_bytes),
             size: manifest_bytes.len() as u64,
@@ -411,10 +420,6 @@ fn next_version(
         },
         rollback: None,
     })
-}
-
-pub(crate) fn published_at(now: Timestamp) -> String {
-    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 pub(crate) fn following(version: &Version) -> Result<(u64, u64), PublishError> {

@@ -14,13 +14,12 @@
 //! what a person has just done. A resumption is the same content without that field. So
 //! there is no other thing that could be lost or forgotten, and the history tells the story.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use snapshot_format::{Rollback, Version};
 
 use crate::history::{self, History, ResolveError};
 use crate::publish::read_back::{read_back, read_manifest};
-use crate::publish::{Fault, Last, PublishError, announce, complete, following, published_at};
+use crate::publish::{Clock, Fault, Last, PublishError, announce, complete, following};
 use crate::store::{Store, StoreError};
 
 /// How a rollback or a resumption ended.
@@ -102,7 +101,7 @@ impl From<StoreError> for RollbackError {
 pub async fn rollback(
     store: &impl Store,
     to: &str,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<Turned, RollbackError> {
     let last = last(store).await?;
     let History { versions, .. } = history::of(store).await?;
@@ -114,7 +113,7 @@ pub async fn rollback(
     let (epoch, sequence) = target.order();
     let version = Version {
         rollback: Some(Rollback { epoch, sequence }),
-        ..again(target, &last, now)?
+        ..again(target, &last, clock)?
     };
     turn(store, version, last).await
 }
@@ -124,14 +123,14 @@ pub async fn rollback(
 ///
 /// # Errors
 /// Where the store is empty or cannot be written.
-pub async fn resume(store: &impl Store, now: Timestamp) -> Result<Turned, RollbackError> {
+pub async fn resume(store: &impl Store, clock: &Clock) -> Result<Turned, RollbackError> {
     let last = last(store).await?;
     if last.rollback.is_none() {
         return Ok(Turned::Unchanged { version: last });
     }
     let version = Version {
         rollback: None,
-        ..again(&last, &last, now)?
+        ..again(&last, &last, clock)?
     };
     turn(store, version, last).await
 }
@@ -155,12 +154,13 @@ async fn check(store: &impl Store, target: &Version) -> Result<(), RollbackError
     }
 }
 
-fn again(target: &Version, last: &Version, now: Timestamp) -> Result<Version, PublishError> {
+fn again(target: &Version, last: &Version, clock: &Clock) -> Result<Version, PublishError> {
+    clock.check_after(last)?;
     let (epoch, sequence) = following(last)?;
     Ok(Version {
         epoch,
         sequence,
-        published_at: published_at(now),
+        published_at: clock.published_at(Some(last)),
         ..target.clone()
     })
 }

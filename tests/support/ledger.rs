@@ -12,7 +12,7 @@ use publisher::error::Error;
 use publisher::fetch::{Directory, Origin};
 use publisher::guard::Provenance;
 use publisher::prune::{Keep, prune};
-use publisher::publish::{Rendered, RenderedObject, Terms, publish};
+use publisher::publish::{Clock, Rendered, RenderedObject, Terms, publish};
 use publisher::rollback::{resume, rollback};
 use publisher::spool::{Spool, Staging};
 use publisher::store::{DirectoryStore, Disk, Store, StoreError};
@@ -110,14 +110,17 @@ impl Act {
         let store = DirectoryStore::open_existing_on(disk, root, PATIENCE, |_| {}).await?;
         let now = clock();
         let version = match self {
-            Self::Rollback(to) => rollback(&store, to, now).await?.version().clone(),
+            Self::Rollback(to) => rollback(&store, to, &Clock::at(now))
+                .await?
+                .version()
+                .clone(),
             Self::Prune(newest, seconds) => {
                 let min_age = Duration::from_secs(*seconds);
                 let newest = *newest;
                 let pruned = prune(&store, Keep { newest, min_age }, now, false).await?;
                 pruned.kept[0].clone()
             }
-            _ => resume(&store, now).await?.version().clone(),
+            _ => resume(&store, &Clock::at(now)).await?.version().clone(),
         };
         Ok(version.order())
     }

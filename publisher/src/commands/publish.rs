@@ -5,13 +5,12 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use jiff::Timestamp;
 use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
 
 use super::guards::GuardFlags;
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
+use crate::cli::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
 use crate::error::Error;
@@ -30,6 +29,8 @@ pub struct PublishArgs {
     out: OutFlags,
     #[command(flatten)]
     force: ForceFlag,
+    #[command(flatten)]
+    clock: ClockFlag,
     #[command(flatten)]
     guards: GuardFlags,
 }
@@ -68,6 +69,7 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
     warn_of_missing_triggers(&args.common, &schema);
     let terms = PublishTerms {
         force: &args.force,
+        clock: &args.clock,
         guards: &args.guards,
         deactivation: BTreeMap::new(),
     };
@@ -85,6 +87,7 @@ pub(super) fn say_waiting(common: &Common, holder: &Holder) {
 /// How to publish, by the flags of a command.
 pub(super) struct PublishTerms<'a> {
     pub(super) force: &'a ForceFlag,
+    pub(super) clock: &'a ClockFlag,
     pub(super) guards: &'a GuardFlags,
     /// What the seed of the same run was allowed.
     pub(super) deactivation: BTreeMap<TableKey, u64>,
@@ -120,6 +123,7 @@ pub(super) struct Publication<'a> {
     schema: &'a Schema,
     guards: Guards,
     force: bool,
+    clock: ClockFlag,
     start: Instant,
     render: Duration,
 }
@@ -140,6 +144,7 @@ impl<'a> Publication<'a> {
             schema,
             guards: config.guards(allowed),
             force: terms.force.force,
+            clock: terms.clock.clone(),
             start,
             render: Duration::ZERO,
         })
@@ -206,7 +211,7 @@ impl<'a> Publication<'a> {
 
     fn terms(&self) -> Terms {
         Terms {
-            now: Timestamp::now(),
+            clock: self.clock.clock(),
             force: self.force,
             guards: Some(self.guards.clone()),
         }

@@ -1,9 +1,8 @@
 //! `publisher resume`
 
 use clap::Args;
-use jiff::Timestamp;
 
-use crate::cli::Upkeep;
+use crate::cli::{ClockFlag, Upkeep};
 use crate::error::Error;
 use crate::history::name;
 use crate::rollback::{Turned, resume};
@@ -13,12 +12,14 @@ use crate::rollback::{Turned, resume};
 pub struct ResumeArgs {
     #[command(flatten)]
     upkeep: Upkeep,
+    #[command(flatten)]
+    clock: ClockFlag,
 }
 
 /// Lets publishing go on after a rollback.
 pub(super) async fn run(args: ResumeArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
-    let turned = resume(&store, Timestamp::now()).await?;
+    let turned = resume(&store, &args.clock.clock()).await?;
     args.upkeep.say(&describe(&turned));
     args.upkeep.print_json(&turned)
 }

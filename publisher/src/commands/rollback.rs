@@ -1,9 +1,8 @@
 //! `publisher rollback`
 
 use clap::Args;
-use jiff::Timestamp;
 
-use crate::cli::Upkeep;
+use crate::cli::{ClockFlag, Upkeep};
 use crate::error::Error;
 use crate::history::name;
 use crate::rollback::{Turned, rollback};
@@ -13,6 +12,8 @@ use crate::rollback::{Turned, rollback};
 pub struct RollbackArgs {
     #[command(flatten)]
     upkeep: Upkeep,
+    #[command(flatten)]
+    clock: ClockFlag,
 
     /// The version to go back to: EPOCH-SEQUENCE, SEQUENCE, seq:N, or four or more digits
     /// of its manifest's hash
@@ -23,7 +24,7 @@ pub struct RollbackArgs {
 /// Publishes an earlier version's content again.
 pub(super) async fn run(args: RollbackArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
-    let turned = rollback(&store, &args.to, Timestamp::now()).await?;
+    let turned = rollback(&store, &args.to, &args.clock.clock()).await?;
     args.upkeep.say(&describe(&turned));
     args.upkeep.print_json(&turned)
 }

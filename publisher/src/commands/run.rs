@@ -12,7 +12,7 @@ use super::publish::{Publication, PublishReport, PublishTerms, Target, say_waiti
 use super::seed::{SeedFlags, read_source};
 use super::watch::{WatchArgs, WatchFlags};
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
+use crate::cli::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{self, AppliedMigrations, Database, SeedReport};
 use crate::error::Error;
@@ -47,6 +47,8 @@ pub struct JobFlags {
     #[command(flatten)]
     pub(super) force: ForceFlag,
     #[command(flatten)]
+    pub(super) clock: ClockFlag,
+    #[command(flatten)]
     pub(super) guards: GuardFlags,
 
     /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
@@ -64,6 +66,7 @@ impl JobFlags {
     pub(super) fn terms(&self) -> PublishTerms<'_> {
         PublishTerms {
             force: &self.force,
+            clock: &self.clock,
             guards: &self.guards,
             deactivation: self.seed.allowed_deactivation(),
         }

@@ -22,7 +22,7 @@ use super::blocking;
 use super::run::JobFlags;
 use crate::cli::duration;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, THE_CLOCK};
 use crate::prune::Keep;
 use crate::watch::{
     Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Steer,
@@ -340,8 +340,8 @@ fn is_about_the_files(error: &Error) -> bool {
     use crate::database::{DatabaseError, MigrationError, ReadError};
     use crate::snapshot::SnapshotError;
     match error {
-        // A store is mended by other means.
-        Error::Problems { what, .. } => what != "the store",
+        // A store and a clock are mended by other means.
+        Error::Problems { what, .. } => what != "the store" && what != THE_CLOCK,
         Error::Config(_) => true,
         Error::Migration(error) => match error {
             MigrationError::Database(_) | MigrationError::Read { .. } => false,

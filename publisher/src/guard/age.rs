@@ -219,8 +219,7 @@ mod tests {
 
     #[test]
     fn numbers_are_compared_where_the_database_may_be_the_one_that_was_published() {
-        let (newer, older): ([(&str, u64); 1], [(&str, u64); 1]) =
-            ([("grips", 94)], [("grips", 93)]);
+        let (newer, older) = ([("grips", 94)], [("grips", 93)]);
         for (public, database, compared) in [
             (Some("a"), Some(("a", true)), true),
             (Some("a"), Some(("a", false)), true),

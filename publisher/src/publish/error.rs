@@ -31,6 +31,14 @@ pub enum PublishError {
     /// A guard stops it.
     #[error("the guards refuse the publication")]
     Refused(Vec<Problem>),
+    /// Something contradicts the clock.
+    #[error("the clock is wrong")]
+    Clock {
+        /// What does.
+        reasons: Vec<Problem>,
+        /// The day that the clock says, which may be allowed.
+        today: String,
+    },
     /// What is public cannot be read, so no guard can compare it.
     #[error("what is public is damaged")]
     PublicDamaged(Fault),
@@ -85,7 +93,9 @@ impl PublishError {
             Self::Held { .. } => Some(
                 "`publisher resume` lets publishing go on; `publisher publish --force` publishes at once",
             ),
-            Self::Refused(_) | Self::PublicDamaged(_) | Self::Damaged(_) => None,
+            Self::Refused(_) | Self::Clock { .. } | Self::PublicDamaged(_) | Self::Damaged(_) => {
+                None
+            }
             Self::Version {
                 source: VersionError::TooNew(_),
                 ..
