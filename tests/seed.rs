@@ -915,3 +915,50 @@ fn a_reader_with_an_open_transaction_is_in_nobodys_way() {
         [0, 0, 2, 2, 0, 0]
     );
 }
+
+// Values
+
+#[test]
+fn the_end_of_the_day_goes_the_whole_way() {
+    let project = Project::new(&[
+        "CREATE TABLE shifts (id text PRIMARY KEY, ends time NOT NULL, until date, rate numeric);",
+        &tracked(&["shifts"]),
+    ]);
+    // As text, a column may hold what JSON has no number and no date for.
+    project.file(
+        "tablecast.toml",
+        "[tables.shifts]\nas_text = [\"until\", \"rate\"]\n",
+    );
+    project.run(&["migrate", "--quiet"]).succeeded();
+    project.source(
+        "shifts",
+        r#"[{"id":"A","ends":"24:00:00","until":"infinity","rate":"NaN"},
+            {"id":"B","ends":"24:00","until":"-infinity","rate":"1.50"},
+            {"id":"C","ends":"24:00:00.000","until":"2026-01-01","rate":"Infinity"}]"#,
+    );
+    project.run(&["run", "--quiet"]).succeeded();
+    project.run(&["parity", "--quiet"]).succeeded();
+    assert_eq!(
+        project.published("shifts"),
+        json!([
+            {"id": "A", "ends": "24:00:00", "until": "infinity", "rate": "NaN"},
+            {"id": "B", "ends": "24:00:00", "until": "-infinity", "rate": "1.50"},
+            {"id": "C", "ends": "24:00:00", "until": "2026-01-01", "rate": "Infinity"},
+        ])
+    );
+    assert_eq!(
+        project.json(&["seed", "--recheck"])["tables"][0]["unchanged"],
+        3
+    );
+    for wrong in [
+        "24:00:01",
+        "24:01",
+        "24:00:00.1",
+        "24:00:00Z",
+        "25:00",
+        "23:59:60",
+    ] {
+        project.source("shifts", &format!(r#"[{{"id":"A","ends":"{wrong}"}}]"#));
+        assert_eq!(project.run(&["check"]).status, Some(1), "{wrong}");
+    }
+}
