@@ -23,6 +23,7 @@ mod history;
 mod killed;
 mod migrate;
 mod parity;
+mod partitions;
 mod plan;
 mod prune;
 mod publish;

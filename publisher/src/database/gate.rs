@@ -53,7 +53,7 @@ pub async fn unchanged(
         else {
             continue;
         };
-        let same = table.missing_triggers.is_empty()
+        let same = table.is_tracked()
             && note.version_seq == version.version_seq
             && note.shape == shape(table, config)
             && file

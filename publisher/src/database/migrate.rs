@@ -462,7 +462,7 @@ async fn read_shapes(
                 .map(|c| (c.name.clone(), c.sql_type.clone(), c.kind.clone()))
                 .collect(),
             primary_key: table.primary_key_names(),
-            is_tracked: table.missing_triggers.is_empty(),
+            is_tracked: table.is_tracked(),
             stored_in: files.get(&table.name).copied().flatten(),
         }
     };

@@ -20,11 +20,11 @@ pub(super) fn literal(text: &str) -> String {
 
 /// A table's name with its schema.
 pub(super) fn qualified(table: &Table) -> String {
-    format!(
-        "{}.{}",
-        identifier(&table.namespace),
-        identifier(&table.name)
-    )
+    qualified_name(&table.namespace, &table.name)
+}
+
+fn qualified_name(namespace: &str, name: &str) -> String {
+    format!("{}.{}", identifier(namespace), identifier(name))
 }
 
 /// A column's value as it orders rows: by bytes, not by locale, for two machines must agree
@@ -87,8 +87,9 @@ pub fn missing_triggers_sql(tables: &[&Table]) -> String {
         schema: String,
         schema_literal: String,
         tables: Vec<Missing>,
+        parts: Vec<Missing>,
     }
-    #[derive(Serialize)]
+    #[derive(Serialize, PartialEq)]
     struct Missing {
         name: String,
         literal: String,
@@ -97,7 +98,7 @@ pub fn missing_triggers_sql(tables: &[&Table]) -> String {
     let namespace = tables
         .first()
         .map_or("public", |table| table.namespace.as_str());
-    let context = Triggers {
+    let mut context = Triggers {
         schema: identifier(namespace),
         schema_literal: literal(namespace),
         tables: tables
@@ -108,7 +109,19 @@ pub fn missing_triggers_sql(tables: &[&Table]) -> String {
                 events: table.missing_triggers.clone(),
             })
             .collect(),
+        parts: Vec::new(),
     };
+    // A table may be a part of several.
+    for part in tables.iter().flat_map(|table| &table.untracked_parts) {
+        let missing = Missing {
+            name: qualified_name(&part.namespace, &part.name),
+            literal: literal(&part.name),
+            events: part.missing_triggers.clone(),
+        };
+        if !part.is_foreign && !context.parts.contains(&missing) {
+            context.parts.push(missing);
+        }
+    }
     render("triggers.sql", &context)
 }
 
