@@ -21,6 +21,7 @@ mod fixtures;
 mod guards;
 mod history;
 mod killed;
+mod locks;
 mod migrate;
 mod parity;
 mod partitions;

@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row};
 
 use super::error::DatabaseError;
+use super::lock;
 use crate::config::Config;
 use crate::schema::{Column, ForeignKey, Kind, Part, Schema, Table};
 
@@ -17,6 +18,13 @@ use crate::schema::{Column, ForeignKey, Kind, Part, Schema, Table};
 /// # Errors
 /// Where a query fails, or two tables would be published under one key.
 pub async fn read_schema(
+    client: &impl GenericClient,
+    config: &Config,
+) -> Result<Schema, DatabaseError> {
+    lock::with_holders(client, read_catalog(client, config).await).await
+}
+
+async fn read_catalog(
     client: &impl GenericClient,
     config: &Config,
 ) -> Result<Schema, DatabaseError> {

@@ -125,6 +125,8 @@ pub struct PgReport {
     pub position: Option<u32>,
     /// The constraint that refused, if one did.
     pub constraint: Option<String>,
+    /// The table that it belongs to.
+    pub table: Option<String>,
 }
 
 impl std::ops::Deref for PgError {
@@ -143,6 +145,23 @@ impl fmt::Display for PgError {
 
 impl std::error::Error for PgError {}
 
+impl PgError {
+    /// Whether two rows would share a value that must be unique, or that excludes another.
+    pub(super) fn is_shared_value(&self) -> bool {
+        matches!(self.sqlstate.as_deref(), Some("23505" | "23P01"))
+    }
+
+    /// Whether a lock was waited for too long.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        self.sqlstate.as_deref() == Some("55P03")
+    }
+
+    /// The same with another hint.
+    pub(super) fn set_hint(&mut self, hint: String) {
+        self.0.hint = Some(hint);
+    }
+}
+
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
         let report = match error.as_db_error() {
@@ -154,6 +173,7 @@ impl From<tokio_postgres::Error> for PgError {
                 context: None,
                 position: None,
                 constraint: None,
+                table: None,
             },
         };
         Self(Box::new(report))
@@ -176,6 +196,7 @@ impl From<&DbError> for PgReport {
                 _ => None,
             },
             constraint: answer.constraint().map(str::to_owned),
+            table: answer.table().map(str::to_owned),
         }
     }
 }
@@ -204,7 +225,7 @@ fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-fn holders(holders: &[Holder]) -> String {
+pub(super) fn holders(holders: &[Holder]) -> String {
     match holders {
         [] => "nobody holds it any more; try again".to_owned(),
         some => {

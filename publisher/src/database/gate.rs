@@ -10,6 +10,7 @@ use snapshot_format::TableKey;
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::error::DatabaseError;
+use super::lock;
 use super::metadata::{TableVersion, reference_versions};
 use super::sql::qualified;
 use crate::config::Config;
@@ -37,6 +38,15 @@ pub struct Unchanged {
 /// # Errors
 /// Where a query fails or a file cannot be read.
 pub async fn unchanged(
+    client: &impl GenericClient,
+    config: &Config,
+    schema: &Schema,
+    files: &SourceFiles,
+) -> Result<Vec<Unchanged>, DatabaseError> {
+    lock::with_holders(client, look(client, config, schema, files).await).await
+}
+
+async fn look(
     client: &impl GenericClient,
     config: &Config,
     schema: &Schema,

@@ -220,10 +220,12 @@ fn session_settings(config: &Config) -> String {
          SET bytea_output = 'hex'; SET extra_float_digits = 1; SET lc_monetary = 'C'; \
          SET client_encoding = 'UTF8'; \
          SET standard_conforming_strings = on; SET jit = off; SET client_min_messages = warning; \
-         SET search_path = {}; SET statement_timeout = {}; \
+         SET search_path = {}; SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = '10min'",
         sql::identifier(&config.schema),
         config.statement_timeout.as_millis(),
+        // None at all would be 0 to PostgreSQL.
+        config.lock_timeout.as_millis().max(1),
     )
 }
 

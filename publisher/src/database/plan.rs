@@ -14,6 +14,7 @@ use tokio_postgres::{Client, IsolationLevel, Transaction};
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
 use super::gate;
+use super::lock;
 use super::metadata::{highest, reference_versions};
 use super::planned_rows::{Listing, PlannedRow};
 use super::seed::{SeedError, SeededTable, millis, refusals, set_limits};
@@ -115,9 +116,22 @@ pub async fn plan(
     options: &PlanOptions,
     progress: Progress,
 ) -> Result<Plan, SeedError> {
+    let planned = plan_all(client, config, schema, sources, skipped, options, progress).await;
+    lock::with_holders(client, planned).await
+}
+
+async fn plan_all(
+    client: &mut Client,
+    config: &Config,
+    schema: &Schema,
+    sources: &[SourceTable],
+    skipped: &[gate::Unchanged],
+    options: &PlanOptions,
+    progress: Progress,
+) -> Result<Plan, SeedError> {
     let start = Instant::now();
     let mut tx = begin(client).await?;
-    set_limits(&tx, config).await?;
+    set_limits(&tx).await?;
     let reference_version = highest(&reference_versions(&tx, &config.schema).await?);
     if !gate::still_hold(&tx, config, skipped).await? {
         return Err(SeedError::Overtaken);

@@ -157,6 +157,19 @@ pub async fn seed(
     options: &SeedOptions,
     progress: Progress,
 ) -> Result<SeedReport, SeedError> {
+    let seeded = seed_all(client, config, schema, sources, skipped, options, progress).await;
+    lock::with_holders(client, seeded).await
+}
+
+async fn seed_all(
+    client: &mut Client,
+    config: &Config,
+    schema: &Schema,
+    sources: &[SourceTable],
+    skipped: &[gate::Unchanged],
+    options: &SeedOptions,
+    progress: Progress,
+) -> Result<SeedReport, SeedError> {
     let start = Instant::now();
     let mut tx = client
         .transaction()
@@ -215,17 +228,14 @@ pub async fn seed(
 
 async fn prepare(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError> {
     lock::take_transaction_lock(tx, config.lock_timeout).await?;
-    set_limits(tx, config).await
+    set_limits(tx).await
 }
 
-/// Gives a transaction that stages files its memory, and its patience with locks.
-pub(super) async fn set_limits(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError> {
+/// Gives a transaction that stages files its memory.
+pub(super) async fn set_limits(tx: &Transaction<'_>) -> Result<(), SeedError> {
     // The staging tables are this session's own: they want its memory, not the server's.
-    let settings = format!(
-        "SET LOCAL lock_timeout = {}; SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'",
-        config.lock_timeout.as_millis()
-    );
-    let set = tx.batch_execute(&settings).await;
+    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'";
+    let set = tx.batch_execute(settings).await;
     Ok(set.map_err(|source| DatabaseError::query("prepare the session", source))?)
 }
 
@@ -349,7 +359,8 @@ pub async fn still_dangling(
             (true, true) => "t.source_type = 'admin'",
             (true, false) => "false",
         };
-        let held = held_keys(client, table, &columns, &references, kept).await?;
+        let held = held_keys(client, table, &columns, &references, kept).await;
+        let held = lock::with_holders(client, held).await?;
         let unheld = references
             .into_iter()
             .filter(|reference| !held.contains(&reference.values));

@@ -12,6 +12,7 @@ use tokio_postgres::types::ToSql;
 
 use super::defaults::varying_defaults;
 use super::error::DatabaseError;
+use super::lock;
 use super::read::{ReadError, SnapshotReader};
 use super::sql::{identifier, qualified};
 use crate::config::Config;
@@ -45,6 +46,17 @@ impl SnapshotReader<'_> {
     /// # Errors
     /// Where the query fails, or `each` does.
     pub async fn whole_rows(
+        &self,
+        table: &Table,
+        as_text: &[&str],
+        which: WhichRows,
+        each: impl FnMut(&str) -> io::Result<()>,
+    ) -> Result<(), ReadError> {
+        let read = self.read_whole_rows(table, as_text, which, each).await;
+        lock::with_holders(self.transaction(), read).await
+    }
+
+    async fn read_whole_rows(
         &self,
         table: &Table,
         as_text: &[&str],
