@@ -921,29 +921,26 @@ fn a_reader_with_an_open_transaction_is_in_nobodys_way() {
 #[test]
 fn the_end_of_the_day_goes_the_whole_way() {
     let project = Project::new(&[
-        "CREATE TABLE shifts (id text PRIMARY KEY, ends time NOT NULL, until date, rate numeric);",
+        "CREATE TABLE shifts (id text PRIMARY KEY, ends time NOT NULL, until date);",
         &tracked(&["shifts"]),
     ]);
-    // As text, a column may hold what JSON has no number and no date for.
-    project.file(
-        "tablecast.toml",
-        "[tables.shifts]\nas_text = [\"until\", \"rate\"]\n",
-    );
+    // As text, a column may hold what is no date.
+    project.file("tablecast.toml", "[tables.shifts]\nas_text = [\"until\"]\n");
     project.run(&["migrate", "--quiet"]).succeeded();
     project.source(
         "shifts",
-        r#"[{"id":"A","ends":"24:00:00","until":"infinity","rate":"NaN"},
-            {"id":"B","ends":"24:00","until":"-infinity","rate":"1.50"},
-            {"id":"C","ends":"24:00:00.000","until":"2026-01-01","rate":"Infinity"}]"#,
+        r#"[{"id":"A","ends":"24:00:00","until":"infinity"},
+            {"id":"B","ends":"24:00","until":"-infinity"},
+            {"id":"C","ends":"24:00:00.000","until":"2026-01-01"}]"#,
     );
     project.run(&["run", "--quiet"]).succeeded();
     project.run(&["parity", "--quiet"]).succeeded();
     assert_eq!(
         project.published("shifts"),
         json!([
-            {"id": "A", "ends": "24:00:00", "until": "infinity", "rate": "NaN"},
-            {"id": "B", "ends": "24:00:00", "until": "-infinity", "rate": "1.50"},
-            {"id": "C", "ends": "24:00:00", "until": "2026-01-01", "rate": "Infinity"},
+            {"id": "A", "ends": "24:00:00", "until": "infinity"},
+            {"id": "B", "ends": "24:00:00", "until": "-infinity"},
+            {"id": "C", "ends": "24:00:00", "until": "2026-01-01"},
         ])
     );
     assert_eq!(

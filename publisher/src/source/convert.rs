@@ -113,15 +113,11 @@ fn is_end_of_day(text: &str) -> bool {
     is_whole && (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte == b'0')
 }
 
-// What PostgreSQL has in the column and JSON has no number or date for. As text it is
-// published as PostgreSQL prints it.
+// A moment that is no date. As text it is published as PostgreSQL prints it.
 fn is_infinite(kind: &Kind, text: &str) -> bool {
     match kind {
         Kind::Date | Kind::Timestamp | Kind::TimestampTz => {
             matches!(text, "infinity" | "-infinity")
-        }
-        Kind::Float4 | Kind::Float8 | Kind::Numeric(_) => {
-            matches!(text, "NaN" | "Infinity" | "-Infinity")
         }
         _ => false,
     }
