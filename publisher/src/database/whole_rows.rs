@@ -95,7 +95,8 @@ fn whole_rows_sql(table: &Table, as_text: &[&str], which: WhichRows) -> String {
         WhichRows::OfAdministrators => format!(" WHERE t.{} = 'admin'", identifier(SOURCE_TYPE)),
     };
     format!(
-        "SELECT row_to_json(r)::text FROM (SELECT {} FROM {} AS t{chosen}) AS r",
+        // `whole_row` alone would be the column of that name, where there is one.
+        "SELECT row_to_json(whole_row.*)::text FROM (SELECT {} FROM {} AS t{chosen}) AS whole_row",
         columns.join(", "),
         qualified(table)
     )
