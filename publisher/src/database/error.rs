@@ -79,6 +79,11 @@ impl DatabaseError {
                 "wait for the other session to end, or allow more time with --lock-timeout"
                     .to_owned(),
             ),
+            Self::Query { source, .. } if source.message.contains("row-level security") => Some(
+                "let the role see every row, by ALTER ROLE ... BYPASSRLS, or connect as the table's \
+                 owner"
+                    .to_owned(),
+            ),
             Self::Query { source, .. } => source.hint.clone(),
             Self::Catalog(_) => None,
         }

@@ -18,7 +18,7 @@ use crate::schema::{Schema, Table};
 use crate::source::{SourceFiles, SourceTable};
 
 /// Raised when a seed would write other rows from the same file.
-const SEED_FORMAT: u32 = 1;
+const SEED_FORMAT: u32 = 2;
 
 /// A table that need not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

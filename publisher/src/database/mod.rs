@@ -5,17 +5,23 @@ mod defaults;
 pub mod embedded;
 mod error;
 mod gate;
+mod hazards;
+mod judge;
 mod lock;
 mod metadata;
 mod migrate;
 mod plan;
 mod planned_rows;
 mod read;
+mod recheck;
 mod seed;
+mod sequences;
 mod sql;
 mod stage;
 mod tls;
+mod unique;
 mod whole_rows;
+mod write;
 
 use std::time::Duration;
 
@@ -27,6 +33,7 @@ pub use catalog::read_schema;
 pub use embedded::{Embedded, EmbeddedError};
 pub use error::{DatabaseError, PgError};
 pub use gate::{Unchanged, unchanged};
+pub use judge::judge_unique;
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
 pub use migrate::{

@@ -49,12 +49,13 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 8] = templates![
+const TEMPLATES: [(&str, &str); 9] = templates![
     "stage.sql",
     "sides.sql",
     "plan.sql",
     "planned_rows.sql",
-    "write.sql",
+    "update.sql",
+    "insert.sql",
     "deactivate.sql",
     "rows.sql",
     "triggers.sql",
