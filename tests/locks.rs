@@ -125,7 +125,7 @@ fn a_number_that_another_transaction_has_taken() {
     project
         .database
         .block_on(
-            somebody.batch_execute("ROLLBACK; BEGIN; SELECT FROM reference_metadata FOR UPDATE"),
+            somebody.batch_execute("ROLLBACK; SET application_name = 'somebody'; BEGIN; SELECT FROM reference_metadata FOR UPDATE"),
         )
         .unwrap();
     let finished = project.run(&["seed", "--quiet", "--lock-timeout", "200ms"]);

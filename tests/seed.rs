@@ -314,7 +314,7 @@ fn a_row_that_the_file_calls_inactive_is_inactive_and_stays_it() {
     let project = four_makers();
     let retired = FOUR.replace(r#""label":"b""#, r#""label":"b","is_active":false"#);
     project.source("makers", &retired);
-    assert_eq!(counts(&project, &[]), [0, 1, 3, 0, 0, 0]);
+    assert_eq!(counts(&project, &[]), [0, 0, 3, 1, 0, 0]);
     assert_eq!(counts(&project, &["--recheck"]), [0, 0, 4, 0, 0, 0]);
     assert_eq!(
         project
@@ -502,6 +502,7 @@ fn an_administrators_rows_are_left_alone_and_told() {
          makers N N N N N N N N\n\
          makers: left to an administrator: A, Z\n\
          makers: columns that no row names: sort_order\n\
+         makers: N of N active rows are deactivated, which is all that max_deactivation_percent = N allows\n\
          seeded: reference version seq:N -> seq:N (N ms)\n"
     );
     assert_eq!(project.database.query(admins), before);
@@ -787,7 +788,7 @@ fn a_value_that_must_be_unique_is_reported_with_the_file() {
     refused(
         "ALTER TABLE t ADD CONSTRAINT one_n UNIQUE (n);",
         r#"[{"id":"old","n":2},{"id":"new","n":3},{"id":"newer","n":3}]"#,
-        "error: t.json: duplicate key value violates unique constraint \"one_n\" (Key (n)=(3) already exists.)\n\
+        "error: t.json: row 3 \"newer\": column \"n\": \"3\" must be unique (one_n), and row 2 \"new\" has it too\n\
          error: 1 problem in the source; nothing was seeded\n",
     );
 }
@@ -817,8 +818,8 @@ fn what_only_the_commit_finds_broken_undoes_the_seed() {
     refused(
         "ALTER TABLE t ADD CONSTRAINT one_n UNIQUE (n) DEFERRABLE INITIALLY DEFERRED;",
         r#"[{"id":"old","n":2},{"id":"new","n":3},{"id":"newer","n":3}]"#,
-        "error: failed to commit\n  caused by: duplicate key value violates unique constraint \
-         \"one_n\" (Key (n)=(3) already exists.)\n",
+        "error: t.json: duplicate key value violates unique constraint \"one_n\" (Key (n)=(3) already exists.)\n\
+         error: 1 problem in the source; nothing was seeded\n",
     );
 }
 

@@ -109,9 +109,9 @@ fn a_limit_that_is_reached_exactly_is_said() {
                 max_deactivation_percent = 50 allows";
     let seeded = project.run(&["seed", "--dry-run"]);
     assert!(
-        seeded.succeeded().stdout.contains(note),
+        seeded.succeeded().stderr.contains(note),
         "{}",
-        seeded.stdout
+        seeded.stderr
     );
     assert_eq!(project.json(&["plan"])["notes"], serde_json::json!([note]));
     assert_eq!(project.json(&["seed"])["notes"], serde_json::json!([note]));
