@@ -384,18 +384,22 @@ fn a_table_in_use_is_not_waited_for_for_ever() {
     project.database.execute(COUNTRIES);
     std::fs::remove_file(project.path("sql/migrations/V0001__m.sql")).unwrap();
     let editor = project.database.connect();
-    let hold = "BEGIN; LOCK TABLE countries IN ACCESS SHARE MODE";
+    let hold =
+        "SET application_name = 'an editor'; BEGIN; LOCK TABLE countries IN ACCESS SHARE MODE";
     project
         .database
         .block_on(editor.batch_execute(hold))
         .unwrap();
 
-    project
-        .run(&["migrate", "--lock-timeout", "150ms"])
-        .failed_with(
-            "error: V0002__m.sql: the migration failed; it changed nothing\n  \
-         caused by: canceling statement due to lock timeout\n",
-        );
+    let finished = project.run(&["migrate", "--lock-timeout", "150ms"]);
+    assert_eq!(finished.status, Some(1));
+    assert_eq!(
+        without_numbers(&finished.stderr),
+        "error: VN__m.sql: the migration failed; it changed nothing\n  \
+         caused by: canceling statement due to lock timeout\n  \
+         hint: it is held by \"an editor\" (process N, user postgres, idle in transaction for N s); \
+         wait for the other session to end, or allow more time with --lock-timeout\n"
+    );
 }
 
 #[test]

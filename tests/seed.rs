@@ -314,7 +314,7 @@ fn a_row_that_the_file_calls_inactive_is_inactive_and_stays_it() {
     let project = four_makers();
     let retired = FOUR.replace(r#""label":"b""#, r#""label":"b","is_active":false"#);
     project.source("makers", &retired);
-    assert_eq!(counts(&project, &[]), [0, 1, 3, 0, 0, 0]);
+    assert_eq!(counts(&project, &[]), [0, 0, 3, 1, 0, 0]);
     assert_eq!(counts(&project, &["--recheck"]), [0, 0, 4, 0, 0, 0]);
     assert_eq!(
         project
@@ -502,6 +502,7 @@ fn an_administrators_rows_are_left_alone_and_told() {
          makers N N N N N N N N\n\
          makers: left to an administrator: A, Z\n\
          makers: columns that no row names: sort_order\n\
+         makers: N of N active rows are deactivated, which is all that max_deactivation_percent = N allows\n\
          seeded: reference version seq:N -> seq:N (N ms)\n"
     );
     assert_eq!(project.database.query(admins), before);
@@ -787,7 +788,7 @@ fn a_value_that_must_be_unique_is_reported_with_the_file() {
     refused(
         "ALTER TABLE t ADD CONSTRAINT one_n UNIQUE (n);",
         r#"[{"id":"old","n":2},{"id":"new","n":3},{"id":"newer","n":3}]"#,
-        "error: t.json: duplicate key value violates unique constraint \"one_n\" (Key (n)=(3) already exists.)\n\
+        "error: t.json: row 3 \"newer\": column \"n\": \"3\" must be unique (one_n), and row 2 \"new\" has it too\n\
          error: 1 problem in the source; nothing was seeded\n",
     );
 }
@@ -817,8 +818,8 @@ fn what_only_the_commit_finds_broken_undoes_the_seed() {
     refused(
         "ALTER TABLE t ADD CONSTRAINT one_n UNIQUE (n) DEFERRABLE INITIALLY DEFERRED;",
         r#"[{"id":"old","n":2},{"id":"new","n":3},{"id":"newer","n":3}]"#,
-        "error: failed to commit\n  caused by: duplicate key value violates unique constraint \
-         \"one_n\" (Key (n)=(3) already exists.)\n",
+        "error: t.json: duplicate key value violates unique constraint \"one_n\" (Key (n)=(3) already exists.)\n\
+         error: 1 problem in the source; nothing was seeded\n",
     );
 }
 
@@ -914,4 +915,48 @@ fn a_reader_with_an_open_transaction_is_in_nobodys_way() {
         counts(&project, &["--lock-timeout", "0s"]),
         [0, 0, 2, 2, 0, 0]
     );
+}
+
+// Values
+
+#[test]
+fn the_end_of_the_day_goes_the_whole_way() {
+    let project = Project::new(&[
+        "CREATE TABLE shifts (id text PRIMARY KEY, ends time NOT NULL, until date);",
+        &tracked(&["shifts"]),
+    ]);
+    // As text, a column may hold what is no date.
+    project.file("tablecast.toml", "[tables.shifts]\nas_text = [\"until\"]\n");
+    project.run(&["migrate", "--quiet"]).succeeded();
+    project.source(
+        "shifts",
+        r#"[{"id":"A","ends":"24:00:00","until":"infinity"},
+            {"id":"B","ends":"24:00","until":"-infinity"},
+            {"id":"C","ends":"24:00:00.000","until":"2026-01-01"}]"#,
+    );
+    project.run(&["run", "--quiet"]).succeeded();
+    project.run(&["parity", "--quiet"]).succeeded();
+    assert_eq!(
+        project.published("shifts"),
+        json!([
+            {"id": "A", "ends": "24:00:00", "until": "infinity"},
+            {"id": "B", "ends": "24:00:00", "until": "-infinity"},
+            {"id": "C", "ends": "24:00:00", "until": "2026-01-01"},
+        ])
+    );
+    assert_eq!(
+        project.json(&["seed", "--recheck"])["tables"][0]["unchanged"],
+        3
+    );
+    for wrong in [
+        "24:00:01",
+        "24:01",
+        "24:00:00.1",
+        "24:00:00Z",
+        "25:00",
+        "23:59:60",
+    ] {
+        project.source("shifts", &format!(r#"[{{"id":"A","ends":"{wrong}"}}]"#));
+        assert_eq!(project.run(&["check"]).status, Some(1), "{wrong}");
+    }
 }

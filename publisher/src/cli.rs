@@ -124,7 +124,7 @@ pub struct Common {
     )]
     pub state: PathBuf,
 
-    /// How long to wait for a lock that somebody else holds
+    /// How long to wait for each lock that somebody else holds
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub lock_timeout: Duration,
 

@@ -32,6 +32,22 @@ pub struct Table {
     /// The events (`INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`) for which no enabled
     /// statement-level trigger records the change.
     pub missing_triggers: Vec<&'static str>,
+    /// Its partitions, and the tables that inherit from it, whose own changes are not all
+    /// recorded.
+    pub untracked_parts: Vec<Part>,
+}
+
+/// A table whose rows are rows of another: a partition, or one that inherits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The name in SQL, not quoted.
+    pub name: String,
+    /// The SQL schema it lives in, not quoted.
+    pub namespace: String,
+    /// Whether its rows are kept elsewhere, where no trigger of ours sees them.
+    pub is_foreign: bool,
+    /// The events for which no enabled statement-level trigger records the change.
+    pub missing_triggers: Vec<&'static str>,
 }
 
 /// One column.
@@ -174,6 +190,11 @@ impl Table {
             .find(|(_, column)| column.name == name)
     }
 
+    /// Whether every change of its rows is recorded.
+    pub fn is_tracked(&self) -> bool {
+        self.missing_triggers.is_empty() && self.untracked_parts.is_empty()
+    }
+
     /// Whether rows can be deactivated.
     pub fn has_is_active(&self) -> bool {
         self.column(IS_ACTIVE)
@@ -241,6 +262,7 @@ mod tests {
                 })
                 .collect(),
             missing_triggers: Vec::new(),
+            untracked_parts: Vec::new(),
         }
     }
 

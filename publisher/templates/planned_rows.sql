@@ -2,8 +2,8 @@
    administrator, which come last. Every value is JSON text; those that stay are null. -#}
 SELECT
     CASE WHEN NOT stored THEN 'added' WHEN NOT staged THEN 'deactivated' WHEN admin THEN 'kept'
-         WHEN returns THEN 'reactivated' ELSE 'changed' END AS change,
-    key_values, differing, old_values, new_values
+         WHEN switched_off THEN 'deactivated' WHEN returns THEN 'reactivated' ELSE 'changed' END AS change,
+    staged, key_values, differing, old_values, new_values
 FROM (
     SELECT
         {% include "sides.sql" %},

@@ -10,7 +10,7 @@ use super::migrate::migrate_database;
 use super::{open_database, warn_of_missing_triggers};
 use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
-use crate::database::{Database, Unchanged, read_schema, still_dangling};
+use crate::database::{Database, Unchanged, judge_unique, read_schema, still_dangling};
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::schema::Schema;
@@ -85,6 +85,14 @@ async fn check(
     let files = list_files(config, schema, &mut problems)?;
     let validated =
         validate_files(database, config, schema, &files, progress, &mut problems).await?;
+    // Only whole files can be staged.
+    if problems.is_empty() {
+        let client = database.client();
+        let shared = judge_unique(client, config, schema, &validated.tables, progress).await?;
+        for Problem { place, message } in shared {
+            problems.push(place, message);
+        }
+    }
     Ok(Checked {
         rows: validated.tables.iter().map(|table| table.rows).sum(),
         tables: validated.tables.len(),

@@ -60,7 +60,7 @@ async fn print_triggers(database: &mut Database, config: &Config) -> Result<(), 
     let lacking: Vec<_> = schema
         .tables
         .iter()
-        .filter(|table| !table.missing_triggers.is_empty())
+        .filter(|table| !table.is_tracked())
         .collect();
     if lacking.is_empty() {
         match schema.tables.is_empty() {

@@ -25,7 +25,7 @@ use crate::cli::{Cli, Command, Common};
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
-use crate::schema::{Schema, Table};
+use crate::schema::{Part, Schema, Table};
 
 /// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
 /// the database or the disk, each of which is whole or undone; where it computes or waits
@@ -112,19 +112,38 @@ async fn open_database(config: &Config, common: &Common, purpose: &str) -> Resul
 
 /// Says which published tables can change without a trace.
 fn warn_of_missing_triggers(common: &Common, schema: &Schema) {
-    let lacking: Vec<&Table> = schema
-        .tables
-        .iter()
-        .filter(|table| !table.missing_triggers.is_empty())
-        .collect();
-    for table in &lacking {
-        common.warn(&format!(
-            "table {} has no trigger that records {}; its changes do not raise the reference version",
-            table.name,
-            table.missing_triggers.join(", ")
-        ));
+    let mut can_be_mended = false;
+    for table in &schema.tables {
+        if !table.missing_triggers.is_empty() {
+            can_be_mended = true;
+            common.warn(&format!(
+                "table {} has no trigger that records {}; its changes do not raise the reference \
+                 version",
+                table.name,
+                table.missing_triggers.join(", ")
+            ));
+        }
+        for part in &table.untracked_parts {
+            can_be_mended |= !part.is_foreign;
+            common.warn(&untracked(part, table));
+        }
     }
-    if !lacking.is_empty() {
+    if can_be_mended {
         common.warn("write the missing migration by `publisher migrate --print-triggers`");
+    }
+}
+
+fn untracked(part: &Part, table: &Table) -> String {
+    let (name, table) = (&part.name, &table.name);
+    match part.is_foreign {
+        true => format!(
+            "table {name}, a part of {table}, is a foreign table, on which no trigger can record \
+             changes; they do not raise the reference version"
+        ),
+        false => format!(
+            "table {name}, a part of {table}, has no trigger that records {}; changes that name it \
+             do not raise the reference version",
+            part.missing_triggers.join(", ")
+        ),
     }
 }

@@ -21,8 +21,8 @@ use crate::schema::IS_ACTIVE;
 /// Flags of `publisher plan`.
 ///
 /// The files are compared with the tables as they are: pending migrations are named, and
-/// not applied. What only writing would show, such as a row against a CHECK or UNIQUE of
-/// its table, is not foreseen.
+/// not applied. What only writing would show, such as a row against a CHECK of its table, is
+/// not foreseen.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -145,6 +145,9 @@ fn describe(plan: &Plan) -> String {
             text.push('\n');
         }
     }
+    for note in &plan.notes {
+        let _ = writeln!(text, "{note}");
+    }
     let version = plan.reference_version;
     let changed = plan.tables.iter().filter(|t| t.rows.written() > 0).count();
     let _ = match changed {
@@ -221,7 +224,9 @@ fn describe_row(row: &PlannedRow) -> String {
             format!("  {NEW}+ {key}{NEW:#} {}{defaulted}\n", shortened(&values))
         }
         PlannedChange::Changed => format!("  {OTHER}~ {key}{OTHER:#}\n{}", columns(row)),
-        PlannedChange::Deactivated => format!("  {GONE}- {key}{GONE:#} deactivated\n"),
+        PlannedChange::Deactivated => {
+            format!("  {GONE}- {key}{GONE:#} deactivated\n{}", columns(row))
+        }
         PlannedChange::Reactivated => {
             format!("  {NEW}^ {key}{NEW:#} reactivated\n{}", columns(row))
         }
@@ -230,7 +235,7 @@ fn describe_row(row: &PlannedRow) -> String {
 }
 
 fn columns(row: &PlannedRow) -> String {
-    let is_said = |column: &str| row.change == PlannedChange::Reactivated && column == IS_ACTIVE;
+    let is_said = |column: &str| row.change != PlannedChange::Changed && column == IS_ACTIVE;
     let columns = row.columns.iter().filter(|change| !is_said(&change.column));
     columns.map(describe_column).collect()
 }

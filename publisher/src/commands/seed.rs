@@ -199,6 +199,9 @@ pub(super) fn describe(report: &SeedReport) -> String {
             );
         }
     }
+    for note in &report.notes {
+        let _ = writeln!(text, "{note}");
+    }
     let done = if report.dry_run {
         "dry run, rolled back"
     } else {

@@ -8,8 +8,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row};
 
 use super::error::DatabaseError;
+use super::lock;
 use crate::config::Config;
-use crate::schema::{Column, ForeignKey, Kind, Schema, Table};
+use crate::schema::{Column, ForeignKey, Kind, Part, Schema, Table};
 
 /// Reads the shape of every table that is published: those of the configured schema that
 /// have a primary key and are not excluded.
@@ -20,15 +21,23 @@ pub async fn read_schema(
     client: &impl GenericClient,
     config: &Config,
 ) -> Result<Schema, DatabaseError> {
+    lock::with_holders(client, read_catalog(client, config).await).await
+}
+
+async fn read_catalog(
+    client: &impl GenericClient,
+    config: &Config,
+) -> Result<Schema, DatabaseError> {
     let failed = |source| DatabaseError::query("read the catalog", source);
     // At once: each is an answer to wait for, and none needs another's.
     let of_schema: [&(dyn ToSql + Sync); 1] = [&config.schema];
-    let (types, columns, keys, references, triggers) = tokio::try_join!(
+    let (types, columns, keys, references, triggers, parts) = tokio::try_join!(
         Types::read(client),
         client.query(COLUMNS, &of_schema),
         client.query(PRIMARY_KEYS, &of_schema),
         client.query(FOREIGN_KEYS, &of_schema),
         client.query(TRIGGERS, &of_schema),
+        client.query(PARTS, &of_schema),
     )
     .map_err(failed)?;
 
@@ -52,6 +61,12 @@ pub async fn read_schema(
         let oid: u32 = row.try_get("table").map_err(failed)?;
         if let Some(draft) = tables.get_mut(&oid) {
             draft.events = row.try_get("events").map_err(failed)?;
+        }
+    }
+    for row in parts {
+        let oid: u32 = row.try_get("table").map_err(failed)?;
+        if let Some(draft) = tables.get_mut(&oid) {
+            draft.parts.extend(read_part(&row).map_err(failed)?);
         }
     }
     let mut schema = Schema { tables: Vec::new() };
@@ -126,6 +141,48 @@ const TRIGGERS: &str = "
       AND trigger.tgqual IS NULL AND trigger.tgattr = ''::pg_catalog.int2vector
     GROUP BY trigger.tgrelid";
 
+// Partitions, and tables that inherit, each with the events that count for the tables above.
+const PARTS: &str = "
+    WITH RECURSIVE part AS (
+        SELECT class.oid AS table, inherits.inhrelid AS oid
+        FROM pg_catalog.pg_class AS class
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        JOIN pg_catalog.pg_inherits AS inherits ON inherits.inhparent = class.oid
+        WHERE namespace.nspname = $1 AND class.relkind IN ('r', 'p')
+        UNION
+        SELECT part.table, inherits.inhrelid
+        FROM part JOIN pg_catalog.pg_inherits AS inherits ON inherits.inhparent = part.oid
+    )
+    SELECT part.table, class.relname AS name, namespace.nspname AS namespace,
+           class.relkind = 'f' AS is_foreign,
+           coalesce((
+               SELECT bit_or(trigger.tgtype::int)
+               FROM pg_catalog.pg_trigger AS trigger
+               JOIN pg_catalog.pg_proc AS function ON function.oid = trigger.tgfoid
+               WHERE trigger.tgrelid = part.oid AND function.proname = 'record_part_change'
+                 AND trigger.tgenabled IN ('O', 'A') AND trigger.tgtype & (1 | 2 | 64) = 0
+                 AND trigger.tgqual IS NULL AND trigger.tgattr = ''::pg_catalog.int2vector
+           ), 0) AS events
+    FROM part
+    JOIN pg_catalog.pg_class AS class ON class.oid = part.oid
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    ORDER BY namespace.nspname COLLATE \"C\", class.relname COLLATE \"C\"";
+
+fn read_part(row: &Row) -> Result<Option<Part>, tokio_postgres::Error> {
+    let part = Part {
+        name: row.try_get("name")?,
+        namespace: row.try_get("namespace")?,
+        is_foreign: row.try_get("is_foreign")?,
+        missing_triggers: missing_events(row.try_get("events")?),
+    };
+    Ok(Some(part).filter(|part| part.is_foreign || !part.missing_triggers.is_empty()))
+}
+
+fn missing_events(events: i32) -> Vec<&'static str> {
+    let missing = EVENTS.iter().filter(|(bit, _)| events & bit == 0);
+    missing.map(|(_, event)| *event).collect()
+}
+
 const EVENTS: [(i32, &str); 4] = [
     (4, "INSERT"),
     (16, "UPDATE"),
@@ -168,6 +225,7 @@ struct Draft {
     // Each with its attribute number.
     columns: Vec<(i16, Column)>,
     events: i32,
+    parts: Vec<Part>,
 }
 
 impl Draft {
@@ -179,6 +237,7 @@ impl Draft {
             key: row.try_get("key")?,
             columns: Vec::new(),
             events: 0,
+            parts: Vec::new(),
         })
     }
 
@@ -212,11 +271,8 @@ impl Draft {
                 .filter_map(|number| self.index(*number))
                 .collect(),
             foreign_keys: Vec::new(),
-            missing_triggers: EVENTS
-                .iter()
-                .filter(|(bit, _)| self.events & bit == 0)
-                .map(|(_, event)| *event)
-                .collect(),
+            missing_triggers: missing_events(self.events),
+            untracked_parts: self.parts.clone(),
         })
     }
 

@@ -103,6 +103,11 @@ impl DatabaseError {
                 "wait for the other session to end, or allow more time with --lock-timeout"
                     .to_owned(),
             ),
+            Self::Query { source, .. } if source.message.contains("row-level security") => Some(
+                "let the role see every row, by ALTER ROLE ... BYPASSRLS, or connect as the table's \
+                 owner"
+                    .to_owned(),
+            ),
             Self::Query { source, .. } => source.advice(),
             Self::Catalog(_) => None,
         }
@@ -195,6 +200,8 @@ pub struct PgReport {
     pub position: Option<u32>,
     /// The constraint that refused, if one did.
     pub constraint: Option<String>,
+    /// The table that it belongs to.
+    pub table: Option<String>,
 }
 
 impl std::ops::Deref for PgError {
@@ -223,6 +230,7 @@ impl PgError {
             context: None,
             position: None,
             constraint: None,
+            table: None,
         }))
     }
 
@@ -237,6 +245,21 @@ impl PgError {
             _ => None,
         };
         self.hint.clone().or(ours.map(str::to_owned))
+    }
+
+    /// Whether two rows would share a value that must be unique, or that excludes another.
+    pub(super) fn is_shared_value(&self) -> bool {
+        matches!(self.sqlstate.as_deref(), Some("23505" | "23P01"))
+    }
+
+    /// Whether a lock was waited for too long.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        self.sqlstate.as_deref() == Some("55P03")
+    }
+
+    /// The same with another hint.
+    pub(super) fn set_hint(&mut self, hint: String) {
+        self.0.hint = Some(hint);
     }
 }
 
@@ -269,6 +292,7 @@ impl From<&DbError> for PgReport {
                 None => None,
             },
             constraint: answer.constraint().map(str::to_owned),
+            table: answer.table().map(str::to_owned),
         }
     }
 }
@@ -297,7 +321,7 @@ fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-fn holders(holders: &[Holder]) -> String {
+pub(super) fn holders(holders: &[Holder]) -> String {
     match holders {
         [] => "nobody holds it any more; try again".to_owned(),
         some => {

@@ -10,6 +10,7 @@ use snapshot_format::TableKey;
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::error::DatabaseError;
+use super::lock;
 use super::metadata::{TableVersion, reference_versions};
 use super::sql::qualified;
 use crate::config::Config;
@@ -17,7 +18,7 @@ use crate::schema::{Schema, Table};
 use crate::source::{SourceFiles, SourceTable};
 
 /// Raised when a seed would write other rows from the same file.
-const SEED_FORMAT: u32 = 1;
+const SEED_FORMAT: u32 = 2;
 
 /// A table that need not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,15 @@ pub async fn unchanged_each(
     schema: &Schema,
     files: &SourceFiles,
 ) -> Result<Vec<Unchanged>, DatabaseError> {
+    lock::with_holders(client, look(client, config, schema, files).await).await
+}
+
+async fn look(
+    client: &impl GenericClient,
+    config: &Config,
+    schema: &Schema,
+    files: &SourceFiles,
+) -> Result<Vec<Unchanged>, DatabaseError> {
     let notes = read_notes(client).await?;
     let versions = reference_versions(client, &config.schema).await?;
     let mut unchanged = Vec::new();
@@ -70,7 +80,7 @@ pub async fn unchanged_each(
         else {
             continue;
         };
-        let same = table.missing_triggers.is_empty()
+        let same = table.is_tracked()
             && note.version_seq == version.version_seq
             && note.shape == shape(table, config);
         let hash = if same {

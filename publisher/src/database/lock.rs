@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::error::{DatabaseError, is_one_of};
+use super::error::{DatabaseError, PgError, holders, is_one_of};
+use super::read::ReadError;
+use super::seed::SeedError;
 use super::sql::identifier;
 use crate::schema::Table;
 
@@ -176,6 +178,110 @@ async fn table_writers(
          ORDER BY 1"
     );
     let rows = client.query(&query, &[&names]).await;
+    read_holders(rows)
+}
+
+/// An error that may be that of a statement which waited for a lock.
+pub(super) trait MayWait {
+    fn database(&mut self) -> Option<&mut DatabaseError>;
+}
+
+impl MayWait for DatabaseError {
+    fn database(&mut self) -> Option<&mut DatabaseError> {
+        Some(self)
+    }
+}
+
+impl MayWait for SeedError {
+    fn database(&mut self) -> Option<&mut DatabaseError> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl MayWait for ReadError {
+    fn database(&mut self) -> Option<&mut DatabaseError> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Says who holds the lock, where an error is that it was waited for too long. Its
+/// transaction is over then.
+pub(super) async fn with_holders<T, E: MayWait>(
+    client: &impl GenericClient,
+    result: Result<T, E>,
+) -> Result<T, E> {
+    let mut error = match result {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if let Some(database) = error.database() {
+        let locked = match database {
+            DatabaseError::Query { what, source } if source.is_lock_timeout() => {
+                Some(locked(client, what).await)
+            }
+            _ => None,
+        };
+        // Who cannot be asked for stays unnamed.
+        if let Some(Ok(locked)) = locked {
+            *database = locked;
+        }
+    }
+    Err(error)
+}
+
+/// Hints at who holds the lock, where an error is that it was waited for too long.
+pub(super) async fn hint_at_holders(client: &impl GenericClient, error: &mut PgError) {
+    if error.is_lock_timeout()
+        && let Ok(held_by) = strongest_holders(client).await
+    {
+        error.set_hint(format!(
+            "{}; wait for the other session to end, or allow more time with --lock-timeout",
+            holders(&held_by)
+        ));
+    }
+}
+
+async fn locked(client: &impl GenericClient, what: &str) -> Result<DatabaseError, DatabaseError> {
+    let failed = |source| DatabaseError::query("ask who holds the lock", source);
+    client.batch_execute("ROLLBACK").await.map_err(failed)?;
+    let waited = "SELECT extract(epoch FROM current_setting('lock_timeout')::interval)::float8";
+    let waited = client.query_one(waited, &[]).await;
+    let waited: f64 = waited.and_then(|row| row.try_get(0)).map_err(failed)?;
+    Ok(DatabaseError::Locked {
+        what: format!("a lock to {what}"),
+        waited: Duration::from_secs_f64(waited),
+        held_by: strongest_holders(client).await?,
+    })
+}
+
+// Those whose locks on our tables keep most others away: who reads is no hindrance to a
+// reader.
+async fn strongest_holders(client: &impl GenericClient) -> Result<Vec<Holder>, DatabaseError> {
+    let query = format!(
+        "WITH held AS (
+             SELECT mine.pid, max(CASE mine.mode WHEN 'AccessExclusiveLock' THEN 3
+                                  WHEN 'AccessShareLock' THEN 1 ELSE 2 END) AS strength
+             FROM pg_catalog.pg_locks AS mine
+             JOIN pg_catalog.pg_class AS class ON class.oid = mine.relation
+             JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+             WHERE mine.locktype = 'relation' AND mine.granted
+               AND mine.database = (SELECT oid FROM pg_catalog.pg_database
+                                    WHERE datname = pg_catalog.current_database())
+               AND mine.pid <> pg_catalog.pg_backend_pid()
+               AND namespace.nspname IN (pg_catalog.current_schema(), 'tablecast')
+             GROUP BY mine.pid
+         )
+         {HOLDERS} JOIN held USING (pid)
+         WHERE held.strength = (SELECT max(strength) FROM held)
+         ORDER BY 1"
+    );
+    let rows = client.query(&query, &[]).await;
     read_holders(rows)
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::GenericClient;
 
 use super::error::DatabaseError;
+use super::lock;
 use super::sql::identifier;
 
 /// A table's row of `reference_metadata`.
@@ -21,6 +22,13 @@ pub struct TableVersion {
 /// # Errors
 /// Where the query fails.
 pub async fn reference_versions(
+    client: &impl GenericClient,
+    schema: &str,
+) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {
+    lock::with_holders(client, read_versions(client, schema).await).await
+}
+
+async fn read_versions(
     client: &impl GenericClient,
     schema: &str,
 ) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {

@@ -228,7 +228,15 @@ pub async fn migrate(
     let result = migrate_locked(client, config, migrations).await;
     // On failure the connection may be gone, and the lock with it.
     let released = lock::release_session_lock(client).await;
-    let mut applied = result?;
+    let mut applied = match result {
+        Ok(applied) => applied,
+        Err(mut error) => {
+            if let MigrationError::Failed { source, .. } = &mut error {
+                lock::hint_at_holders(client, source).await;
+            }
+            return Err(error);
+        }
+    };
     released?;
     applied.elapsed_ms = start.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
     Ok(applied)
@@ -568,7 +576,7 @@ async fn read_shapes(
                 .map(|c| (c.name.clone(), c.sql_type.clone(), c.kind.clone()))
                 .collect(),
             primary_key: table.primary_key_names(),
-            is_tracked: table.missing_triggers.is_empty(),
+            is_tracked: table.is_tracked(),
             stored_in: files.get(&table.name).copied().flatten(),
         }
     };

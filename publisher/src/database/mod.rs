@@ -6,7 +6,9 @@ mod defaults;
 pub mod embedded;
 mod error;
 mod gate;
+mod hazards;
 mod interrupt;
+mod judge;
 mod lineage;
 mod lock;
 mod metadata;
@@ -14,10 +16,14 @@ mod migrate;
 mod plan;
 mod planned_rows;
 mod read;
+mod recheck;
 mod seed;
+mod sequences;
 mod sql;
 mod stage;
+mod unique;
 mod whole_rows;
+mod write;
 
 use std::time::Duration;
 
@@ -32,6 +38,7 @@ pub use embedded::{Embedded, EmbeddedError};
 pub use error::{DatabaseError, PgError, Pooling};
 pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
 pub use interrupt::cancel_statements;
+pub use judge::judge_unique;
 pub use lineage::identity;
 pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
@@ -227,10 +234,12 @@ fn session_settings(config: &Config) -> String {
          SET bytea_output = 'hex'; SET extra_float_digits = 1; SET lc_monetary = 'C'; \
          SET client_encoding = 'UTF8'; \
          SET standard_conforming_strings = on; SET jit = off; SET client_min_messages = warning; \
-         SET search_path = {}; SET statement_timeout = {}; \
+         SET search_path = {}; SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = '10min'",
         sql::identifier(&config.schema),
         config.statement_timeout.as_millis(),
+        // None at all would be 0 to PostgreSQL.
+        config.lock_timeout.as_millis().max(1),
     )
 }
 

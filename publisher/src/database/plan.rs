@@ -14,9 +14,12 @@ use tokio_postgres::{Client, IsolationLevel, Transaction};
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
 use super::gate;
+use super::hazards::Hazards;
+use super::judge::shared;
+use super::lock;
 use super::metadata::{highest, reference_versions};
 use super::planned_rows::{Listing, PlannedRow};
-use super::seed::{SeedError, SeededTable, millis, refusals, set_limits};
+use super::seed::{SeedError, SeededTable, judge, millis, set_limits};
 use super::stage::Stage;
 use crate::config::Config;
 use crate::progress::Progress;
@@ -44,6 +47,9 @@ pub struct Plan {
     pub tables: Vec<PlannedTable>,
     /// What the seed would refuse.
     pub problems: Vec<Problem>,
+    /// What an operator should know, though nothing would be refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How long everything took.
     pub elapsed_ms: u64,
 }
@@ -56,7 +62,7 @@ pub struct PlannedCounts {
     pub added: u64,
     /// Rows that are otherwise.
     pub changed: u64,
-    /// Rows that the file holds no more.
+    /// Rows that the file holds no more, or switches off.
     pub deactivated: u64,
     /// Deactivated rows that come back.
     pub reactivated: u64,
@@ -115,14 +121,28 @@ pub async fn plan(
     options: &PlanOptions,
     progress: Progress,
 ) -> Result<Plan, SeedError> {
+    let planned = plan_all(client, config, schema, sources, skipped, options, progress).await;
+    lock::with_holders(client, planned).await
+}
+
+async fn plan_all(
+    client: &mut Client,
+    config: &Config,
+    schema: &Schema,
+    sources: &[SourceTable],
+    skipped: &[gate::Unchanged],
+    options: &PlanOptions,
+    progress: Progress,
+) -> Result<Plan, SeedError> {
     let start = Instant::now();
     let mut tx = begin(client).await?;
-    set_limits(&tx, config).await?;
+    set_limits(&tx).await?;
     let reference_version = highest(&reference_versions(&tx, &config.schema).await?);
     if !gate::still_hold(&tx, config, skipped).await? {
         return Err(SeedError::Overtaken);
     }
     let varying = varying_defaults(&tx, config).await?.left_open();
+    let hazards = Hazards::read(&tx, config).await?;
     let stages: Vec<Stage<'_>> = stages(config, schema, sources, &varying);
     for stage in &stages {
         stage.create(&tx).await?;
@@ -133,7 +153,11 @@ pub async fn plan(
     for stage in stages {
         match fill(&stage, &mut tx, config, progress).await? {
             Some(refused) => planned.problems.extend(refused),
-            None => planned.table(&tx, stage, &varying, options.limit).await?,
+            None => {
+                let shared = shared(&tx, &stage, &hazards, &varying).await?;
+                planned.problems.extend(shared);
+                planned.table(&tx, stage, &varying, options.limit).await?;
+            }
         }
     }
     let rolled_back = tx.rollback().await;
@@ -142,7 +166,7 @@ pub async fn plan(
 }
 
 // The files are compared with one committed state.
-async fn begin(client: &mut Client) -> Result<Transaction<'_>, DatabaseError> {
+pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, DatabaseError> {
     let transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead);
@@ -155,7 +179,7 @@ async fn set_read_only(tx: &Transaction<'_>) -> Result<(), DatabaseError> {
     set.map_err(|source| DatabaseError::query("go on read-only", source))
 }
 
-fn stages<'s>(
+pub(super) fn stages<'s>(
     config: &Config,
     schema: &'s Schema,
     sources: &'s [SourceTable],
@@ -170,7 +194,7 @@ fn stages<'s>(
 }
 
 // Gives what PostgreSQL refuses to stage; the other files are planned nevertheless.
-async fn fill(
+pub(super) async fn fill(
     stage: &Stage<'_>,
     tx: &mut Transaction<'_>,
     config: &Config,
@@ -234,7 +258,8 @@ impl<'s> Planned<'s> {
             mut tables,
             mut problems,
         } = self;
-        problems.extend(refusals(&stages, &counts, &options.allow_deactivation));
+        let judged = judge(&stages, &counts, &options.allow_deactivation);
+        problems.extend(judged.problems);
         problems.sort();
         tables.extend(skipped.iter().map(PlannedTable::skipped));
         tables.sort_by(|a, b| a.table.cmp(&b.table));
@@ -247,6 +272,7 @@ impl<'s> Planned<'s> {
             totals,
             tables,
             problems,
+            notes: judged.notes,
             elapsed_ms: millis(start),
         }
     }

@@ -24,7 +24,7 @@ pub enum PlannedChange {
     Added,
     /// It has other values.
     Changed,
-    /// It left the file.
+    /// It left the file, or the file switches it off.
     Deactivated,
     /// It came back.
     Reactivated,
@@ -178,7 +178,8 @@ impl<'s> Listing<'s> {
         };
         match change {
             PlannedChange::Added => self.read_new(row, &mut planned)?,
-            PlannedChange::Deactivated => {}
+            // A row that left the file has no other values.
+            PlannedChange::Deactivated if !row.try_get("staged")? => {}
             _ => planned.columns = self.read_differing(row)?,
         }
         Ok(planned)

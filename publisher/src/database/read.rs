@@ -12,6 +12,7 @@ use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::error::DatabaseError;
 use super::lineage;
+use super::lock;
 use super::metadata::{TableVersion, reference_versions};
 use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
@@ -158,6 +159,13 @@ impl<'c> SnapshotReader<'c> {
         &self,
         schema: &Schema,
     ) -> Result<BTreeMap<TableKey, Vec<Problem>>, DatabaseError> {
+        lock::with_holders(&*self.tx, self.find_broken(schema).await).await
+    }
+
+    async fn find_broken(
+        &self,
+        schema: &Schema,
+    ) -> Result<BTreeMap<TableKey, Vec<Problem>>, DatabaseError> {
         let mut by_table: BTreeMap<TableKey, Vec<Problem>> = BTreeMap::new();
         for reference in self.broken(references_of(schema)).await? {
             let problems = self.problems_of(&reference).await?;
@@ -241,6 +249,14 @@ impl<'c> SnapshotReader<'c> {
     /// # Errors
     /// Where the query fails, a value cannot be published, or `each` fails.
     pub async fn rows(
+        &self,
+        table: &Table,
+        each: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<TableRows, ReadError> {
+        lock::with_holders(&*self.tx, self.read_rows(table, each).await).await
+    }
+
+    async fn read_rows(
         &self,
         table: &Table,
         mut each: impl FnMut(&[u8]) -> std::io::Result<()>,

@@ -14,12 +14,17 @@ use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
 use tokio_postgres::{Client, GenericClient, Transaction};
 
-use super::defaults::varying_defaults;
+use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::{DatabaseError, PgError};
+use super::hazards::Hazards;
 use super::metadata::{TableVersion, highest, reference_versions};
 use super::read::SnapshotReader;
+use super::recheck::{judge_deferred, recheck};
+use super::sequences::move_past_rows;
 use super::sql::{identifier, qualified};
 use super::stage::Stage;
+use super::unique::equal_keys;
+use super::write::Writing;
 use super::{gate, lock};
 use crate::config::Config;
 use crate::progress::Progress;
@@ -47,6 +52,9 @@ pub struct SeedReport {
     pub to: ReferenceVersion,
     /// Every table that has a file, in key order.
     pub tables: Vec<SeededTable>,
+    /// What an operator should know, though nothing failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How long everything took.
     pub elapsed_ms: u64,
 }
@@ -63,8 +71,11 @@ pub struct SeededTable {
     pub updated: u64,
     /// Rows that were as they should be.
     pub unchanged: u64,
-    /// Rows that the file holds no more.
+    /// Rows that the file holds no more, or switches off.
     pub deactivated: u64,
+    /// Those of them that the file switches off.
+    #[serde(skip)]
+    pub(super) switched_off: u64,
     /// Deactivated rows that came back.
     pub reactivated: u64,
     /// Rows that belong to an administrator.
@@ -91,7 +102,7 @@ pub struct SeededTable {
 
 impl SeededTable {
     pub(super) fn writes(&self) -> bool {
-        self.inserted + self.updated + self.reactivated > 0
+        self.inserted + self.updated + self.reactivated + self.switched_off > 0
     }
 }
 
@@ -166,6 +177,11 @@ pub async fn seed(
 pub struct Seeding<'c> {
     tx: Transaction<'c>,
     report: SeedReport,
+    config: &'c Config,
+    schema: &'c Schema,
+    // Those that were compared, and those that were known to be unchanged.
+    tables: Vec<&'c Table>,
+    skipped: Vec<&'c Table>,
 }
 
 impl Seeding<'_> {
@@ -179,11 +195,21 @@ impl Seeding<'_> {
     /// # Errors
     /// Where the commit fails, or its answer does not come.
     pub async fn end(self) -> Result<SeedReport, SeedError> {
-        let Self { tx, mut report } = self;
+        let Self {
+            tx,
+            mut report,
+            config,
+            schema,
+            tables,
+            skipped,
+        } = self;
         let start = Instant::now();
         let end = if report.dry_run {
             tx.rollback().await
         } else {
+            // No rollback moves a sequence back, so this is the last step.
+            let moved = move_past_rows(&tx, config, schema, &tables, &skipped).await;
+            report.notes.extend(lock::with_holders(&tx, moved).await?);
             tx.commit().await
         };
         end.map_err(|source| match PgError::from(source) {
@@ -205,68 +231,148 @@ impl Seeding<'_> {
 /// Where anything at all goes wrong. The tables are then as they were.
 pub async fn begin_seed<'c>(
     client: &'c mut Client,
-    config: &Config,
-    schema: &Schema,
-    sources: &[SourceTable],
-    skipped: &[gate::Unchanged],
+    config: &'c Config,
+    schema: &'c Schema,
+    sources: &'c [SourceTable],
+    skipped: &'c [gate::Unchanged],
     options: &SeedOptions,
     progress: Progress,
 ) -> Result<Seeding<'c>, SeedError> {
-    let start = Instant::now();
     let mut tx = client
         .transaction()
         .await
         .map_err(|e| DatabaseError::query("begin", e))?;
-    prepare(&tx, config).await?;
-    let before = reference_versions(&tx, &config.schema).await?;
-    let varying = varying_defaults(&tx, config).await?;
+    let written = write(&mut tx, config, schema, sources, skipped, options, progress).await;
+    let (report, tables) = lock::with_holders(&tx, written).await?;
+    let skipped = skipped.iter();
+    Ok(Seeding {
+        tx,
+        report,
+        config,
+        schema,
+        tables,
+        skipped: skipped
+            .filter_map(|unchanged| schema.table(unchanged.key.as_str()))
+            .collect(),
+    })
+}
+
+// Gives what was done, and the tables that were compared.
+async fn write<'c>(
+    tx: &mut Transaction<'_>,
+    config: &'c Config,
+    schema: &'c Schema,
+    sources: &'c [SourceTable],
+    skipped: &[gate::Unchanged],
+    options: &SeedOptions,
+    progress: Progress,
+) -> Result<(SeedReport, Vec<&'c Table>), SeedError> {
+    let start = Instant::now();
+    prepare(tx, config).await?;
+    let before = reference_versions(tx, &config.schema).await?;
+    let varying = varying_defaults(tx, config).await?;
+    let hazards = Hazards::read(tx, config).await?;
+    if hazards.is_replica {
+        return Err(replica().into());
+    }
+    let is_watched = |source: &SourceTable| {
+        let table = schema.table(source.key.as_str());
+        table.is_some_and(|table| !hazards.of(table).foreign.is_empty())
+    };
+    // What a trigger may change is compared behind the writing, which needs a stage.
+    let may_go_straight = !sources.iter().any(is_watched);
     let mut staged = Vec::with_capacity(sources.len());
     for (index, source) in sources.iter().enumerate() {
         let table = schema
             .table(source.key.as_str())
             .expect("a source belongs to a table");
         let mut stage = Stage::new(index, table, source, config, &varying);
-        stage.straight = stage.may_go_straight() && stage.is_empty_table(&tx).await?;
+        stage.straight = may_go_straight
+            && stage.may_go_straight(hazards.of(table))
+            && stage.is_empty_table(tx).await?;
         if !stage.straight {
-            stage.create(&tx).await?;
-            stage.fill(&tx, config, progress).await?;
+            stage.create(tx).await?;
+            stage.fill(tx, config, progress).await?;
         }
         staged.push(stage);
     }
     let tables: Vec<&Table> = staged.iter().map(|stage| stage.table).collect();
-    lock::lock_tables(&mut tx, &tables, config.lock_timeout).await?;
-    if !gate::still_hold(&tx, config, skipped).await? {
+    lock::lock_tables(tx, &tables, config.lock_timeout).await?;
+    if !gate::still_hold(tx, config, skipped).await? {
         return Err(SeedError::Overtaken);
     }
     let mut reports = Vec::with_capacity(staged.len());
+    let mut equal = Vec::new();
     for stage in &staged {
-        reports.push(stage.plan(&tx).await?);
+        if hazards.of(stage.table).loose_key {
+            equal.extend(equal_keys(tx, stage).await?);
+        }
+        reports.push(stage.plan(tx).await?);
     }
-    let refused = refusals(&staged, &reports, &options.allow_deactivation);
-    if !refused.is_empty() {
-        return Err(SeedError::Refused(refused));
+    refuse(equal)?;
+    let judged = judge(&staged, &reports, &options.allow_deactivation);
+    refuse(judged.problems)?;
+    let writer = Writer {
+        config,
+        hazards: &hazards,
+        varying: &varying,
+        progress,
+    };
+    writer.write(tx, &staged, &reports, &before).await?;
+    if !gate::still_hold(tx, config, skipped).await? {
+        return Err(SeedError::Refused(vec![changed_by_others()]));
     }
-    write(&tx, config, &staged, &reports, &before, progress).await?;
 
-    let after = reference_versions(&tx, &config.schema).await?;
-    gate::remember(&tx, config, schema, &staged_sources(&staged), &after).await?;
-    let report = report(start, options, schema, reports, skipped, &before, &after);
-    Ok(Seeding { tx, report })
+    let after = reference_versions(tx, &config.schema).await?;
+    gate::remember(tx, config, schema, &staged_sources(&staged), &after).await?;
+    let report = report(
+        start,
+        options,
+        schema,
+        reports,
+        judged.notes,
+        skipped,
+        &before,
+        &after,
+    );
+    Ok((report, tables))
+}
+
+fn refuse(problems: Vec<Problem>) -> Result<(), SeedError> {
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(SeedError::Refused(problems)),
+    }
+}
+
+fn replica() -> DatabaseError {
+    DatabaseError::Catalog(
+        "session_replication_role is replica for this role: neither triggers nor foreign keys would \
+         hold; set it to origin"
+            .to_owned(),
+    )
+}
+
+fn changed_by_others() -> Problem {
+    Problem {
+        place: None,
+        message:
+            "writing the tables changed others, whose files are as they were seeded: a trigger, \
+                  a rule or a cascade does that; seed with --recheck to see which"
+                .to_owned(),
+    }
 }
 
 async fn prepare(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError> {
     lock::take_transaction_lock(tx, config.lock_timeout).await?;
-    set_limits(tx, config).await
+    set_limits(tx).await
 }
 
-/// Gives a transaction that stages files its memory, and its patience with locks.
-pub(super) async fn set_limits(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError> {
+/// Gives a transaction that stages files its memory.
+pub(super) async fn set_limits(tx: &Transaction<'_>) -> Result<(), SeedError> {
     // The staging tables are this session's own: they want its memory, not the server's.
-    let settings = format!(
-        "SET LOCAL lock_timeout = {}; SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'",
-        config.lock_timeout.as_millis()
-    );
-    let set = tx.batch_execute(&settings).await;
+    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'";
+    let set = tx.batch_execute(settings).await;
     Ok(set.map_err(|source| DatabaseError::query("prepare the session", source))?)
 }
 
@@ -274,16 +380,25 @@ fn staged_sources<'s>(staged: &[Stage<'s>]) -> Vec<&'s SourceTable> {
     staged.iter().map(|stage| stage.source).collect()
 }
 
+/// What is said of the plans.
+#[derive(Default)]
+pub(super) struct Judged {
+    /// Why nothing may be written.
+    pub(super) problems: Vec<Problem>,
+    /// What is allowed and only just so.
+    pub(super) notes: Vec<String>,
+}
+
 /// The guard against a broken file that would take half a table away.
-pub(super) fn refusals(
+pub(super) fn judge(
     staged: &[Stage<'_>],
     plans: &[SeededTable],
     allow_deactivation: &BTreeMap<TableKey, u64>,
-) -> Vec<Problem> {
-    let mut problems = Vec::new();
+) -> Judged {
+    let mut judged = Judged::default();
     for (stage, plan) in staged.iter().zip(plans) {
-        let active = plan.active_before;
-        let too_many = plan.deactivated * 100 > active * u64::from(stage.allow_percent);
+        let (active, percent) = (plan.active_before, u64::from(stage.allow_percent));
+        let (is, limit) = (plan.deactivated * 100, active * percent);
         let allowed = allow_deactivation.get(&stage.table.key);
         let message = match allowed {
             Some(allowed) if *allowed == plan.deactivated => continue,
@@ -291,38 +406,69 @@ pub(super) fn refusals(
                 "--allow-deactivation allows {allowed} rows, but {} would be deactivated",
                 plan.deactivated
             ),
-            None if too_many => format!(
-                "{} of {active} active rows would be deactivated, more than {} per cent; if that \
-                 is meant, allow it by --allow-deactivation {}={}",
-                plan.deactivated, stage.allow_percent, stage.table.key, plan.deactivated
+            None if is > limit => format!(
+                "{} of {active} active rows would be deactivated, more than {percent} per cent; if \
+                 that is meant, allow it by --allow-deactivation {}={}",
+                plan.deactivated, stage.table.key, plan.deactivated
             ),
+            None if is == limit && is > 0 => {
+                judged.notes.push(format!(
+                    "{}: {} of {active} active rows are deactivated, which is all that \
+                     max_deactivation_percent = {percent} allows",
+                    stage.table.key, plan.deactivated
+                ));
+                continue;
+            }
             _ => continue,
         };
         let place = Some(crate::source::Place::file(&stage.source.file.name));
-        problems.push(Problem { place, message });
+        judged.problems.push(Problem { place, message });
     }
-    problems
+    judged
 }
 
-async fn write(
-    tx: &Transaction<'_>,
-    config: &Config,
-    staged: &[Stage<'_>],
-    plans: &[SeededTable],
-    before: &BTreeMap<String, TableVersion>,
+// What the tables are written with.
+struct Writer<'w> {
+    config: &'w Config,
+    hazards: &'w Hazards,
+    varying: &'w VaryingDefaults,
     progress: Progress,
-) -> Result<(), SeedError> {
-    let changes = |plan: &SeededTable| plan.writes() || plan.deactivated > 0;
-    if !plans.iter().any(changes) {
-        return Ok(());
+}
+
+impl Writer<'_> {
+    async fn write(
+        &self,
+        tx: &Transaction<'_>,
+        staged: &[Stage<'_>],
+        plans: &[SeededTable],
+        before: &BTreeMap<String, TableVersion>,
+    ) -> Result<(), SeedError> {
+        let changes = |plan: &SeededTable| plan.writes() || plan.deactivated > 0;
+        if !plans.iter().any(changes) {
+            return Ok(());
+        }
+        if !before.is_empty() {
+            lock::lock_versions(tx, &self.config.schema).await?;
+        }
+        let (mut is_doubtful, mut is_overtaken) = (false, false);
+        for (stage, plan) in staged.iter().zip(plans) {
+            let writing = Writing {
+                config: self.config,
+                varying: self.varying,
+                hazard: self.hazards.of(stage.table),
+                is_overtaken,
+                progress: self.progress,
+            };
+            let is_whole = stage.write(tx, plan, &writing).await?;
+            is_doubtful |= !is_whole || changes(plan) && !writing.hazard.foreign.is_empty();
+            is_overtaken |= changes(plan) && writing.hazard.cascades;
+        }
+        judge_deferred(tx, staged).await?;
+        match is_doubtful {
+            true => refuse(recheck(tx, staged, self.hazards, self.varying).await?),
+            false => Ok(()),
+        }
     }
-    if !before.is_empty() {
-        lock::lock_versions(tx, &config.schema).await?;
-    }
-    for (stage, plan) in staged.iter().zip(plans) {
-        stage.write(tx, config, plan, progress).await?;
-    }
-    Ok(())
 }
 
 fn report(
@@ -330,6 +476,7 @@ fn report(
     options: &SeedOptions,
     schema: &Schema,
     reports: Vec<SeededTable>,
+    notes: Vec<String>,
     skipped: &[gate::Unchanged],
     before: &BTreeMap<String, TableVersion>,
     after: &BTreeMap<String, TableVersion>,
@@ -355,6 +502,7 @@ fn report(
         from: ReferenceVersion(highest(before)),
         to: ReferenceVersion(highest(after)),
         tables,
+        notes,
         elapsed_ms: millis(start),
     }
 }
@@ -390,7 +538,8 @@ pub async fn still_dangling(
             (true, true) => "t.source_type = 'admin'",
             (true, false) => "false",
         };
-        let held = held_keys(client, table, &columns, &references, kept).await?;
+        let held = held_keys(client, table, &columns, &references, kept).await;
+        let held = lock::with_holders(client, held).await?;
         let unheld = references
             .into_iter()
             .filter(|reference| !held.contains(&reference.values));

@@ -22,11 +22,11 @@ pub(super) fn literal(text: &str) -> String {
 
 /// A table's name with its schema.
 pub(super) fn qualified(table: &Table) -> String {
-    format!(
-        "{}.{}",
-        identifier(&table.namespace),
-        identifier(&table.name)
-    )
+    qualified_name(&table.namespace, &table.name)
+}
+
+fn qualified_name(namespace: &str, name: &str) -> String {
+    format!("{}.{}", identifier(namespace), identifier(name))
 }
 
 /// A column's value as it orders rows: by bytes, not by locale, for two machines must agree
@@ -51,12 +51,13 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 8] = templates![
+const TEMPLATES: [(&str, &str); 9] = templates![
     "stage.sql",
     "sides.sql",
     "plan.sql",
     "planned_rows.sql",
-    "write.sql",
+    "update.sql",
+    "insert.sql",
     "deactivate.sql",
     "rows.sql",
     "triggers.sql",
@@ -90,8 +91,9 @@ pub fn missing_triggers_sql(tables: &[&Table], identity: Option<&Identity>) -> S
         schema_literal: String,
         give_lineage: Option<&'static str>,
         tables: Vec<Missing>,
+        parts: Vec<Missing>,
     }
-    #[derive(Serialize)]
+    #[derive(Serialize, PartialEq)]
     struct Missing {
         name: String,
         literal: String,
@@ -100,7 +102,7 @@ pub fn missing_triggers_sql(tables: &[&Table], identity: Option<&Identity>) -> S
     let namespace = tables
         .first()
         .map_or("public", |table| table.namespace.as_str());
-    let context = Triggers {
+    let mut context = Triggers {
         schema: identifier(namespace),
         schema_literal: literal(namespace),
         give_lineage: identity.is_none().then(|| GIVE_LINEAGE.trim_start()),
@@ -112,7 +114,19 @@ pub fn missing_triggers_sql(tables: &[&Table], identity: Option<&Identity>) -> S
                 events: table.missing_triggers.clone(),
             })
             .collect(),
+        parts: Vec::new(),
     };
+    // A table may be a part of several.
+    for part in tables.iter().flat_map(|table| &table.untracked_parts) {
+        let missing = Missing {
+            name: qualified_name(&part.namespace, &part.name),
+            literal: literal(&part.name),
+            events: part.missing_triggers.clone(),
+        };
+        if !part.is_foreign && !context.parts.contains(&missing) {
+            context.parts.push(missing);
+        }
+    }
     render("triggers.sql", &context)
 }
 

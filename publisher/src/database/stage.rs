@@ -10,6 +10,7 @@ use tokio_postgres::Transaction;
 
 use super::defaults::{VaryingDefaults, staged_expression};
 use super::error::{DatabaseError, PgError};
+use super::hazards::Hazard;
 use super::seed::{SeedError, SeededTable, millis};
 use super::sql::{identifier, qualified, render};
 use crate::config::Config;
@@ -115,12 +116,17 @@ impl<'s> Stage<'s> {
 
     /// Whether COPY gives the rows what staging would: a column that no row names its default,
     /// and no column now a value and now the default.
-    pub(super) fn may_go_straight(&self) -> bool {
+    ///
+    /// A key that compares loosely is compared before, which only a staged file can be.
+    pub(super) fn may_go_straight(&self, hazard: &Hazard) -> bool {
         let is_active = self.table.column(IS_ACTIVE).filter(|_| self.sql.is_active);
         let is_known = is_active.is_none_or(|(index, column)| {
             self.source.columns.contains(&index) || column.default.is_some()
         });
-        self.source.rows > MANY_ROWS && self.source.defaulted.is_empty() && is_known
+        self.source.rows > MANY_ROWS
+            && self.source.defaulted.is_empty()
+            && is_known
+            && !hazard.loose_key
     }
 
     pub(super) async fn is_empty_table(&self, tx: &Transaction<'_>) -> Result<bool, DatabaseError> {
@@ -144,7 +150,7 @@ impl<'s> Stage<'s> {
     ) -> Result<(), SeedError> {
         let what = format!("stage {}", self.source.file.name);
         let bar = progress.bytes(&what, self.source.size);
-        self.copy(tx, config, &self.sql.stage, &bar).await?;
+        self.copy(tx, config, false, &bar).await?;
         bar.finish_and_clear();
         // A temporary table is never analysed by itself, and the join needs to know its size.
         if self.source.rows > MANY_ROWS {
@@ -155,20 +161,27 @@ impl<'s> Stage<'s> {
         Ok(())
     }
 
-    async fn copy(
+    /// Copies the file into the staging table, or straight into the table. Gives how many
+    /// rows PostgreSQL took.
+    pub(super) async fn copy(
         &self,
         tx: &Transaction<'_>,
         config: &Config,
-        to: &str,
+        straight: bool,
         bar: &indicatif::ProgressBar,
-    ) -> Result<(), SeedError> {
-        let refused = |source: tokio_postgres::Error| self.refused_row(source);
+    ) -> Result<u64, SeedError> {
+        let refused = |source: tokio_postgres::Error| self.refused_row(source, straight);
         let mut columns = self.sql.columns.clone();
         let mut last_value = None;
-        if self.straight && self.sql.source_type {
+        if straight && self.sql.source_type {
             columns.push(identifier(SOURCE_TYPE));
             last_value = Some("seed");
         }
+        let to = if straight {
+            &self.sql.table
+        } else {
+            &self.sql.stage
+        };
         let statement = format!("COPY {to} ({}) FROM STDIN", columns.join(", "));
         let sink = tx.copy_in::<_, Bytes>(&statement).await.map_err(refused)?;
         let mut sink = std::pin::pin!(sink);
@@ -185,12 +198,11 @@ impl<'s> Stage<'s> {
             sink.send(chunk).await.map_err(refused)?;
         }
         reading.await.expect("the reader does not panic")?;
-        sink.finish().await.map_err(refused)?;
-        Ok(())
+        sink.finish().await.map_err(refused)
     }
 
     // PostgreSQL names the row in the context: `COPY tablecast_stage_3, line 5, column x`.
-    fn refused_row(&self, source: tokio_postgres::Error) -> SeedError {
+    fn refused_row(&self, source: tokio_postgres::Error, straight: bool) -> SeedError {
         let source = PgError::from(source);
         let context = source.context.as_deref().unwrap_or_default();
         let row = context.split_once(", line ").and_then(|(_, rest)| {
@@ -202,7 +214,7 @@ impl<'s> Stage<'s> {
         let column = context
             .split_once(", column ")
             .and_then(|(_, rest)| rest.split(':').next());
-        if row.is_none() && self.straight {
+        if row.is_none() && straight {
             return self.refused_write(source);
         }
         if row.is_none() {
@@ -234,8 +246,9 @@ impl<'s> Stage<'s> {
             Ok(count.unsigned_abs())
         };
         let leaving = count("leaving")?;
+        let switched_off = count("switched_off")?;
         let (deactivated, not_in_file) = if self.sql.is_active {
-            (leaving, 0)
+            (leaving + switched_off, 0)
         } else {
             (0, leaving)
         };
@@ -250,6 +263,7 @@ impl<'s> Stage<'s> {
             updated: count("updated")?,
             unchanged: count("unchanged")?,
             deactivated,
+            switched_off,
             reactivated: count("reactivated")?,
             admin_owned: count("admin_owned")?,
             admin_keys,
@@ -302,52 +316,6 @@ impl<'s> Stage<'s> {
             column.name != IS_ACTIVE && !self.source.columns.contains(&index)
         });
         unnamed.map(|column| column.name.clone()).collect()
-    }
-
-    pub(super) async fn write(
-        &self,
-        tx: &Transaction<'_>,
-        config: &Config,
-        plan: &SeededTable,
-        progress: Progress,
-    ) -> Result<(), SeedError> {
-        let what = format!("write {}", self.table.key);
-        if self.straight {
-            let bar = progress.bytes(&what, self.source.size);
-            self.copy(tx, config, &self.sql.table, &bar).await?;
-            bar.finish_and_clear();
-            return Ok(());
-        }
-        let bar = progress.step(&what);
-        let refused = |source| self.refused_write(PgError::from(source));
-        if plan.writes() {
-            let written = tx.batch_execute(&render("write.sql", &self.sql)).await;
-            written.map_err(refused)?;
-        }
-        if plan.deactivated > 0 {
-            let deactivated = tx.batch_execute(&render("deactivate.sql", &self.sql)).await;
-            deactivated.map_err(refused)?;
-        }
-        bar.finish_and_clear();
-        Ok(())
-    }
-
-    // A constraint that only the database knows: CHECK, UNIQUE, a trigger of the user's.
-    fn refused_write(&self, source: PgError) -> SeedError {
-        match &source.constraint {
-            Some(_) => {
-                let place = crate::source::Place::file(&self.source.file.name);
-                let message = source.message.clone();
-                SeedError::Refused(vec![Problem {
-                    place: Some(place),
-                    message,
-                }])
-            }
-            None => {
-                let what = format!("write table {}", self.table.name);
-                DatabaseError::Query { what, source }.into()
-            }
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_postgres::types::ToSql;
 
 use super::defaults::varying_defaults;
 use super::error::DatabaseError;
+use super::lock;
 use super::read::{ReadError, SnapshotReader};
 use super::sql::{identifier, qualified};
 use crate::config::Config;
@@ -45,6 +46,17 @@ impl SnapshotReader<'_> {
     /// # Errors
     /// Where the query fails, or `each` does.
     pub async fn whole_rows(
+        &self,
+        table: &Table,
+        as_text: &[&str],
+        which: WhichRows,
+        each: impl FnMut(&str) -> io::Result<()>,
+    ) -> Result<(), ReadError> {
+        let read = self.read_whole_rows(table, as_text, which, each).await;
+        lock::with_holders(self.transaction(), read).await
+    }
+
+    async fn read_whole_rows(
         &self,
         table: &Table,
         as_text: &[&str],
@@ -83,7 +95,8 @@ fn whole_rows_sql(table: &Table, as_text: &[&str], which: WhichRows) -> String {
         WhichRows::OfAdministrators => format!(" WHERE t.{} = 'admin'", identifier(SOURCE_TYPE)),
     };
     format!(
-        "SELECT row_to_json(r)::text FROM (SELECT {} FROM {} AS t{chosen}) AS r",
+        // `whole_row` alone would be the column of that name, where there is one.
+        "SELECT row_to_json(whole_row.*)::text FROM (SELECT {} FROM {} AS t{chosen}) AS whole_row",
         columns.join(", "),
         qualified(table)
     )

@@ -158,6 +158,7 @@ impl Story {
             primary_key: vec![id],
             foreign_keys: Vec::new(),
             missing_triggers: Vec::new(),
+            untracked_parts: Vec::new(),
         };
         match self.without_catalog {
             false => Contract::of_table(&table, &config, &self.defaults),

@@ -42,7 +42,7 @@ impl KeptRows {
     pub(super) fn keep(&mut self, table: &Table, version_seq: u64, rows: Keeping) {
         self.tables.remove(&table.key);
         // Without all its triggers, or without a number, nothing tells of a change.
-        if rows.too_many || version_seq == 0 || !table.missing_triggers.is_empty() {
+        if rows.too_many || version_seq == 0 || !table.is_tracked() {
             return;
         }
         let others: usize = self.tables.values().map(|kept| kept.size_bytes).sum();
@@ -94,6 +94,7 @@ mod tests {
             primary_key: Vec::new(),
             foreign_keys: Vec::new(),
             missing_triggers: Vec::new(),
+            untracked_parts: Vec::new(),
         }
     }
 

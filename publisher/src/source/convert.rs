@@ -33,6 +33,9 @@ pub(super) fn convert(
 ) -> Converted {
     let expected = |what: &str| Err(format!("expected {what}, found {}", describe(value)));
     match (kind, value) {
+        (kind, Value::String(text)) if context.as_text && is_infinite(kind, text) => {
+            push(out, text)
+        }
         (Kind::Bool, Value::Bool(value)) => push(out, if *value { "t" } else { "f" }),
         (Kind::Bool, _) => expected("true or false"),
         (Kind::Int2 | Kind::Int4 | Kind::Int8, Value::Number(text)) => {
@@ -77,6 +80,7 @@ fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
             Ok(date) if text.len() == 10 && date.year() > 0 => push(out, &date.to_string()),
             _ => malformed(),
         },
+        Kind::Time if is_end_of_day(text) => push(out, "24:00:00"),
         Kind::Time => match text.parse::<civil::Time>() {
             Ok(time) if time.subsec_nanosecond() % 1000 == 0 && !is_leap_second(text) => {
                 push(out, &time.to_string())
@@ -101,6 +105,26 @@ fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
             in_short(labels)
         )),
         _ => push(out, text),
+    }
+}
+
+// PostgreSQL has the end of the day beside its beginning.
+fn is_end_of_day(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("24:00") else {
+        return false;
+    };
+    let fraction = rest.strip_prefix(":00.").unwrap_or("0");
+    let is_whole = matches!(rest, "" | ":00") || rest.starts_with(":00.");
+    is_whole && (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte == b'0')
+}
+
+// A moment that is no date. As text it is published as PostgreSQL prints it.
+fn is_infinite(kind: &Kind, text: &str) -> bool {
+    match kind {
+        Kind::Date | Kind::Timestamp | Kind::TimestampTz => {
+            matches!(text, "infinity" | "-infinity")
+        }
+        _ => false,
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct RowCheck<'c> {
     pub(super) table: &'c Table,
     pub(super) file: &'c str,
     pub(super) config: &'c Config,
+    /// The column that says whether a row is active.
+    pub(super) is_active: Option<usize>,
     /// The keys of the tables that were read before; those of this table are not in it.
     pub(super) keys: &'c KeySets,
     /// The columns of each key that some foreign key points at.
@@ -41,6 +43,8 @@ pub(super) struct CheckedBatch {
     pub(super) problems: Problems,
     /// How many of them name each column.
     pub(super) named: Vec<u64>,
+    /// How many of them are not active.
+    pub(super) inactive: u64,
     /// The primary key of each row, where it has one.
     pub(super) primary_keys: Vec<Option<KeyHash>>,
     /// The other keys of each row, those of one row behind each other.
@@ -85,6 +89,7 @@ impl<'c> RowCheck<'c> {
             rows: RowBatch::default(),
             problems: Problems::default(),
             named: vec![0; self.table.columns.len()],
+            inactive: 0,
             primary_keys: Vec::new(),
             filled: Vec::new(),
             open: Vec::new(),
@@ -108,6 +113,7 @@ impl<'c> RowCheck<'c> {
         for (column, count) in checked.named.iter_mut().enumerate() {
             *count += u64::from(decoder.names(column));
         }
+        checked.inactive += u64::from(self.is_inactive(decoder));
         let primary_key = hash_of(decoder, &self.table.primary_key);
         checked.primary_keys.push(primary_key);
         for columns in self.filled {
@@ -136,6 +142,17 @@ impl<'c> RowCheck<'c> {
                 });
             }
         }
+    }
+}
+
+impl RowCheck<'_> {
+    // A row that does not say takes the column's default, and is active where there is none.
+    fn is_inactive(&self, decoder: &RowDecoder<'_>) -> bool {
+        self.is_active
+            .is_some_and(|index| match decoder.value(index) {
+                Some(value) => value == "f",
+                None => self.table.columns[index].default.as_deref() == Some("false"),
+            })
     }
 }
 

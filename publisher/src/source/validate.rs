@@ -215,6 +215,7 @@ struct TableCheck<'c, 't> {
     // How many rows name each column.
     named: Vec<u64>,
     rows: u64,
+    inactive: u64,
     open: Vec<Pending>,
     // How many open references a foreign key has to a row, and which of `open` is the last.
     open_to: HashMap<(usize, KeyHash), (usize, usize)>,
@@ -248,6 +249,7 @@ impl<'c, 't> TableCheck<'c, 't> {
             is_known: true,
             named: vec![0; table.columns.len()],
             rows: 0,
+            inactive: 0,
             open: Vec::new(),
             open_to: HashMap::new(),
             gathers: false,
@@ -288,6 +290,7 @@ impl<'c, 't> TableCheck<'c, 't> {
             table: self.table,
             file: &self.file.name,
             config: self.config,
+            is_active: self.is_active(),
             keys,
             filled: &columns,
             pointed_at: &keys.pointed_at_by(self.table),
@@ -299,6 +302,13 @@ impl<'c, 't> TableCheck<'c, 't> {
         };
         bar.finish_and_clear();
         Ok((result?, size))
+    }
+
+    fn is_active(&self) -> Option<usize> {
+        let column = self.table.column(IS_ACTIVE);
+        column
+            .filter(|_| self.table.has_is_active())
+            .map(|(index, _)| index)
     }
 
     fn read_rows(
@@ -339,6 +349,7 @@ impl<'c, 't> TableCheck<'c, 't> {
             mut rows,
             problems,
             named,
+            inactive,
             primary_keys,
             filled,
             open,
@@ -348,6 +359,7 @@ impl<'c, 't> TableCheck<'c, 't> {
         for (all, some) in self.references.iter_mut().zip(references) {
             all.extend(some);
         }
+        self.inactive += inactive;
         for (sum, count) in self.named.iter_mut().zip(named) {
             *sum += count;
         }
@@ -454,11 +466,16 @@ impl<'c, 't> TableCheck<'c, 't> {
         });
     }
 
+    // A file whose rows are all switched off is as good as empty.
     fn note_empty(&mut self) {
-        if self.rows == 0 && !self.config.table(self.table).allow_empty {
+        if self.rows == self.inactive && !self.config.table(self.table).allow_empty {
+            let what = match self.rows {
+                0 => "the file holds no rows",
+                _ => "the file holds no active row",
+            };
             let message = format!(
-                "the file holds no rows, which would deactivate the whole table; if that is meant, \
-                 set allow_empty = true under [tables.{}] in tablecast.toml",
+                "{what}, which would deactivate the whole table; if that is meant, set allow_empty = \
+                 true under [tables.{}] in tablecast.toml",
                 self.table.key
             );
             self.problems.push(Place::file(&self.file.name), message);

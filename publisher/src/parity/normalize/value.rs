@@ -82,7 +82,15 @@ fn date(text: &str) -> Option<String> {
 
 // The end of the day is a time to PostgreSQL, and no leap second is.
 fn time(text: &str) -> Option<String> {
-    if text == "24:00:00" || has_leap_second(text) {
+    if let Some(rest) = text.strip_prefix("24:00") {
+        let fraction = rest.strip_prefix(":00").unwrap_or(rest);
+        let is_end = fraction
+            .trim_start_matches('.')
+            .trim_matches('0')
+            .is_empty();
+        return is_end.then(|| "24:00:00".to_owned());
+    }
+    if has_leap_second(text) {
         return None;
     }
     let time: civil::Time = text.parse().ok()?;

@@ -1,0 +1,100 @@
+//! What only the database can say of the files' rows: whether keys are equal that are
+//! written otherwise, and whether rows would share a value that must be unique.
+//!
+//! The files are staged beside their tables, compared and rolled back; tables without such
+//! keys and values are left out.
+
+use tokio_postgres::{Client, Transaction};
+
+use super::defaults::{VaryingDefaults, varying_defaults};
+use super::error::DatabaseError;
+use super::hazards::Hazards;
+use super::lock;
+use super::plan::{begin, fill, stages};
+use super::seed::{SeedError, set_limits};
+use super::stage::Stage;
+use super::unique::{conflicts, equal_keys};
+use crate::config::Config;
+use crate::progress::Progress;
+use crate::schema::Schema;
+use crate::source::{Problem, SourceTable};
+
+/// The problems of validated files that need the database's own comparison.
+///
+/// A role that may not make temporary tables cannot ask; then none is found.
+///
+/// # Errors
+/// Where the database or a file cannot be read.
+pub async fn judge_unique(
+    client: &mut Client,
+    config: &Config,
+    schema: &Schema,
+    sources: &[SourceTable],
+    progress: Progress,
+) -> Result<Vec<Problem>, SeedError> {
+    let judged = judge_all(client, config, schema, sources, progress).await;
+    lock::with_holders(client, judged).await
+}
+
+async fn judge_all(
+    client: &mut Client,
+    config: &Config,
+    schema: &Schema,
+    sources: &[SourceTable],
+    progress: Progress,
+) -> Result<Vec<Problem>, SeedError> {
+    let hazards = Hazards::read(client, config).await?;
+    let mut tx = begin(client).await?;
+    set_limits(&tx).await?;
+    let varying = varying_defaults(&tx, config).await?.left_open();
+    let mut problems = Vec::new();
+    let concerned = |stage: &Stage<'_>| {
+        let hazard = hazards.of(stage.table);
+        hazard.unique || hazard.loose_key
+    };
+    for stage in stages(config, schema, sources, &varying) {
+        if !concerned(&stage) {
+            continue;
+        }
+        match stage.create(&tx).await {
+            Err(error) if may_not_stage(&error) => return Ok(problems),
+            created => created?,
+        }
+        match fill(&stage, &mut tx, config, progress).await? {
+            Some(refused) => problems.extend(refused),
+            None => problems.extend(shared(&tx, &stage, &hazards, &varying).await?),
+        }
+    }
+    let rolled_back = tx.rollback().await;
+    rolled_back.map_err(|source| DatabaseError::query("roll back", source))?;
+    Ok(problems)
+}
+
+/// What a staged file's rows share and must not.
+pub(super) async fn shared(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    hazards: &Hazards,
+    varying: &VaryingDefaults,
+) -> Result<Vec<Problem>, DatabaseError> {
+    let hazard = hazards.of(stage.table);
+    // Rows of one key would each be compared with the same row of the table.
+    if hazard.loose_key {
+        let equal = equal_keys(tx, stage).await?;
+        if !equal.is_empty() {
+            return Ok(equal);
+        }
+    }
+    match hazard.unique {
+        true => conflicts(tx, stage, varying).await,
+        false => Ok(Vec::new()),
+    }
+}
+
+// No right to make temporary tables, or a server that only reads.
+fn may_not_stage(error: &DatabaseError) -> bool {
+    let DatabaseError::Query { source, .. } = error else {
+        return false;
+    };
+    matches!(source.sqlstate.as_deref(), Some("42501" | "25006"))
+}

@@ -1,0 +1,210 @@
+//! Values that rows have for a moment while they trade unique ones: values that no row
+//! has or will have. Pure, but for what is handed in.
+
+use std::collections::HashSet;
+
+use super::UniqueIndex;
+use crate::schema::{Column, IS_ACTIVE, Kind, SOURCE_TYPE, Table};
+
+/// A way to step out of another row's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Interim {
+    /// The column that is changed for the moment.
+    pub(super) column: usize,
+    /// To what.
+    pub(super) way: Way,
+}
+
+/// What a column holds for the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Null, which is equal to nothing.
+    Null,
+    /// One text in every row.
+    Same(&'static str),
+    /// What lies below everything in use.
+    Below,
+    /// What lies above it.
+    Above,
+    /// What lies within it and is not in use.
+    Between,
+    /// A text that names us, and a number.
+    Marked,
+    /// A text of the same shape: `AAA` becomes `AAB`.
+    Shaped,
+    /// A random UUID.
+    Random,
+    /// A label that is not in use.
+    Label,
+}
+
+/// The ways for an index, the likeliest first.
+///
+/// `decided` are the columns that the file decides: the others are the same before and
+/// after, and so are of no use.
+pub(super) fn ways(table: &Table, index: &UniqueIndex, decided: &[usize]) -> Vec<Interim> {
+    let columns = table.columns.iter().enumerate().filter(|(at, column)| {
+        index.columns.contains(&column.name)
+            && (decided.contains(at) || column.name == IS_ACTIVE)
+            && !table.primary_key.contains(at)
+            && !column.generated
+            && column.name != SOURCE_TYPE
+    });
+    let all = columns.flat_map(|(column, shape)| {
+        let ways = ways_of(shape, index);
+        ways.into_iter().map(move |way| Interim { column, way })
+    });
+    let mut all: Vec<Interim> = all.collect();
+    all.sort_by_key(|interim| interim.way != Way::Null);
+    all
+}
+
+fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
+    let mut ways = Vec::new();
+    if column.nullable && !index.nulls_are_equal {
+        ways.push(Way::Null);
+    }
+    ways.extend(match &column.kind {
+        Kind::Bool if column.name == IS_ACTIVE && index.predicate.is_some() => {
+            &[Way::Same("f")][..]
+        }
+        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) | Kind::Float4 | Kind::Float8 => {
+            &[Way::Below, Way::Above, Way::Between]
+        }
+        Kind::Date | Kind::Timestamp | Kind::TimestampTz => &[Way::Below, Way::Above, Way::Between],
+        Kind::Text(_) => &[Way::Marked, Way::Shaped],
+        Kind::Bytea | Kind::Time | Kind::Json | Kind::Jsonb => &[Way::Marked],
+        Kind::Uuid => &[Way::Random],
+        Kind::Enum(_) => &[Way::Label],
+        // Of ranges, which overlap with nothing then.
+        Kind::Other => &[Way::Same("empty")],
+        _ => &[],
+    });
+    ways
+}
+
+/// The SQL of the `$1` values that lie below, above or between the column's `low` and
+/// `high`.
+pub(super) fn series(kind: &Kind, way: Way) -> String {
+    let (low, high, unit) = match kind {
+        Kind::Date | Kind::Timestamp => ("low::timestamp", "high::timestamp", "interval '1 day'"),
+        Kind::TimestampTz => ("low", "high", "interval '1 day'"),
+        _ => ("low::numeric", "high::numeric", "1::numeric"),
+    };
+    match way {
+        Way::Below => format!("{low} - number * {unit}"),
+        Way::Above => format!("{high} + number * {unit}"),
+        _ => format!("{low} + ({high} - {low}) * (number / ($1::bigint + 1.0))"),
+    }
+}
+
+/// As many texts as there are `values`, none of which is in use. `in_use` is in lower
+/// case, for an index may not tell the cases apart.
+pub(super) fn texts(
+    kind: &Kind,
+    way: Way,
+    values: &[Option<String>],
+    in_use: &HashSet<String>,
+) -> Option<Vec<Option<String>>> {
+    let mut taken = HashSet::new();
+    let mut free = |text: &String| {
+        let lower = text.to_lowercase();
+        !in_use.contains(&lower) && taken.insert(lower)
+    };
+    let numbers = 0..in_use.len() + 2 * values.len() + 1;
+    let mut numbered = numbers.map(|number| marked(kind, number));
+    let mut labels = match kind {
+        Kind::Enum(labels) => labels.clone(),
+        _ => Vec::new(),
+    }
+    .into_iter();
+    let text = |value: &Option<String>| match way {
+        Way::Marked => numbered.find(&mut free),
+        Way::Label => labels.find(&mut free),
+        Way::Shaped => {
+            let most = in_use.len() + values.len() + 1;
+            shapes(value.as_deref()?).take(most).find(&mut free)
+        }
+        _ => None,
+    };
+    let texts: Option<Vec<String>> = values.iter().map(text).collect();
+    Some(texts?.into_iter().map(Some).collect())
+}
+
+fn marked(kind: &Kind, number: usize) -> String {
+    match kind {
+        Kind::Bytea => format!("\\x7461626c6563617374{number:016x}"),
+        Kind::Time => format!(
+            "23:{:02}:{:02}.{:06}",
+            number / 1_000_000 / 60 % 60,
+            number / 1_000_000 % 60,
+            number % 1_000_000
+        ),
+        Kind::Json | Kind::Jsonb => format!("\"tablecast {number}\""),
+        _ => format!("tablecast {number}"),
+    }
+}
+
+// The texts of one shape, in order: letters and digits are counted up within their kind.
+fn shapes(text: &str) -> impl Iterator<Item = String> {
+    let mut next: Vec<char> = text.chars().collect();
+    std::iter::from_fn(move || {
+        // Behind the last one comes the first.
+        let _carried = next.iter_mut().rev().any(|c| {
+            let (first, last) = match *c {
+                'a'..='z' => ('a', 'z'),
+                'A'..='Z' => ('A', 'Z'),
+                '0'..='9' => ('0', '9'),
+                _ => return false,
+            };
+            let is_last = *c == last;
+            *c = if is_last {
+                first
+            } else {
+                char::from(*c as u8 + 1)
+            };
+            !is_last
+        });
+        Some(next.iter().collect())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(way: Way, values: &[&str], in_use: &[&str], expected: Option<&[&str]>) {
+        let values: Vec<_> = values.iter().map(|v| Some((*v).to_owned())).collect();
+        let in_use = in_use.iter().map(|v| (*v).to_owned()).collect();
+        let texts = texts(&Kind::Text(None), way, &values, &in_use);
+        let expected = expected.map(|e| e.iter().map(|v| Some((*v).to_owned())).collect());
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_text_steps_aside_within_its_shape_and_meets_nobody() {
+        check(
+            Way::Shaped,
+            &["AA", "AB"],
+            &["aa", "ab"],
+            Some(&["AC", "AD"]),
+        );
+        check(Way::Shaped, &["a-9"], &["a-9", "b-0"], Some(&["b-1"]));
+        check(Way::Shaped, &["Zz9"], &["zz9"], Some(&["Aa0"]));
+        check(Way::Shaped, &["--"], &["--"], None);
+        let digits: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+        let digits: Vec<&str> = digits.iter().map(String::as_str).collect();
+        check(Way::Shaped, &["1"], &digits, None);
+    }
+
+    #[test]
+    fn a_marked_text_is_none_that_is_in_use() {
+        check(
+            Way::Marked,
+            &["a", "b"],
+            &["tablecast 0", "tablecast 2"],
+            Some(&["tablecast 1", "tablecast 3"]),
+        );
+    }
+}

@@ -1,0 +1,365 @@
+//! Rows trade unique values: `a` has 1 and wants 2, `b` has 2 and wants 1.
+//!
+//! PostgreSQL looks at a unique index after each row, so the rows that change step aside
+//! first, to values that nobody has, and then take the values that they want. Whether a
+//! table takes such a value (a CHECK, a foreign key, a length may forbid it) is found by
+//! trying, each try within a savepoint. A constraint that is DEFERRABLE needs none of
+//! this: it is looked at behind the statement.
+
+use std::collections::HashSet;
+
+use tokio_postgres::Transaction;
+
+use super::conflicts::{conflicts, key_text, numbered};
+use super::interim::{Interim, Way, series, texts, ways};
+use super::{UniqueIndex, unique_indexes};
+use crate::database::defaults::VaryingDefaults;
+use crate::database::error::{DatabaseError, PgError};
+use crate::database::seed::SeedError;
+use crate::database::sql::identifier;
+use crate::database::stage::Stage;
+use crate::source::{Place, Problem};
+
+/// The savepoint to which the caller has rolled back.
+pub(in crate::database) const SAVEPOINT: &str = "tablecast_write";
+
+// Each try adds an index or goes on to its next way, and no index has more ways.
+const MOST_WAYS: usize = 20;
+
+// Of rows that cannot trade, so many are named.
+const MOST_NAMED: usize = 20;
+
+/// Runs the `update` of a table, which has just failed because two rows would have shared
+/// a value for a moment. Gives how many rows it changed.
+pub(in crate::database) async fn trade(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    varying: &VaryingDefaults,
+    update: &str,
+    failed: PgError,
+) -> Result<u64, SeedError> {
+    let problems = conflicts(tx, stage, varying).await?;
+    if !problems.is_empty() {
+        return Err(SeedError::Refused(problems));
+    }
+    // A foreign key that may wait need not see the values in between.
+    let defer = format!(
+        "RELEASE SAVEPOINT {SAVEPOINT}; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT {SAVEPOINT}"
+    );
+    execute(tx, &defer).await?;
+    let indexes = unique_indexes(tx, stage.table).await?;
+    let mut tries: Vec<Try<'_>> = Vec::new();
+    let mut failed = failed;
+    let mut at = next_try(stage, &indexes, &mut tries, &failed);
+    for _ in 0..indexes.len() * MOST_WAYS {
+        let Some(to_try) = at else {
+            return Err(stage.refused_write(failed));
+        };
+        if tries[to_try].way().is_none() {
+            return match in_order(tx, stage, tries[to_try].index, update).await? {
+                Some(updated) => Ok(updated),
+                None => cannot_trade(tx, stage, tries[to_try].index).await,
+            };
+        }
+        rollback(tx).await?;
+        match one_try(tx, stage, &tries, update).await {
+            Ok(updated) => return Ok(updated),
+            Err(TryError::Way(refused)) => {
+                tries[refused].next += 1;
+                at = Some(refused);
+            }
+            Err(TryError::Update(error)) if error.is_shared_value() => {
+                for tried in &mut tries {
+                    tried.is_spent = true;
+                }
+                at = next_try(stage, &indexes, &mut tries, &error);
+                failed = error;
+            }
+            Err(TryError::Update(error)) => return Err(stage.refused_write(error)),
+        }
+    }
+    Err(stage.refused_write(failed))
+}
+
+// How the rows step aside in one index.
+struct Try<'i> {
+    index: &'i UniqueIndex,
+    ways: Vec<Interim>,
+    next: usize,
+    // Whether the way was taken, and the update failed nevertheless.
+    is_spent: bool,
+}
+
+impl Try<'_> {
+    fn way(&self) -> Option<&Interim> {
+        self.ways.get(self.next)
+    }
+}
+
+// The index in which rows have to step aside, or otherwise than before.
+fn next_try<'i>(
+    stage: &Stage<'_>,
+    indexes: &'i [UniqueIndex],
+    tries: &mut Vec<Try<'i>>,
+    failed: &PgError,
+) -> Option<usize> {
+    let name = failed.constraint.as_deref().unwrap_or_default();
+    let tried = |tries: &[Try<'_>], index: &UniqueIndex| {
+        tries.iter().position(|t| t.index.name == index.name)
+    };
+    // A partition's index has another name than the table's.
+    let named = indexes.iter().find(|index| index.name == name);
+    let index = named.or_else(|| indexes.iter().find(|index| tried(tries, index).is_none()))?;
+    if let Some(at) = tried(tries, index) {
+        if tries[at].is_spent {
+            tries[at].next += 1;
+            tries[at].is_spent = false;
+        }
+        return Some(at);
+    }
+    tries.push(Try {
+        index,
+        ways: ways(stage.table, index, &stage.source.columns),
+        next: 0,
+        is_spent: false,
+    });
+    Some(tries.len() - 1)
+}
+
+enum TryError {
+    // The table refuses a value in between.
+    Way(usize),
+    Update(PgError),
+}
+
+async fn one_try(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    tries: &[Try<'_>],
+    update: &str,
+) -> Result<u64, TryError> {
+    for (at, tried) in tries.iter().enumerate() {
+        if let Some(interim) = tried.way() {
+            match step_aside(tx, stage, tried.index, interim).await {
+                Ok(true) => {}
+                Ok(false) => return Err(TryError::Way(at)),
+                Err(error) => {
+                    let error = PgError::from(error);
+                    // Without an answer there is nothing to try any more.
+                    return Err(match error.sqlstate {
+                        Some(_) => TryError::Way(at),
+                        None => TryError::Update(error),
+                    });
+                }
+            }
+        }
+    }
+    let updated = tx.execute(update, &[]).await;
+    updated.map_err(|error| TryError::Update(error.into()))
+}
+
+// Gives whether there is a value for every row.
+async fn step_aside(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    index: &UniqueIndex,
+    interim: &Interim,
+) -> Result<bool, tokio_postgres::Error> {
+    let column = &stage.table.columns[interim.column];
+    let name = identifier(&column.name);
+    let rows = format!(
+        "SELECT t.tableoid::text, t.ctid::text, t.{name}::text {}",
+        changing(stage, index, &stage.sql.stage)
+    );
+    let (mut parts, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for row in tx.query(&rows, &[]).await? {
+        parts.push(row.try_get::<_, String>(0)?);
+        places.push(row.try_get::<_, String>(1)?);
+        values.push(row.try_get::<_, Option<String>>(2)?);
+    }
+    let Some(values) = interim_values(tx, stage, interim, values).await? else {
+        return Ok(false);
+    };
+    let update = format!(
+        "UPDATE {} AS t SET {name} = v.value::{}
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS v (part, place, value)
+         WHERE t.tableoid = v.part::oid AND t.ctid = v.place::tid",
+        stage.sql.table, column.sql_type
+    );
+    tx.execute(&update, &[&parts, &places, &values]).await?;
+    Ok(true)
+}
+
+// The rows whose values in the index change, from FROM on.
+fn changing(stage: &Stage<'_>, index: &UniqueIndex, staged_rows: &str) -> String {
+    let sql = &stage.sql;
+    let names: Vec<String> = index.columns.iter().map(|name| identifier(name)).collect();
+    let compared: Vec<_> = sql
+        .compared
+        .iter()
+        .filter(|c| names.contains(&c.name))
+        .collect();
+    let stored: Vec<String> = compared.iter().map(|c| format!("t.{}", c.name)).collect();
+    let staged: Vec<&str> = compared.iter().map(|c| c.staged.as_str()).collect();
+    let join: Vec<String> = sql
+        .primary_key
+        .iter()
+        .map(|c| format!("t.{c} = s.{c}"))
+        .collect();
+    let owner = match stage.table.has_source_type() {
+        true => "t.source_type IS DISTINCT FROM 'admin' AND ",
+        false => "",
+    };
+    format!(
+        "FROM {staged_rows} AS s JOIN {} AS t ON {} WHERE {owner}ROW({})::record *<> ROW({})::record",
+        sql.table,
+        join.join(" AND "),
+        stored.join(", "),
+        staged.join(", "),
+    )
+}
+
+async fn interim_values(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    interim: &Interim,
+    values: Vec<Option<String>>,
+) -> Result<Option<Vec<Option<String>>>, tokio_postgres::Error> {
+    let column = &stage.table.columns[interim.column];
+    let name = identifier(&column.name);
+    let in_use = format!(
+        "SELECT t.{name} AS value FROM {} AS t UNION ALL SELECT s.{name} FROM {} AS s",
+        stage.sql.table, stage.sql.stage
+    );
+    let count = i64::try_from(values.len()).unwrap_or(i64::MAX);
+    match interim.way {
+        Way::Null => Ok(Some(vec![None; values.len()])),
+        Way::Same(text) => Ok(Some(vec![Some(text.to_owned()); values.len()])),
+        Way::Below | Way::Above | Way::Between => {
+            let sql = format!(
+                "SELECT ({})::{}::text
+                 FROM (SELECT min(u.value) AS low, max(u.value) AS high FROM ({in_use}) AS u) AS ends,
+                      generate_series(1, $1::bigint) AS number",
+                series(&column.kind, interim.way),
+                column.sql_type
+            );
+            let rows = tx.query(&sql, &[&count]).await?;
+            let free = rows
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<_, _>>()?;
+            Ok(Some(free))
+        }
+        Way::Random => {
+            let sql = "SELECT gen_random_uuid()::text FROM generate_series(1, $1::bigint)";
+            let rows = tx.query(sql, &[&count]).await?;
+            let free = rows
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<_, _>>()?;
+            Ok(Some(free))
+        }
+        way => {
+            let sql = format!(
+                "SELECT DISTINCT lower(u.value::text) FROM ({in_use}) AS u WHERE u.value IS NOT NULL"
+            );
+            let rows = tx.query(&sql, &[]).await?;
+            let in_use: HashSet<String> = rows
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<_, _>>()?;
+            Ok(texts(&column.kind, way, &values, &in_use))
+        }
+    }
+}
+
+// Where no value in between is allowed, a chain can still move from its free end: row by
+// row, each round those whose value nobody has. `None` where a circle remains.
+async fn in_order(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    index: &UniqueIndex,
+    update: &str,
+) -> Result<Option<u64>, SeedError> {
+    const MOST_ROUNDS: usize = 1_000;
+    rollback(tx).await?;
+    let names: Vec<String> = index.columns.iter().map(|name| identifier(name)).collect();
+    if index.expressions.len() != names.len() || index.predicate.is_some() || index.is_exclusion {
+        return Ok(None);
+    }
+    let same: Vec<String> = names
+        .iter()
+        .map(|name| {
+            let compared = stage.sql.compared.iter().find(|c| c.name == *name);
+            let wanted = compared.map_or_else(|| format!("t.{name}"), |c| c.staged.clone());
+            format!("other.{name} = {wanted}")
+        })
+        .collect();
+    let round = format!(
+        "{update} AND NOT EXISTS (SELECT FROM {} AS other WHERE {})",
+        stage.sql.table,
+        same.join(" AND ")
+    );
+    let mut updated = 0;
+    for _ in 0..MOST_ROUNDS {
+        match tx.execute(&round, &[]).await {
+            Ok(0) => break,
+            Ok(more) => updated += more,
+            Err(_) => return Ok(None),
+        }
+    }
+    match tx.execute(update, &[]).await {
+        Ok(rest) => Ok(Some(updated + rest)),
+        Err(_) => Ok(None),
+    }
+}
+
+async fn cannot_trade(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    index: &UniqueIndex,
+) -> Result<u64, SeedError> {
+    rollback(tx).await?;
+    let key: Vec<String> = stage
+        .sql
+        .primary_key
+        .iter()
+        .map(|c| format!("t.{c}::text"))
+        .collect();
+    let sql = format!(
+        "SELECT ARRAY[{}], s.\"the row\" {} ORDER BY s.\"the row\" LIMIT {MOST_NAMED}",
+        key.join(", "),
+        changing(stage, index, &format!("({})", numbered(stage)))
+    );
+    let what = format!("name the rows of {}", stage.source.file.name);
+    let failed = |source| DatabaseError::query(&what, source);
+    let rows = tx.query(&sql, &[]).await.map_err(failed)?;
+    let problem = |row: &tokio_postgres::Row| {
+        let key: Vec<Option<String>> = row.try_get(0)?;
+        let number: i64 = row.try_get(1)?;
+        Ok(Problem {
+            place: Some(Place {
+                row: usize::try_from(number).ok(),
+                row_key: Some(key_text(stage.table, &key)),
+                column: Some(index.columns.join(", ")),
+                ..Place::file(&stage.source.file.name)
+            }),
+            message: format!(
+                "trades a unique value with other rows, and the table allows no value in between; \
+                 declare the constraint {} DEFERRABLE by a migration",
+                index.name
+            ),
+        })
+    };
+    let problems: Result<Vec<Problem>, tokio_postgres::Error> = rows.iter().map(problem).collect();
+    Err(SeedError::Refused(problems.map_err(failed)?))
+}
+
+async fn rollback(tx: &Transaction<'_>) -> Result<(), DatabaseError> {
+    execute(tx, &format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await
+}
+
+async fn execute(tx: &Transaction<'_>, sql: &str) -> Result<(), DatabaseError> {
+    let done = tx.batch_execute(sql).await;
+    done.map_err(|source| DatabaseError::query("let rows trade values", source))
+}
