@@ -213,40 +213,43 @@ test('what another tab writes is taken, and not while stopped, hidden or behind 
   provider.dispose();
 });
 
-test('a look into the cache that waited behind a refresh is dropped with the flag', async () => {
-  const values = new Map();
-  const { given, config } = world('one');
-  const other = createRemoteProvider({ ...config, storage: cacheIn(sharedStorage(values)) });
-  let on = true;
-  const storage = sharedStorage(values);
-  const provider = createReferenceProvider({
-    ...config,
-    bundled: bundledOf('one'),
-    storage: cacheIn(storage),
-    enabled: () => on,
-  });
-  await provider.waitForReady();
-  given.published = 'two';
-  await other.refresh();
-  given.hold = true;
-  const read = storage.getItem;
-  let release;
-  storage.getItem = (key) =>
-    new Promise((resolve) => {
-      release = () => resolve(read(key));
+for (const end of ['stop', 'flip']) {
+  test(`a look into the cache that is under way, and one behind it, are dropped by ${end}`, async () => {
+    const values = new Map();
+    const { given, config } = world('one');
+    const other = createRemoteProvider({ ...config, storage: cacheIn(sharedStorage(values)) });
+    let on = true;
+    const storage = sharedStorage(values);
+    const provider = createReferenceProvider({
+      ...config,
+      bundled: bundledOf('one'),
+      storage: cacheIn(storage),
+      enabled: () => on,
     });
-  void provider.refresh();
-  await settled();
-  for (const changed of storage.watchers) changed();
-  on = false;
-  await provider.getVersion();
-  storage.getItem = read;
-  release?.();
-  for (let turn = 0; turn < 20; turn++) await settled();
-  assert.equal(provider.getSnapshot().version.sequence, 1);
-  other.dispose();
-  provider.dispose();
-});
+    await provider.waitForReady();
+    given.published = 'two';
+    await other.refresh();
+    given.hold = true;
+    const read = storage.getItem;
+    let release;
+    storage.getItem = (key) =>
+      new Promise((resolve) => {
+        release = () => resolve(read(key));
+      });
+    void provider.refresh();
+    await settled();
+    for (const changed of storage.watchers) changed();
+    if (end === 'stop') provider.stop();
+    on = end !== 'flip';
+    await provider.getVersion({ allowStaleCache: true });
+    storage.getItem = read;
+    release?.();
+    for (let turn = 0; turn < 20; turn++) await settled();
+    assert.equal(provider.getSnapshot().version.sequence, 1);
+    other.dispose();
+    provider.dispose();
+  });
+}
 
 test('work is done one piece after the other, also behind one that failed', async () => {
   const [now, later, cut] = createQueue();

@@ -100,6 +100,86 @@ test('a digit that a disk has changed in the head is not believed', async (t) =>
   assert.deepEqual(errors, ['cache_corrupt: head']);
 });
 
+/** A head, as the cache has it, without the check that would find every change of it. */
+const unchecked = (text, change) => {
+  const { check, ...head } = JSON.parse(text);
+  assert.match(check, /^[0-9a-f]{16}$/);
+  change(head);
+  return JSON.stringify(head);
+};
+
+for (const [what, change] of Object.entries({
+  'has no format': (head) => delete head.cacheFormat,
+  'has a format in quotes': (head) => (head.cacheFormat = '1'),
+  'names a sequence in quotes': (head) => (head.current.sequence = '9'),
+  'names a manifest that is no hash': (head) => (head.current.manifest.hash = '../head'),
+  'names nothing': (head) => (head.current = null),
+})) {
+  test(`a head that ${what} is none, and is written anew`, async (t) => {
+    const { baseUrl } = await serving(t, 'one');
+    const values = new Map();
+    const storage = memoryStorage(values);
+    const first = createRemoteProvider({ ...PATIENT, baseUrl, storage });
+    await first.waitForReady();
+    first.dispose();
+    const [key] = [...values.keys()].filter((key) => key.endsWith('/head'));
+    const text = values.get(key);
+    values.set(key, unchecked(text, change));
+    const second = createRemoteProvider({ ...PATIENT, baseUrl, storage });
+    t.after(() => second.dispose());
+    const errors = [];
+    second.on('error', ({ message }) => errors.push(message));
+    assert.equal(second.getSnapshot(), undefined);
+    assert.equal(await second.waitForReady(), 'up-to-date');
+    assert.deepEqual(errors, ['cache_corrupt: head']);
+    assert.equal(values.get(key), text);
+  });
+}
+
+test('a head without a check is one of an earlier release; one whose previous version is none has only the other', async (t) => {
+  const { baseUrl } = await serving(t, 'one');
+  const values = new Map();
+  const storage = memoryStorage(values);
+  const first = createRemoteProvider({ ...PATIENT, baseUrl, storage });
+  await first.waitForReady();
+  first.dispose();
+  const [key] = [...values.keys()].filter((key) => key.endsWith('/head'));
+  const text = values.get(key);
+  for (const previous of [null, {}, 'two', { ...JSON.parse(text).current, sequence: -1 }]) {
+    values.set(
+      key,
+      unchecked(text, (head) => (head.previous = previous)),
+    );
+    const next = createRemoteProvider({ ...PATIENT, baseUrl, storage, polling: 'manual' });
+    t.after(() => next.dispose());
+    assert.equal(next.getSnapshot()?.version.sequence, 1, JSON.stringify(previous));
+  }
+});
+
+test('a previous version that is none is not looked for when the current one is damaged', async (t) => {
+  const { baseUrl } = await serving(t, 'one');
+  const values = new Map();
+  const storage = memoryStorage(values);
+  const first = createRemoteProvider({ ...PATIENT, baseUrl, storage });
+  await first.waitForReady();
+  first.dispose();
+  const [key] = [...values.keys()].filter((key) => key.endsWith('/head'));
+  const { hash } = JSON.parse(values.get(key)).current.manifest;
+  const previous = { schemaVersion: '1.0', epoch: 1, sequence: 0 };
+  values.set(
+    key,
+    unchecked(values.get(key), (head) => (head.previous = previous)),
+  );
+  values.delete(key.replace(/head$/, `${hash}.0`));
+  const next = createRemoteProvider({ ...PATIENT, baseUrl, storage, polling: 'manual' });
+  t.after(() => next.dispose());
+  const errors = [];
+  next.on('error', ({ message }) => errors.push(message));
+  await next.waitForReady();
+  assert.equal(next.getSnapshot(), undefined);
+  assert.deepEqual(errors, [`cache_corrupt: manifest (${hash})`]);
+});
+
 test('an object is cut into pieces between its characters', async () => {
   const values = new Map();
   const text = `x${'😀'.repeat(300_000)}`;
