@@ -64,3 +64,36 @@ impl Memory {
         self.loaded.retain(|hash, _| objects.contains(hash));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::in_memory::{manifest, version};
+    use super::*;
+
+    #[test]
+    fn the_mark_never_falls() {
+        let mut memory = Memory::default();
+        for order in [(1, 5), (1, 4), (0, 9)] {
+            memory.raise_mark(order);
+            assert_eq!(memory.mark, Some((1, 5)));
+        }
+        memory.raise_mark((2, 1));
+        assert_eq!(memory.mark, Some((2, 1)));
+    }
+
+    #[test]
+    fn objects_of_other_generations_are_dropped() {
+        let generation = |name: &str| Generation {
+            version: version(name),
+            manifest: Arc::new(manifest(name)),
+        };
+        let (one, every) = (generation("one"), generation("every"));
+        let mut memory = Memory::default();
+        for hash in one.objects().into_iter().chain(every.objects()) {
+            memory.loaded.insert(hash, Arc::default());
+        }
+        memory.retain(&every);
+        let loaded: HashSet<_> = memory.loaded.into_keys().collect();
+        assert_eq!(loaded, every.objects().into_iter().collect());
+    }
+}

@@ -200,6 +200,15 @@ fn a_flip_there_and_back_ends_what_was_under_way() {
 }
 
 #[test]
+fn a_flag_that_is_flipped_on_asks_at_once() {
+    let mut state = confirmed();
+    state.flip(false, at(10));
+    state.flip(true, at(20));
+    state.opened(at(21));
+    assert_eq!(state.timer(), Some(at(21)));
+}
+
+#[test]
 fn an_old_refresh_does_not_end_a_new_one() {
     let mut state = opened(AUTO);
     let old = state.life();
