@@ -22,6 +22,7 @@ mod fixtures;
 mod guards;
 mod history;
 mod killed;
+mod limits;
 mod lineage;
 mod migrate;
 mod parity;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use snapshot_format::{
-    BootstrapHeader, BootstrapReader, FORMAT_VERSION, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE,
-    Manifest, ManifestError, ObjectHash, ObjectRef, ReadError, TableEntry, TableKey, TableWriter,
-    Version, VersionError,
+    BootstrapHeader, BootstrapReader, FORMAT_VERSION, Key, MAX_MANIFEST_SIZE, MAX_OBJECT_SIZE,
+    MAX_VERSION_SIZE, Manifest, ManifestError, ObjectHash, ObjectRef, ReadError, TableEntry,
+    TableKey, TableWriter, Version, VersionError,
 };
 
 use super::held::{Cache, Generation};
@@ -41,8 +41,6 @@ struct Wanted {
     limit_bytes: u64,
 }
 
-/// The largest object that this client takes.
-const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
 // What a request costs beside its body, in bytes: headers both ways.
 const REQUEST_BYTES: u64 = 512;
 
