@@ -24,6 +24,7 @@ mod guards;
 mod history;
 mod interrupted;
 mod killed;
+mod limits;
 mod lineage;
 mod locks;
 mod migrate;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use snapshot_format::SchemaVersion;
+use snapshot_format::{MAX_OBJECT_SIZE, SchemaVersion};
 
 use crate::commands::{
     check, database, diff, history, migrate, parity, plan, prune, publish, resume, rollback, run,
@@ -287,6 +287,7 @@ impl Common {
                 .filter(|prefix| !prefix.is_empty()),
             max_deactivation_percent: file.max_deactivation_percent.unwrap_or(50),
             limits,
+            max_object_bytes: file.max_object_bytes.unwrap_or(MAX_OBJECT_SIZE),
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
             connect_timeout: self.connect_timeout,
@@ -397,6 +398,15 @@ impl Reading {
             true => Progress::quiet(),
             false => Progress::default(),
         }
+    }
+
+    /// The most bytes that the readers take of one object, by the settings.
+    ///
+    /// # Errors
+    /// Where the settings file cannot be used.
+    pub fn max_object_bytes(&self) -> Result<u64, Error> {
+        let file = ConfigFile::load(self.config.as_deref())?;
+        Ok(file.max_object_bytes.unwrap_or(MAX_OBJECT_SIZE))
     }
 
     /// Prints the answer on standard output: as JSON, or the text, which may have colours

@@ -42,6 +42,8 @@ pub struct Config {
     pub max_deactivation_percent: u8,
     /// What a publication may do to a table without settings of its own.
     pub limits: Limits,
+    /// The most bytes that the readers take of one object.
+    pub max_object_bytes: u64,
     /// How long to wait for a lock.
     pub lock_timeout: Duration,
     /// How long one statement may take.
@@ -139,6 +141,8 @@ pub struct ConfigFile {
     pub max_broken_references: Option<u64>,
     /// Settings of the private database.
     pub database: DatabaseConfig,
+    /// See [`Config::max_object_bytes`].
+    pub max_object_bytes: Option<u64>,
     /// See [`Config::tables`].
     pub tables: BTreeMap<String, TableConfig>,
 }

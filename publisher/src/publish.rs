@@ -22,6 +22,7 @@ mod changes;
 mod clock;
 mod error;
 mod last;
+mod limits;
 mod missing;
 mod outcome;
 pub(crate) mod read_back;
@@ -38,8 +39,8 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use snapshot_format::{
-    Digest, DigestWriter, FORMAT_VERSION, Key, Manifest, ObjectHash, ObjectRef, ReferenceVersion,
-    TableEntry, TableKey, Version,
+    Digest, DigestWriter, FORMAT_VERSION, Key, MAX_NUMBER, MAX_OBJECT_SIZE, Manifest, ObjectHash,
+    ObjectRef, ReferenceVersion, TableEntry, TableKey, Version,
 };
 
 use self::changes::changes;
@@ -51,6 +52,7 @@ pub use self::outcome::{Event, Published, Timings};
 pub use self::read_back::Fault;
 use self::read_back::read_manifest;
 use crate::guard::{Guards, Provenance};
+use crate::source::Problem;
 use crate::spool::Spool;
 use crate::store::Store;
 
@@ -110,6 +112,8 @@ pub struct Terms {
     /// Becomes the version's `publishedAt`, and the store's epoch where this is its first
     /// publication.
     pub clock: Clock,
+    /// The most bytes that its readers take of one object.
+    pub max_object_bytes: u64,
     /// Whether to publish over a rollback that holds publishing back.
     pub force: bool,
     /// What the publication may do to what is public; `None` for everything.
@@ -121,6 +125,7 @@ impl Terms {
     pub fn at(now: Timestamp) -> Self {
         Self {
             clock: Clock::at(now),
+            max_object_bytes: MAX_OBJECT_SIZE,
             force: false,
             guards: None,
         }
@@ -206,9 +211,12 @@ pub(crate) async fn judge(
     terms: &Terms,
 ) -> Result<Judgement, PublishError> {
     let manifest = rendered.manifest.to_bytes();
-    let version = next_version(last.version.as_ref(), rendered, &manifest, &terms.clock)?;
+    let named = ObjectRef {
+        hash: ObjectHash::of(&manifest),
+        size: manifest.len() as u64,
+    };
     if let Some(last) = &last.version
-        && is_same_state(last, &version)
+        && last.manifest == named
     {
         return Ok(Judgement::Same(Box::new(last.clone())));
     }
@@ -221,21 +229,25 @@ pub(crate) async fn judge(
     {
         return Ok(Judgement::Same(Box::new(last.clone())));
     }
-    last.check_hold(terms.force, Some(version.reference_version))?;
+    last.check_hold(terms.force, Some(rendered.manifest.reference_version))?;
     terms.clock.check(&Evidence {
         ahead: rendered.provenance.ahead,
         // Of a store that has its epoch, the last version tells more.
-        generated_at: last.version.is_none().then_some(&version.generated_at),
+        generated_at: last
+            .version
+            .is_none()
+            .then_some(&rendered.manifest.generated_at),
         last: last.version.as_ref(),
     })?;
+    let mut reasons = limits::reasons(&rendered.manifest, manifest.len(), terms.max_object_bytes);
     if let Some(guards) = &terms.guards {
-        check_guards(store, last, public, rendered, guards).await?;
+        reasons.extend(judge_by_guards(store, last, public, rendered, guards).await?);
     }
+    if !reasons.is_empty() {
+        return Err(PublishError::Refused(reasons));
+    }
+    let version = next_version(last.version.as_ref(), rendered, named, &terms.clock)?;
     Ok(Judgement::Next(Box::new(Next { version, manifest })))
-}
-
-fn is_same_state(last: &Version, next: &Version) -> bool {
-    last.manifest == next.manifest && last.schema_version == next.schema_version
 }
 
 // Whether readers would find another row, column or settings. The database's numbers may
@@ -261,29 +273,23 @@ fn has_same_content(public: &Manifest, next: &Manifest) -> bool {
     public.content_hash == next.content_hash && seen(public) == seen(next)
 }
 
-async fn check_guards(
+async fn judge_by_guards(
     store: &impl Store,
     last: &mut Last,
     public: Option<Result<Manifest, Fault>>,
     rendered: &Rendered,
     guards: &Guards,
-) -> Result<(), PublishError> {
+) -> Result<Vec<Problem>, PublishError> {
     let next = &rendered.manifest;
-    let reasons = match (&last.version, public) {
-        (None, _) | (_, None) => guards.judge(None, next, &BTreeMap::new()),
-        (Some(version), Some(public)) => {
-            let public = public.map_err(PublishError::PublicDamaged)?;
-            let rows = changes(store, &public, rendered, &mut last.counted).await;
-            let rows = rows.map_err(PublishError::PublicDamaged)?;
-            let age = guards.judge_age((version, &public), (&rendered.provenance, next), &rows);
-            let others = guards.judge(Some(&public), next, &rows);
-            age.into_iter().chain(others).collect()
-        }
+    let (Some(version), Some(public)) = (&last.version, public) else {
+        return Ok(guards.judge(None, next, &BTreeMap::new()));
     };
-    match reasons.is_empty() {
-        true => Ok(()),
-        false => Err(PublishError::Refused(reasons)),
-    }
+    let public = public.map_err(PublishError::PublicDamaged)?;
+    let rows = changes(store, &public, rendered, &mut last.counted).await;
+    let rows = rows.map_err(PublishError::PublicDamaged)?;
+    let age = guards.judge_age((version, &public), (&rendered.provenance, next), &rows);
+    let others = guards.judge(Some(&public), next, &rows);
+    Ok(age.into_iter().chain(others).collect())
 }
 
 // What is about to be named is read as a reader would, also what lay there before: a disk
@@ -385,7 +391,7 @@ async fn put_one(store: &impl Store, key: Key, content: Spool) -> Result<(), Pub
 fn next_version(
     last: Option<&Version>,
     rendered: &Rendered,
-    manifest_bytes: &[u8],
+    named: ObjectRef,
     clock: &Clock,
 ) -> Result<Version, PublishError> {
     let Rendered {
@@ -410,10 +416,7 @@ fn next_version(
             .map(|identity| identity.lineage.clone()),
         generated_at: manifest.generated_at.clone(),
         published_at: clock.published_at(last),
-        manifest: ObjectRef {
-            hash: ObjectHash::of(manifest_bytes),
-            size: manifest_bytes.len() as u64,
-        },
+        manifest: named,
         bootstrap: ObjectRef {
             hash: manifest.bootstrap.hash,
             size: manifest.bootstrap.size,
@@ -423,9 +426,10 @@ fn next_version(
 }
 
 pub(crate) fn following(version: &Version) -> Result<(u64, u64), PublishError> {
-    match version.sequence.checked_add(1) {
-        Some(sequence) => Ok((version.epoch, sequence)),
-        None => Err(PublishError::LastSequence),
+    if version.sequence < MAX_NUMBER {
+        Ok((version.epoch, version.sequence + 1))
+    } else {
+        Err(PublishError::LastSequence)
     }
 }
 

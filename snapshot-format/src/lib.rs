@@ -16,6 +16,7 @@
 pub mod canonical;
 pub mod json;
 mod layout;
+mod limits;
 mod manifest;
 mod names;
 pub mod number;
@@ -26,6 +27,7 @@ mod variant;
 mod version;
 
 pub use layout::{Cache, Key};
+pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
 pub use names::{Lineage, NameError, ReferenceVersion, SchemaVersion, TableKey};
 pub use object::{Digest, DigestWriter, HashError, ObjectHash, Sha256};
@@ -36,10 +38,3 @@ pub use version::{ObjectRef, Rollback, Version, VersionError};
 
 /// The format that this crate reads and writes. A reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
-
-/// The most bytes a `version.json` may have.
-pub const MAX_VERSION_SIZE: usize = 1024;
-
-/// The most bytes a manifest may have: room for some 20,000 tables, and a bound on what
-/// a reader has to hold before it has verified anything.
-pub const MAX_MANIFEST_SIZE: usize = 16 * 1024 * 1024;

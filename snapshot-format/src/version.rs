@@ -1,9 +1,11 @@
 //! The version: the small file that points at a manifest.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    FORMAT_VERSION, Lineage, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion, SchemaVersion,
+    FORMAT_VERSION, Lineage, MAX_NUMBER, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion,
+    SchemaVersion,
 };
 
 /// `version.json`, the only key that changes.
@@ -23,8 +25,10 @@ pub struct Version {
     pub format_version: u32,
     /// The second (Unix time) at which the store was first made, so that a rebuilt store
     /// sorts after the lost one.
+    #[serde(deserialize_with = "number")]
     pub epoch: u64,
     /// Grows by one each time the pointer changes; `(epoch, sequence)` orders versions.
+    #[serde(deserialize_with = "number")]
     pub sequence: u64,
     /// The version of the tables' shape.
     pub schema_version: SchemaVersion,
@@ -53,8 +57,10 @@ pub struct Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
     /// Its epoch.
+    #[serde(deserialize_with = "number")]
     pub epoch: u64,
     /// Its sequence.
+    #[serde(deserialize_with = "number")]
     pub sequence: u64,
 }
 
@@ -64,7 +70,19 @@ pub struct ObjectRef {
     /// Its name.
     pub hash: ObjectHash,
     /// Number of bytes.
+    #[serde(deserialize_with = "number")]
     pub size: u64,
+}
+
+// One that every reader keeps as it is.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    if number > MAX_NUMBER {
+        return Err(D::Error::custom(format_args!(
+            "{number} is more than {MAX_NUMBER}, the highest number that every reader keeps"
+        )));
+    }
+    Ok(number)
 }
 
 /// Why bytes are not a version that this crate can read.
@@ -122,8 +140,8 @@ mod tests {
     fn longest() -> Version {
         Version {
             format_version: FORMAT_VERSION,
-            epoch: u64::MAX,
-            sequence: u64::MAX,
+            epoch: MAX_NUMBER,
+            sequence: MAX_NUMBER,
             schema_version: SchemaVersion {
                 major: u32::MAX,
                 minor: u32::MAX,
@@ -134,15 +152,15 @@ mod tests {
             published_at: "2026-02-24T13:12:09Z".into(),
             manifest: ObjectRef {
                 hash: ObjectHash::of(b"m"),
-                size: u64::MAX,
+                size: MAX_NUMBER,
             },
             bootstrap: ObjectRef {
                 hash: ObjectHash::of(b"b"),
-                size: u64::MAX,
+                size: MAX_NUMBER,
             },
             rollback: Some(Rollback {
-                epoch: u64::MAX,
-                sequence: u64::MAX,
+                epoch: MAX_NUMBER,
+                sequence: MAX_NUMBER,
             }),
         }
     }
@@ -187,10 +205,26 @@ mod tests {
         let text = String::from_utf8(longest().to_bytes()).expect("JSON is UTF-8");
         let last = format!(
             r#","rollback":{{"epoch":{},"sequence":{}}}}}"#,
-            u64::MAX,
-            u64::MAX
+            MAX_NUMBER, MAX_NUMBER
         );
         assert!(text.ends_with(&last), "{text}");
+    }
+
+    #[test]
+    fn a_number_that_a_reader_would_round_is_refused() {
+        for field in ["epoch", "sequence", "size"] {
+            let text = String::from_utf8(longest().to_bytes()).expect("JSON is UTF-8");
+            let (highest, above) = (
+                format!(r#""{field}":{MAX_NUMBER}"#),
+                format!(r#""{field}":{}"#, MAX_NUMBER + 1),
+            );
+            for (index, _) in text.match_indices(&highest) {
+                let mut text = text.clone();
+                text.replace_range(index..index + highest.len(), &above);
+                let error = Version::parse(text.as_bytes()).expect_err("too high");
+                assert!(matches!(error, VersionError::Json(_)), "{text}");
+            }
+        }
     }
 
     #[test]

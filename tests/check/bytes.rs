@@ -191,6 +191,7 @@ fn config(things: TableConfig) -> Config {
         note_prefix: Some("_".to_owned()),
         max_deactivation_percent: 50,
         limits: Default::default(),
+        max_object_bytes: snapshot_format::MAX_OBJECT_SIZE,
         lock_timeout: Duration::from_secs(30),
         statement_timeout: Duration::from_secs(60),
         connect_timeout: Duration::from_secs(10),

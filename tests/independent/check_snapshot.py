@@ -22,6 +22,8 @@ from canonical import Number, parse, render
 FORMAT_VERSION = 1
 MAX_VERSION_SIZE = 1024
 MAX_MANIFEST_SIZE = 16 * 1024 * 1024
+MAX_OBJECT_SIZE = 32 * 1024 * 1024
+MAX_NUMBER = 2**53 - 1
 MIN_VARIANT_SIZE = 1024
 # Enough to see a pattern; the same fault in every row would bury the others.
 MAX_FAULTS_PER_FILE = 5
@@ -273,7 +275,7 @@ class SnapshotCheck:
             elif isinstance(expected, str):
                 if not isinstance(actual, str) or not re.fullmatch(expected, actual):
                     self.fault(place, f"{field} is {actual!r}")
-            elif type(actual) is not expected or (expected is int and actual < 0):
+            elif type(actual) is not expected or (expected is int and not 0 <= actual <= MAX_NUMBER):
                 self.fault(place, f"{field} is {actual!r}")
         return len(self.faults) == before
 
@@ -286,6 +288,8 @@ class SnapshotCheck:
         size = os.path.getsize(self.at(path))
         if size != entry["size"]:
             self.fault(manifest_path, f"says that {path} has {entry['size']} bytes, not {size}")
+        if size > MAX_OBJECT_SIZE:
+            self.fault(path, f"has {size} bytes; clients take {MAX_OBJECT_SIZE}")
         if sha256(self.at(path)) != entry["sha256"]:
             self.fault(manifest_path, f"sha256 is not that of {path}")
         if path in self.checked:

@@ -520,6 +520,8 @@ def version_cases():
         ("a sequence that is text", {"sequence": "57"}),
         ("a sequence below zero", {"sequence": -1}),
         ("a sequence with a fraction", {"sequence": 1.5}),
+        ("a sequence that a double would round", {"sequence": 2**53}),
+        ("an epoch that a double would round", {"epoch": 2**53 + 1}),
         ("a hash in upper case", {"manifest": {"hash": "AF" * 32, "size": 1}}),
         ("a hash that is too short", {"manifest": {"hash": "af" * 31, "size": 1}}),
         ("a hash that climbs", {"manifest": {"hash": "../" * 21 + "x", "size": 1}}),

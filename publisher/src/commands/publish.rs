@@ -212,6 +212,7 @@ impl<'a> Publication<'a> {
     fn terms(&self) -> Terms {
         Terms {
             clock: self.clock.clock(),
+            max_object_bytes: self.config.max_object_bytes,
             force: self.force,
             guards: Some(self.guards.clone()),
         }

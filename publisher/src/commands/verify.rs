@@ -8,7 +8,7 @@ use clap::Args;
 use super::blocking;
 use crate::cli::Reading;
 use crate::error::Error;
-use crate::verify::{Finding, Report, verify};
+use crate::verify::{Finding, Report, verify_within};
 
 /// Flags of `publisher verify`.
 #[derive(Debug, Args)]
@@ -40,7 +40,8 @@ pub(super) async fn run(args: VerifyArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.origin.as_deref())?;
     let bar = args.reading.progress().bytes("verify", 1);
     let shown = bar.clone();
-    let report = blocking(move || verify(&origin, args.all, &shown)).await;
+    let most = args.reading.max_object_bytes()?;
+    let report = blocking(move || verify_within(&origin, args.all, most, &shown)).await;
     bar.finish_and_clear();
     let report = report?;
     args.reading

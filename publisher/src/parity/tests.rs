@@ -98,6 +98,7 @@ fn config(settings: &str) -> Config {
         note_prefix: Some("_".to_owned()),
         max_deactivation_percent: 50,
         limits,
+        max_object_bytes: snapshot_format::MAX_OBJECT_SIZE,
         lock_timeout: Duration::from_secs(1),
         statement_timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(10),

@@ -1,6 +1,6 @@
 //! Why a publication did not come about.
 
-use snapshot_format::{ReferenceVersion, VersionError};
+use snapshot_format::{MAX_NUMBER, ReferenceVersion, VersionError};
 
 use super::Fault;
 use crate::history::name;
@@ -65,7 +65,7 @@ pub enum PublishError {
     /// The sequence is the highest that there is.
     #[error(
         "version.json holds the sequence {}, after which none can come",
-        u64::MAX
+        MAX_NUMBER
     )]
     LastSequence,
     /// The history names a manifest that is not there, so it cannot be completed.
@@ -104,7 +104,9 @@ impl PublishError {
                 "another program wrote it; remove that file and publish again: the last version comes back from versions/",
             ),
             Self::Misplaced { .. } => Some("another program wrote it; remove that file"),
-            Self::LastSequence => Some("another program wrote it; remove it and publish again"),
+            Self::LastSequence => {
+                Some("begin a new store in an empty folder, whose epoch is a later one")
+            }
             Self::Incomplete { .. } => Some(
                 "another program removed it; restore it, or begin a new store in an empty folder",
             ),

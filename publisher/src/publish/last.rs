@@ -88,7 +88,9 @@ async fn newest(store: &impl Store) -> Result<Option<Publication>, PublishError>
             None => return Ok(None),
         },
     };
-    while let Some(page) = read_page(store, following(&newest.version)?).await? {
+    while let Ok(next) = following(&newest.version)
+        && let Some(page) = read_page(store, next).await?
+    {
         newest = page;
     }
     Ok(Some(newest))

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use snapshot_format::{
-    Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, ReferenceVersion, TableEntry, TableKey, Version,
+    Key, MAX_MANIFEST_SIZE, MAX_NUMBER, Manifest, ObjectHash, ReferenceVersion, TableEntry,
+    TableKey, Version,
 };
 
 use super::finding::in_one_line;
@@ -76,11 +77,22 @@ impl Judge<'_> {
         self.canonical(&key, &bytes, &manifest.to_bytes());
         self.format_version(&key, manifest.format_version);
         self.moment(&key, "generatedAt", &manifest.generated_at);
+        self.size(&key, "the bootstrap object", manifest.bootstrap.size);
         let mut sound = true;
         for (table, entry) in &manifest.tables {
             sound &= self.entry(&key, table, entry, manifest.reference_version);
         }
         sound.then_some(manifest)
+    }
+
+    fn size(&self, key: &Key, object: &str, size_bytes: u64) {
+        let most = self.max_object_bytes;
+        if size_bytes > most {
+            let what = format!(
+                "{object} has {size_bytes} bytes, and clients take {most}: they refuse it, and stay at the version before"
+            );
+            self.findings.fault(key, what);
+        }
     }
 
     // Whether rows can be judged by what the manifest says of them.
@@ -92,6 +104,12 @@ impl Judge<'_> {
         reference: ReferenceVersion,
     ) -> bool {
         let fault = |what: String| self.findings.fault(key, format!("{table}: {what}"));
+        self.size(key, &format!("{table}: the object"), entry.size);
+        for (what, number) in [("rows", entry.rows), ("versionSeq", entry.version_seq)] {
+            if number > MAX_NUMBER {
+                fault(format!("{what} is {number}, more than {MAX_NUMBER}"));
+            }
+        }
         let computed = TableEntry::fingerprint(&entry.columns, &entry.primary_key);
         if computed != entry.schema_fingerprint {
             let what = format!("{table}: schemaFingerprint");

@@ -35,8 +35,8 @@ use std::thread;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use snapshot_format::{
-    Digest, Encoding, Key, MIN_VARIANT_SIZE, Manifest, ObjectHash, SchemaVersion, TableEntry,
-    TableKey, Version,
+    Digest, Encoding, Key, MAX_OBJECT_SIZE, MIN_VARIANT_SIZE, Manifest, ObjectHash, SchemaVersion,
+    TableEntry, TableKey, Version,
 };
 
 use self::finding::{Finder, Findings};
@@ -78,6 +78,14 @@ pub struct Counts {
     pub bytes: u64,
 }
 
+/// The same as [`verify_within`] by what clients take unless they are told otherwise.
+///
+/// # Errors
+/// As [`verify_within`].
+pub fn verify(origin: &Origin, all: bool, bar: &ProgressBar) -> Result<Report, FetchError> {
+    verify_within(origin, all, MAX_OBJECT_SIZE, bar)
+}
+
 /// Looks at the current version or, with `all`, also at every page of history and, in a
 /// folder, at what else lies there.
 ///
@@ -85,14 +93,20 @@ pub struct Counts {
 ///
 /// # Errors
 /// Where the place cannot be read at all. What is wrong with what can be read is in the
-/// report.
-pub fn verify(origin: &Origin, all: bool, bar: &ProgressBar) -> Result<Report, FetchError> {
+/// report; so is an object of more than `max_object_bytes`, which clients refuse.
+pub fn verify_within(
+    origin: &Origin,
+    all: bool,
+    max_object_bytes: u64,
+    bar: &ProgressBar,
+) -> Result<Report, FetchError> {
     let (findings, counts) = (Findings::default(), Mutex::default());
     let judge = Judge {
         origin,
         findings: findings.part(0),
         all_findings: &findings,
         counts: &counts,
+        max_object_bytes,
         bar,
     };
     let current = judge.current()?;
@@ -128,6 +142,7 @@ struct Judge<'o> {
     findings: Finder<'o>,
     all_findings: &'o Findings,
     counts: &'o Mutex<Counts>,
+    max_object_bytes: u64,
     bar: &'o ProgressBar,
 }
 

@@ -1,8 +1,8 @@
 //! A manifest's tables: from what the app ships, from the bootstrap object, or one by one.
 
 use snapshot_format::{
-    BootstrapHeader, BootstrapReader, Key, Manifest, ObjectHash, ObjectRef, ReadError, TableEntry,
-    TableKey, TableWriter, Version,
+    BootstrapHeader, BootstrapReader, Key, MAX_OBJECT_SIZE, Manifest, ObjectHash, ObjectRef,
+    ReadError, TableEntry, TableKey, TableWriter, Version,
 };
 
 use super::super::io::Io;
@@ -11,8 +11,6 @@ use super::objects::{Wanted, fetch_objects};
 use super::rules::RefreshRules;
 use crate::error::Error;
 
-/// The largest object that this client takes.
-pub(super) const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
 // What a request costs beside its body, in bytes: headers both ways.
 const REQUEST_BYTES: u64 = 512;
 

@@ -1,9 +1,9 @@
 use snapshot_format::{BootstrapHeader, BootstrapWriter, Digest, TableKey, TableReader};
 
 use super::super::in_memory::{InMemory, kit, manifest, named, rules, version};
-use super::tables::MAX_OBJECT_SIZE;
 use super::*;
 use crate::bundled::Bundled;
+use snapshot_format::MAX_OBJECT_SIZE;
 
 fn fetched(io: &mut InMemory, memory: &mut Memory, rules: &RefreshRules) -> Option<Generation> {
     refresh(io, memory, rules).expect("served")
