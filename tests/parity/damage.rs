@@ -187,7 +187,7 @@ fn config_of(project: &Project) -> Config {
     };
     let out = OutFlags {
         out: Some(project.path("snapshots")),
-        schema_version: None,
+        ..OutFlags::default()
     };
     common.settle(&source, &SqlFlag::default(), &out).unwrap()
 }

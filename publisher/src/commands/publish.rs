@@ -10,7 +10,7 @@ use serde::Serialize;
 use snapshot_format::TableKey;
 
 use super::guards::GuardFlags;
-use super::{open_database, warn_of_missing_triggers};
+use super::{open_database, settle_mode, warn_of_missing_triggers};
 use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::publish::{Event, Published, Rendered, Terms, publish};
 use crate::schema::Schema;
 use crate::snapshot::{KeptRows, render_snapshot};
-use crate::store::{DirectoryStore, Store};
+use crate::store::{DirectoryStore, Disk, Store};
 
 /// Flags of `publisher publish`.
 #[derive(Debug, Args)]
@@ -55,6 +55,7 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
+    DirectoryStore::check(&config.out)?;
     let mut database = open_database(&config, &args.common, "publish").await?;
     let terms = PublishTerms {
         force: &args.force,
@@ -86,10 +87,12 @@ pub(super) async fn publish_database(
 ) -> Result<PublishReport, Error> {
     let start = Instant::now();
     // The store first: whoever holds it decides alone which state comes next.
-    let store = DirectoryStore::open(&config.out, config.lock_timeout, |holder| {
+    let disk = Disk::with_mode(config.store_mode);
+    let store = DirectoryStore::open_on(disk, &config.out, config.lock_timeout, |holder| {
         common.say(&format!("waiting for another publisher: {holder}\n"));
     })
     .await?;
+    settle_mode(&store, |text| common.say(text)).await?;
     let schema = read_schema(database.client(), config).await?;
     config.check(&schema)?;
     warn_of_missing_triggers(common, &schema);

@@ -3,6 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 
+use super::settle_mode;
 use crate::cli::Upkeep;
 use crate::error::Error;
 use crate::history::name;
@@ -18,6 +19,7 @@ pub struct ResumeArgs {
 /// Lets publishing go on after a rollback.
 pub(super) async fn run(args: ResumeArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
+    settle_mode(&store, |text| args.upkeep.say(text)).await?;
     let turned = resume(&store, Timestamp::now()).await?;
     args.upkeep.say(&describe(&turned));
     args.upkeep.print_json(&turned)

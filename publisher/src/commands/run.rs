@@ -1,6 +1,7 @@
 //! `publisher run`: the main job.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use clap::Args;
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::cli::{Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{AppliedMigrations, SeedReport};
 use crate::error::Error;
+use crate::store::DirectoryStore;
 
 /// Flags of `publisher run`.
 #[derive(Debug, Args)]
@@ -103,6 +105,8 @@ pub(super) struct Serving {
 pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     let args = args.job;
     let config = args.settle()?;
+    // Before the seed: a store that is refused leaves the database as it was, too.
+    DirectoryStore::check(&config.out)?;
     let mut database = open_database(&config, &args.common, "run").await?;
     args.common.say(&format!("database: {}\n", database.target));
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
@@ -126,13 +130,17 @@ impl Serving {
     /// Serves until Ctrl-C or SIGTERM, which is how it is meant to end.
     pub(super) async fn serve(self) -> Result<(), Error> {
         let options = snapshot_server::Options::new(&self.config.out, self.address);
-        let server = snapshot_server::bind(options).await?;
+        let mut interrupted = pin!(super::interrupt());
+        let server = tokio::select! {
+            server = snapshot_server::bind(options) => server?,
+            () = &mut interrupted => return Ok(()),
+        };
         let url = format!("http://{}", server.local_addr());
         self.common.say(&format!(
             "serving {} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap\n\
              Ctrl-C ends it.\n",
             self.config.out.display()
         ));
-        Ok(server.run(super::interrupt()).await?)
+        Ok(server.run(interrupted).await?)
     }
 }

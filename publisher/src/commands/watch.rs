@@ -19,6 +19,7 @@ use super::run::JobFlags;
 use crate::cli::duration;
 use crate::config::Config;
 use crate::error::Error;
+use crate::store::DirectoryStore;
 use crate::watch::{
     Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Steer,
 };
@@ -56,6 +57,7 @@ pub struct WatchFlags {
 pub(super) async fn run(args: WatchArgs) -> Result<(), Error> {
     let mut ended = pin!(super::interrupt());
     let config = args.job.settle()?;
+    DirectoryStore::check(&config.out)?;
     let places = places(&config, args.job.common.config.as_deref())?;
     let poll = args.watching.poll;
     let reporter = Reporter::new(&args.job.common);

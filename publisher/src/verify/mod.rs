@@ -24,6 +24,7 @@ mod manifest;
 mod object;
 mod row;
 mod site;
+mod special;
 mod strays;
 mod version;
 
@@ -96,6 +97,9 @@ pub fn verify(origin: &Origin, all: bool, bar: &ProgressBar) -> Result<Report, F
         bar,
     };
     let current = judge.current()?;
+    if let Origin::Directory(directory) = origin {
+        judge.special(directory)?;
+    }
     let mut versions: Vec<Version> = current.iter().cloned().collect();
     if all {
         versions.extend(judge.history(current.as_ref())?);

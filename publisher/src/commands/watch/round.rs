@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::super::publish::{PublishReport, PublishTerms, publish_into};
 use super::super::run::JobFlags;
 use super::super::seed::read_source_of;
-use super::super::warn_of_missing_triggers;
+use super::super::{settle_mode, warn_of_missing_triggers};
 use crate::cli::Common;
 use crate::config::Config;
 use crate::database::{
@@ -19,7 +19,7 @@ use crate::database::{
 use crate::error::Error;
 use crate::publish::Published;
 use crate::snapshot::KeptRows;
-use crate::store::DirectoryStore;
+use crate::store::{DirectoryStore, Disk};
 use crate::watch::Inputs;
 
 /// Who holds a lock longer than this is named, and the round is tried again; edits that
@@ -212,7 +212,12 @@ impl Rounds {
         steps.seed = clock.lap();
 
         let start = Instant::now();
-        let store = DirectoryStore::open(&config.out, config.lock_timeout, |_| {}).await?;
+        let disk = Disk::with_mode(config.store_mode);
+        let wait = config.lock_timeout;
+        let store = DirectoryStore::open_on(disk, &config.out, wait, |_| {}).await?;
+        if self.migrated.is_none() {
+            settle_mode(&store, |text| job.common.say(text)).await?;
+        }
         let terms = PublishTerms {
             kept: Some(kept),
             ..job.terms()
