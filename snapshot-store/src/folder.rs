@@ -20,6 +20,8 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::Refused;
+
 pub use system::open_file;
 
 /// A folder, open. Clones share the handle.
@@ -281,8 +283,6 @@ impl Folder {
         })
     }
 }
-
-use crate::Refused;
 
 /// Reads a file whole, wherever it is; a link to it is followed.
 ///
