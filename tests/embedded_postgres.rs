@@ -612,6 +612,71 @@ async fn root_keeps_the_data_of_a_closed_project_elsewhere_and_says_so_once() {
     project.is_left_clean();
 }
 
+// Links
+
+#[tokio::test]
+async fn no_link_in_its_folder_is_followed() {
+    for (name, target) in [
+        ("postgres", "../precious"),
+        ("postgres", "nowhere"),
+        ("postgres", "postgres"),
+        ("postgres.lock", "../precious/file"),
+        ("postgres.alive", "../precious/file"),
+        ("postgres.log", "../precious/file"),
+        ("postgres/base", "../../precious"),
+        ("postgres/pg_wal/1", "../../../precious/file"),
+        ("postgres/PG_VERSION", "../../precious/file"),
+    ] {
+        let project = Project::with_data();
+        let precious = project.path().join("precious");
+        fs::create_dir(&precious).expect("made");
+        fs::write(precious.join("file"), "content").expect("written");
+        let place = project.tablecast().join(name);
+        let moved = project.path().join("moved");
+        let _ = fs::rename(&place, moved);
+        std::os::unix::fs::symlink(target, &place).expect("a link");
+
+        let error = Embedded::start(&project.tablecast()).await;
+        let error = error.expect_err("it is refused");
+        let cause = std::error::Error::source(&error)
+            .expect("it says why")
+            .to_string();
+        let said = format!("/.tablecast/{name} is a symbolic link to {target}, and no link");
+        assert!(cause.contains(&said), "{error}: {cause}");
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.starts_with("remove it; "))
+        );
+        let content = fs::read_to_string(precious.join("file")).expect("it is there");
+        assert_eq!(content, "content", "{name}");
+        assert_eq!(fs::read_dir(precious).expect("a folder").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_another_program_wrote_is_not_written_over() {
+    let project = Project::with_data();
+    let state = project.tablecast();
+    fs::write(state.join("postgres.alive"), "a list of things").expect("written");
+    let error = Embedded::start(&state).await.expect_err("it is refused");
+    assert!(error.to_string().ends_with("/postgres.alive"), "{error}");
+    let content = fs::read_to_string(state.join("postgres.alive")).expect("it is there");
+    assert_eq!(content, "a list of things");
+
+    fs::remove_file(state.join("postgres.alive")).expect("it is there");
+    let _ = fs::remove_file(state.join("postgres.log"));
+    let precious = project.path().join("precious");
+    fs::write(&precious, "content").expect("written");
+    fs::hard_link(&precious, state.join("postgres.log")).expect("linked");
+    let error = Embedded::start(&state).await.expect_err("it is refused");
+    assert!(error.to_string().ends_with("/postgres.log"), "{error}");
+    assert_eq!(
+        fs::read_to_string(precious).expect("it is there"),
+        "content"
+    );
+}
+
 // The other publisher
 
 /// Not a test of its own: the program that the stories above start, stop and kill. It

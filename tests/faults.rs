@@ -232,10 +232,7 @@ async fn a_store_of_another_user_is_named_and_stays() {
     forbid_writing(&ledger, &[".lock"]);
     let rollback = Act::Rollback("1".to_owned());
     let refused = as_somebody_else(&ledger, &rollback);
-    // The temporary file has a name by chance.
-    let (start, end) = refused.split_once(" at path").unwrap();
-    let end = end.split_once('\n').unwrap().1;
-    assert_eq!(format!("{start}\n{end}"), denied("write in", ".staging"));
+    assert_eq!(refused, denied("write in", ".staging"));
     let first = "versions/EPOCH-1.json";
     let epoch = ledger.resolves().unwrap().0.0.to_string();
     let refused = as_somebody_else(&ledger, &Act::Prune(1, 0)).replace(&epoch, "EPOCH");

@@ -11,8 +11,7 @@ use publisher::database::{SnapshotReader, read_schema};
 use publisher::guard::Guards;
 use publisher::progress::Progress;
 use publisher::snapshot::{Rendition, State, render_snapshot};
-use publisher::spool::Staging;
-use publisher::store::DirectoryStore;
+use publisher::store::{DirectoryStore, Store};
 use snapshot_format::Manifest;
 
 use crate::support::watching::Watching;
@@ -301,7 +300,11 @@ fn an_earlier_rendering_is_used_for_what_has_not_changed_since() {
         let mut client = database.connect();
         let schema = database.block_on(read_schema(&client, &config)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let staging = Staging::new(folder.path());
+        let store = project
+            .database
+            .block_on(DirectoryStore::open(folder.path(), Duration::ZERO, |_| {}))
+            .unwrap();
+        let staging = store.staging();
         let mut render = |earlier| {
             database.block_on(async {
                 let reader = SnapshotReader::begin(&mut client).await.unwrap();
@@ -309,7 +312,7 @@ fn an_earlier_rendering_is_used_for_what_has_not_changed_since() {
                     config: &config,
                     schema: &schema,
                     guards: &Guards::default(),
-                    staging: &staging,
+                    staging,
                     progress: Progress::quiet(),
                 };
                 render_snapshot(&reader, rendition, None, earlier)

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::fetch::{Directory, Origin};
 use crate::progress::Progress;
 use crate::publish::Clock;
-use crate::store::DirectoryStore;
+use crate::store::{DirectoryStore, Disk, StoreMode};
 
 /// Publishes PostgreSQL reference tables as immutable JSON that any CDN can serve.
 ///
@@ -177,6 +177,11 @@ pub struct Upkeep {
     #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
     pub config: Option<PathBuf>,
 
+    /// The mode of the store's files, whatever the umask is; folders have the same, and may be
+    /// entered by whoever may read [default: 0644]
+    #[arg(long, value_name = "MODE", env = "TABLECAST_STORE_MODE")]
+    pub store_mode: Option<StoreMode>,
+
     /// How long to wait for a publisher that has the store
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub lock_timeout: Duration,
@@ -220,6 +225,11 @@ pub struct OutFlags {
     /// The store's folder [default: snapshots]
     #[arg(long, value_name = "DIR", env = "TABLECAST_OUT")]
     pub out: Option<PathBuf>,
+
+    /// The mode of the store's files, whatever the umask is; folders have the same, and may be
+    /// entered by whoever may read [default: 0644]
+    #[arg(long, value_name = "MODE", env = "TABLECAST_STORE_MODE")]
+    pub store_mode: Option<StoreMode>,
 
     /// The version of the tables' shape, major.minor [default: 1.0]
     #[arg(long, value_name = "VERSION", env = "TABLECAST_SCHEMA_VERSION")]
@@ -278,6 +288,7 @@ impl Common {
             source: pick(&source.source, file.source, "json-source"),
             sql: pick(&sql.sql, file.sql, "sql/migrations"),
             out: pick(&out.out, file.out, "snapshots"),
+            store_mode: out.store_mode.or(file.store_mode).unwrap_or_default(),
             state: self.state.clone(),
             extensions: file.database.extensions,
             schema_version: schema_version.unwrap_or(SchemaVersion { major: 1, minor: 0 }),
@@ -336,12 +347,15 @@ impl Upkeep {
     /// # Errors
     /// Where the settings file cannot be used; where there is no store, or somebody has it.
     pub async fn open(&self) -> Result<DirectoryStore, Error> {
-        let out = match &self.out {
-            Some(out) => Some(out.clone()),
-            None => ConfigFile::load(self.config.as_deref())?.out,
+        let file = match (&self.out, self.store_mode) {
+            (Some(_), Some(_)) => ConfigFile::default(),
+            _ => ConfigFile::load(self.config.as_deref())?,
         };
+        let out = self.out.clone().or(file.out);
         let out = out.unwrap_or_else(|| PathBuf::from("snapshots"));
-        let store = DirectoryStore::open_existing(out, self.lock_timeout, |holder| {
+        let mode = self.store_mode.or(file.store_mode).unwrap_or_default();
+        let disk = Disk::with_mode(mode);
+        let store = DirectoryStore::open_existing_on(disk, out, self.lock_timeout, |holder| {
             self.say(&format!("waiting for another publisher: {holder}\n"));
         });
         Ok(store.await?)

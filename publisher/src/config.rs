@@ -11,6 +11,7 @@ use snapshot_format::SchemaVersion;
 
 use crate::guard::{Allowances, Guards, Limits};
 use crate::schema::{Schema, Table};
+use crate::store::StoreMode;
 use crate::suggest::closest;
 
 /// Everything that a command is told.
@@ -26,6 +27,8 @@ pub struct Config {
     pub sql: PathBuf,
     /// The store's folder.
     pub out: PathBuf,
+    /// The mode of the store's files, and by it of its folders.
+    pub store_mode: StoreMode,
     /// The folder for the embedded database.
     pub state: PathBuf,
     /// Extensions of the private database that only a superuser makes.
@@ -121,6 +124,8 @@ pub struct ConfigFile {
     pub sql: Option<PathBuf>,
     /// See [`Config::out`].
     pub out: Option<PathBuf>,
+    /// See [`Config::store_mode`].
+    pub store_mode: Option<StoreMode>,
     /// See [`Config::schema_version`].
     pub schema_version: Option<SchemaVersion>,
     /// See [`Config::exclude`].
@@ -190,7 +195,7 @@ impl ConfigFile {
     /// Where it cannot be read or holds anything unknown.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let default = Path::new("tablecast.toml");
-        let text = match std::fs::read_to_string(path.unwrap_or(default)) {
+        let text = match snapshot_store::read_to_string(path.unwrap_or(default)) {
             Ok(text) => text,
             Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use snapshot_store::Refused;
+
 use crate::config::ConfigError;
 use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
 use crate::diff::DiffError;
@@ -63,7 +65,7 @@ pub enum Error {
     Snapshot(SnapshotError),
     /// The store cannot be used.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The snapshot could not be made public.
     #[error(transparent)]
     Publish(PublishError),
@@ -258,6 +260,29 @@ pub(crate) const THE_CLOCK: &str = "the clock";
 
 const NOT_PUBLISHED: &str = "nothing was published";
 
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused { found } => Self::damaged(
+                found.into_iter().map(fault_of).collect(),
+                "the store".to_owned(),
+                "nothing was changed; remove it, or put a copy of what it leads to in its place: only the store's own folder may be a link",
+            ),
+            other => Self::Store(other),
+        }
+    }
+}
+
+fn fault_of(refused: Refused) -> Fault {
+    let text = refused.to_string();
+    let location = refused.path.display().to_string();
+    let message = text.strip_prefix(&location).unwrap_or(&text).trim();
+    Fault {
+        message: message.to_owned(),
+        location,
+    }
+}
+
 impl From<SeedError> for Error {
     fn from(error: SeedError) -> Self {
         match error {
@@ -341,7 +366,7 @@ impl From<RollbackError> for Error {
 impl From<PruneError> for Error {
     fn from(error: PruneError) -> Self {
         match error {
-            PruneError::Store(error) => Self::Store(error),
+            PruneError::Store(error) => error.into(),
             PruneError::Damaged { faults } => {
                 Self::damaged(faults, "the store".to_owned(), "nothing was pruned")
             }

@@ -7,11 +7,10 @@
 //! a42da3df        the content, by the first digits of its manifest's hash
 //! ```
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
 
 use snapshot_format::{Key, MAX_VERSION_SIZE, ReferenceVersion, Version, VersionError};
+use snapshot_store::Folder;
 
 use crate::publish::Fault;
 use crate::publish::read_back::with_causes;
@@ -158,20 +157,6 @@ pub fn name((epoch, sequence): (u64, u64)) -> String {
     format!("{epoch}-{sequence}")
 }
 
-/// Reads the history of the store in the folder `root`, without a lock: a publisher may
-/// be at work there.
-///
-/// # Errors
-/// Where the folder of the pages cannot be listed.
-pub fn load(root: &Path) -> Result<History, StoreError> {
-    let mut history = History::default();
-    history.hold(read_page(root, &Key::Version), None);
-    for order in orders(&root.join("versions"))? {
-        history.hold(read_page(root, &page_key(order)), Some(order));
-    }
-    Ok(history.newest_first())
-}
-
 /// Reads the history of an open store.
 ///
 /// # Errors
@@ -193,26 +178,26 @@ pub async fn of(store: &impl Store) -> Result<History, StoreError> {
     Ok(history.newest_first())
 }
 
-/// The publications that have a page in the folder `versions`, in ascending order; none
-/// where there is no such folder.
+/// The publications that have a page in the store's folder, in ascending order; none where
+/// it has no such folder.
 ///
 /// # Errors
 /// Where it cannot be listed.
-pub(crate) fn orders(versions: &Path) -> Result<Vec<(u64, u64)>, StoreError> {
-    let failed = |source| StoreError::Failed {
-        action: "list",
-        location: versions.display().to_string(),
-        source,
-    };
-    let entries = match fs::read_dir(versions) {
+pub(crate) fn orders(store: &Folder) -> Result<Vec<(u64, u64)>, StoreError> {
+    let entries = match store.entries("versions") {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
+        Err(source) => {
+            return Err(StoreError::Failed {
+                action: "list",
+                location: store.path_of("versions").display().to_string(),
+                source,
+            });
+        }
     };
     let mut orders = Vec::new();
     for entry in entries {
-        let name = entry.map_err(failed)?.file_name();
-        let path = format!("versions/{}", name.to_string_lossy());
+        let path = format!("versions/{}", entry.name.to_string_lossy());
         if let Some(Key::History { epoch, sequence }) = Key::parse(&path) {
             orders.push((epoch, sequence));
         }
@@ -258,24 +243,6 @@ fn parse(page: Page, expected: Option<(u64, u64)>) -> Result<Option<Version>, Pa
 
 fn page_key((epoch, sequence): (u64, u64)) -> Key {
     Key::History { epoch, sequence }
-}
-
-fn read_page(root: &Path, key: &Key) -> Page {
-    let path: PathBuf = root.join(key.path());
-    let mut bytes = Vec::new();
-    // One more than there may be: then it is too large for a version.
-    let limit = MAX_VERSION_SIZE as u64 + 1;
-    let read = File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    let location = path.display().to_string();
-    match read {
-        Ok(_) => Ok(Some((location, bytes))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StoreError::Failed {
-            action: "read",
-            location,
-            source,
-        }),
-    }
 }
 
 // What a person may call a version.
@@ -377,7 +344,11 @@ fn there(kept: &[(u64, u64)]) -> String {
 mod tests {
     use snapshot_format::{FORMAT_VERSION, ObjectHash, ObjectRef, SchemaVersion};
 
+    use std::fs;
+    use std::time::Duration;
+
     use super::*;
+    use crate::store::DirectoryStore;
 
     // A publication, with the reference version for its content.
     fn version(epoch: u64, sequence: u64, reference: u64) -> Version {
@@ -485,11 +456,15 @@ mod tests {
         resolve(&versions, &hash(reference)[..4]).expect_err("a sequence that is not there");
     }
 
-    #[test]
-    fn a_folder_is_read_with_what_is_wrong_in_it() {
+    #[tokio::test]
+    async fn a_folder_is_read_with_what_is_wrong_in_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path();
-        assert!(load(root).expect("nothing is there").versions.is_empty());
+        let wait = Duration::from_secs(60);
+        let store = DirectoryStore::open(root, wait, |_| {}).await;
+        let store = store.expect("opened");
+        let empty = of(&store).await.expect("nothing is there");
+        assert!(empty.versions.is_empty());
         fs::create_dir(root.join("versions")).expect("made");
         for of in versions() {
             let path = root.join(page_key(of.order()).path());
@@ -499,7 +474,7 @@ mod tests {
         fs::write(root.join("versions/7-1.json"), "{").expect("written");
         fs::write(root.join("versions/7-8.json"), version(7, 9, 1).to_bytes()).expect("written");
         fs::write(root.join("versions/README"), "").expect("written");
-        let history = load(root).expect("listed");
+        let history = of(&store).await.expect("listed");
         assert_eq!(history.current, Some(version(9, 6, 61)));
         assert_eq!(history.versions, versions());
         let wrong: Vec<String> = history.unreadable.iter().map(ToString::to_string).collect();

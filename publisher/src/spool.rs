@@ -4,12 +4,12 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempfile::NamedTempFile;
+use snapshot_store::Folder;
 
-use crate::store::Disk;
+use crate::store::{Disk, Staged};
 
 /// What a spool keeps in memory before it goes on in a file.
 ///
@@ -26,37 +26,44 @@ pub struct Staging {
 
 #[derive(Debug)]
 struct Inner {
+    store: Folder,
+    // Below the store's root.
     folder: PathBuf,
     disk: Disk,
 }
 
 impl Staging {
-    /// Stages in `folder`, which must be there when the first spool outgrows its memory.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self::on(Disk::default(), folder)
-    }
-
-    /// The same through a disk's hook.
-    pub fn on(disk: Disk, folder: impl Into<PathBuf>) -> Self {
+    /// Stages in `folder` below a store's root, which must be there when the first spool
+    /// outgrows its memory.
+    pub fn on(disk: Disk, store: Folder, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         Self {
-            inner: Arc::new(Inner { folder, disk }),
+            inner: Arc::new(Inner {
+                store,
+                folder,
+                disk,
+            }),
         }
     }
 
     /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.inner.folder
+    pub fn folder(&self) -> PathBuf {
+        self.inner.store.path_of(&self.inner.folder)
     }
 
-    fn create(&self) -> io::Result<NamedTempFile> {
-        self.inner.disk.create_temporary(&self.inner.folder)
+    fn create(&self) -> io::Result<Staged> {
+        let Inner {
+            store,
+            folder,
+            disk,
+        } = &*self.inner;
+        disk.create_temporary(store, folder)
     }
 
-    fn append(&self, file: &NamedTempFile, bytes: &[u8], offset: u64) -> io::Result<()> {
+    fn append(&self, file: &Staged, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.inner
             .disk
-            .write_at(file.as_file(), file.path(), bytes, offset)
+            .write_at(file.as_file(), &file.path(), bytes, offset)
     }
 }
 
@@ -67,7 +74,7 @@ impl Staging {
 pub struct Spool {
     staging: Staging,
     // The first `file_bytes` bytes, where there are so many; the others are in `tail`.
-    file: Option<NamedTempFile>,
+    file: Option<Staged>,
     file_bytes: u64,
     tail: Vec<u8>,
 }
@@ -107,7 +114,7 @@ impl Spool {
     ///
     /// # Errors
     /// What making and writing the file gives.
-    pub fn into_file(mut self) -> io::Result<NamedTempFile> {
+    pub fn into_file(mut self) -> io::Result<Staged> {
         self.spill()?;
         match self.file.take() {
             Some(file) => Ok(file),
@@ -198,13 +205,17 @@ fn read_file(file: &File, at: u64, left: u64, buffer: &mut [u8]) -> io::Result<u
 mod tests {
     use super::*;
 
+    fn staging_in(disk: Disk, folder: &tempfile::TempDir) -> Staging {
+        Staging::on(disk, Folder::open(folder.path()).expect("a folder"), "")
+    }
+
     fn staging() -> (tempfile::TempDir, Staging) {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let staging = Staging::new(folder.path());
+        let staging = staging_in(Disk::default(), &folder);
         (folder, staging)
     }
 
-    fn files(folder: &Path) -> usize {
+    fn files(folder: &std::path::Path) -> usize {
         folder.read_dir().expect("the staging folder").count()
     }
 
@@ -296,7 +307,7 @@ mod tests {
                 Ok(())
             }
         });
-        let staging = Staging::on(disk, folder.path());
+        let staging = staging_in(disk, &folder);
         let all = bytes(MEMORY_LIMIT);
         let mut spool = spooled(&staging, &all, 1000);
         let error = spool.write_all(b"more").expect_err("the disk is full");

@@ -3,7 +3,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -258,6 +266,61 @@ test('files are written whole, and a name that is none of ours is refused', asyn
   for (const key of ['../head', 'tablecast/../../x', '/etc/passwd', 'a//b', '']) {
     await assert.rejects(storage.setItem(key, ''), /no key of ours/);
   }
+});
+
+test('no file and no folder of a cache is reached through a link', async (t) => {
+  const all = mkdtempSync(join(tmpdir(), 'tablecast-links-'));
+  t.after(() => rmSync(all, { recursive: true }));
+  const precious = join(all, 'precious');
+  const cache = join(all, 'cache');
+  for (const folder of [precious, cache]) mkdirSync(folder);
+  writeFileSync(join(precious, 'head'), 'content');
+  const storage = fileStorage(cache);
+  const cases = [
+    ['../precious', 'trap/head'],
+    ['.', 'trap/head'],
+    ['nowhere', 'trap/head'],
+    ['trap', 'trap/head'],
+    ['../precious/head', 'trap'],
+    ['nowhere', 'trap'],
+    ['/dev/null', 'trap'],
+  ];
+  for (const [target, key] of cases) {
+    symlinkSync(target, join(cache, 'trap'));
+    const refusal = /cache\/trap is a symbolic link, and no link is followed there/;
+    await assert.rejects(storage.getItem(key), refusal);
+    await assert.rejects(storage.setItem(key, 'new'), refusal);
+    await assert.rejects(storage.removeItem(key), refusal);
+    assert.deepEqual([readdirSync(precious), readdirSync(cache)], [['head'], ['trap']]);
+    assert.equal(readFileSync(join(precious, 'head'), 'utf8'), 'content');
+    rmSync(join(cache, 'trap'));
+  }
+  symlinkSync('cache', join(all, 'linked'));
+  const linked = fileStorage(join(all, 'linked'));
+  await linked.setItem('tablecast/head', 'one');
+  assert.equal(await storage.getItem('tablecast/head'), 'one');
+});
+
+test('a value is not written through a link under the name that it is written aside', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tablecast-aside-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'precious'), 'content');
+  symlinkSync('precious', join(folder, `head.${process.pid}-0.tmp`));
+  const storage = fileStorage(folder);
+  await storage.setItem('head', 'new');
+  assert.equal(readFileSync(join(folder, 'precious'), 'utf8'), 'content');
+  assert.equal(await storage.getItem('head'), 'new');
+});
+
+test('a FIFO in a cache is refused at once', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tablecast-fifo-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  execFileSync('mkfifo', [join(folder, 'head')]);
+  const storage = fileStorage(folder);
+  const refusal = /head is not a file/;
+  await assert.rejects(storage.getItem('head'), refusal);
+  await assert.rejects(storage.setItem('head', 'new'), refusal);
+  await assert.rejects(storage.removeItem('head'), refusal);
 });
 
 test('a process killed while it writes leaves a whole cache', async (t) => {

@@ -8,11 +8,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
 use crate::listing::Listing;
-use crate::load::{Folder, LoadError, Promise, lock, plain, put_at, read_small, with_variants};
+use crate::load::{
+    Folder, LoadError, Promise, lock, plain, put_at, read_small, unreadable, with_variants,
+};
 use crate::state::{Object, Resource};
 
 /// More than the changed tables of several versions.
@@ -22,7 +24,8 @@ const KEPT: usize = 128;
 pub(crate) struct Archive {
     pub(crate) folder: Folder,
     kept: Mutex<VecDeque<(Key, Arc<Resource>)>>,
-    listing: ArcSwap<Listing>,
+    /// Empty until somebody asks.
+    listing: ArcSwapOption<Listing>,
     /// When the held snapshot was taken: a listing from before may lack the names
     /// of the one that gave way, if that was held for a moment only.
     swapped_at: ArcSwap<Instant>,
@@ -32,11 +35,10 @@ pub(crate) struct Archive {
 
 impl Archive {
     pub(crate) fn new(folder: Folder) -> Self {
-        let listing = ArcSwap::from_pointee(Listing::read(&folder.root));
         Self {
             folder,
             kept: Mutex::default(),
-            listing,
+            listing: ArcSwapOption::empty(),
             swapped_at: ArcSwap::from_pointee(Instant::now()),
             listing_anew: tokio::sync::Mutex::default(),
         }
@@ -56,18 +58,20 @@ impl Archive {
         if let Some(answer) = self.remembers(key) {
             return answer;
         }
-        let root = self.folder.root.clone();
-        let Ok(listing) = tokio::task::spawn_blocking(move || Listing::read(&root)).await else {
+        let folder = self.folder.clone();
+        let read = move || Listing::read(folder.open());
+        let Ok(listing) = tokio::task::spawn_blocking(read).await else {
             return true;
         };
         let answer = listing.may_have(key);
-        self.listing.store(Arc::new(listing));
+        self.listing.store(Some(Arc::new(listing)));
         answer
     }
 
     /// `None` where only the folder can tell.
     fn remembers(&self, key: &Key) -> Option<bool> {
         let listing = self.listing.load();
+        let listing = listing.as_ref()?;
         // What was there is opened, and then it shows whether it still is.
         let is_current = !listing.is_stale() && listing.began_after(**self.swapped_at.load());
         (listing.may_have(key) || is_current).then(|| listing.may_have(key))
@@ -94,9 +98,10 @@ impl Archive {
     }
 
     fn read(&self, key: &Key) -> Result<Resource, LoadError> {
-        let root = &self.folder.root;
+        let opened = self.folder.open();
+        let files = &opened.map_err(|source| unreadable(key, source))?;
         if let Key::Version | Key::History { .. } = key {
-            let bytes = read_small(root, key, MAX_VERSION_SIZE)?;
+            let bytes = read_small(files, key, MAX_VERSION_SIZE)?;
             let version = Version::parse(&bytes).map_err(LoadError::Version)?;
             let (epoch, sequence) = version.order();
             if *key != (Key::History { epoch, sequence }) {
@@ -106,7 +111,7 @@ impl Archive {
                 });
             }
             let page = Object {
-                put_at: put_at(root, key),
+                put_at: put_at(files, key),
                 ..plain(bytes)
             };
             return Ok(Resource::immutable(key, &page));
@@ -115,6 +120,7 @@ impl Archive {
         let whole = key.with_encoding(None);
         let hash = key.hash().expect("every key but the versions has a hash");
         let object = self.folder.load_object(
+            files,
             &whole,
             &Promise {
                 hash,

@@ -159,6 +159,7 @@ impl Damageable {
     fn load(&self, is_intact: bool) {
         let folder = Folder {
             root: self.folder.clone(),
+            follows_links: false,
             budget: Budget::new(1 << 20),
         };
         let options = Options::new(&self.folder, ([127, 0, 0, 1], 0).into());

@@ -96,6 +96,9 @@ pub struct Options {
     /// The snapshot folder. It may be empty: the first version is picked up
     /// when it appears.
     pub root: PathBuf,
+    /// Whether links below the root are followed: a volume of Kubernetes is
+    /// made of them. Without it they are refused; the root itself may be one.
+    pub follow_links: bool,
     /// Where to listen; port 0 takes a free one.
     pub listen: Vec<Listen>,
     /// The certificate for [`Listen::Https`].
@@ -146,6 +149,7 @@ impl Options {
     pub fn new(root: impl Into<PathBuf>, listen: SocketAddr) -> Self {
         Self {
             root: root.into(),
+            follow_links: false,
             listen: vec![listen.into()],
             tls: None,
             poll_interval: Duration::from_millis(500),
@@ -303,7 +307,11 @@ pub struct Server {
 /// Where the options cannot be met. A snapshot that is missing or damaged is
 /// no error: the server waits for a better one and says so in `/ready`.
 pub async fn bind(options: Options) -> Result<Server, ServerError> {
-    if options.root.exists() && !options.root.is_dir() {
+    let root = options.root.clone();
+    // Whatever touches the folder has a thread of its own, which nobody waits for where
+    // the file system does not answer.
+    let is_usable = tokio::task::spawn_blocking(move || !root.exists() || root.is_dir()).await;
+    if !is_usable.unwrap_or(true) {
         return Err(ServerError::Root { root: options.root });
     }
     let tls = options

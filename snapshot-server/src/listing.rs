@@ -8,10 +8,10 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use snapshot_format::Key;
+use snapshot_store::{Folder, Kind, refused};
 
 /// How long a listing holds, at least.
 const FRESH_FOR: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// Reads the names below the root. Blocks.
-    pub(crate) fn read(root: &Path) -> Self {
+    pub(crate) fn read(root: io::Result<Folder>) -> Self {
         let began = Instant::now();
         let mut listing = Self {
             names: HashSet::new(),
@@ -41,34 +41,36 @@ impl Listing {
             began,
             took: Duration::ZERO,
         };
-        let read = ["bootstrap", "manifests", "tables", "versions"]
-            .iter()
-            .try_for_each(|folder| listing.add(&root.join(folder), folder));
+        let folders = ["bootstrap", "manifests", "tables", "versions"];
+        let read = match root {
+            Ok(root) => folders
+                .iter()
+                .try_for_each(|folder| listing.add(&root, folder)),
+            Err(error) if is_absence(&error) => Ok(()),
+            Err(error) => Err(error),
+        };
         listing.is_readable = read.is_ok();
         listing.took = began.elapsed();
         listing
     }
 
     /// Adds the names of a folder and of those in it.
-    fn add(&mut self, folder: &Path, path: &str) -> io::Result<()> {
-        let entries = match std::fs::read_dir(folder) {
+    fn add(&mut self, root: &Folder, path: &str) -> io::Result<()> {
+        let entries = match root.entries(path) {
             Ok(entries) => entries,
-            // Nothing of this kind was published yet, or it is a file's name.
+            // Nothing of this kind was published yet, it is a file's name, or a link's.
             Err(error) if is_absence(&error) => return Ok(()),
             Err(error) => return Err(error),
         };
         for entry in entries {
-            let entry = entry?;
             // A key is ASCII; no other name is one.
-            let Some(name) = entry
-                .file_name()
-                .to_str()
-                .map(|name| format!("{path}/{name}"))
-            else {
+            let Some(name) = entry.name.to_str().map(|name| format!("{path}/{name}")) else {
                 continue;
             };
             if path == "tables" {
-                self.add(&entry.path(), &name)?;
+                if entry.kind == Kind::Folder {
+                    self.add(root, &name)?;
+                }
             } else {
                 self.names.insert(self.numbers.hash_one(&name));
             }
@@ -91,10 +93,12 @@ impl Listing {
 }
 
 fn is_absence(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    let is_refused = refused(error).is_some();
+    is_refused
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
 }
 
 #[cfg(test)]
@@ -120,7 +124,7 @@ mod tests {
                 sequence: 2,
             },
         ];
-        let empty = Listing::read(folder.path());
+        let empty = Listing::read(Folder::open(folder.path()));
         assert!(keys.iter().all(|key| !empty.may_have(key)));
         for key in &keys {
             let path = folder.path().join(key.path());
@@ -128,7 +132,7 @@ mod tests {
             std::fs::write(path, "").expect("a file");
         }
         std::fs::write(folder.path().join("tables/README"), "").expect("a file");
-        let full = Listing::read(folder.path());
+        let full = Listing::read(Folder::open(folder.path()));
         assert!(keys.iter().all(|key| full.may_have(key)));
         assert!(!full.may_have(&table(Some(Encoding::Zstd))));
         assert!(!full.may_have(&Key::Manifest(ObjectHash::of(b"d"))));

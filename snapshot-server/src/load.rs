@@ -5,9 +5,8 @@
 //! version costs what changed.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,6 +19,8 @@ use snapshot_format::{
     Manifest, ManifestError, ObjectHash, ReferenceVersion, SchemaVersion, Sha256, Version,
     VersionError, compress, unpack,
 };
+
+use snapshot_store::{Folder as Files, Kind as FileKind, refused};
 
 use crate::content::{Budget, Content};
 use crate::metrics::Kind;
@@ -38,6 +39,15 @@ pub enum LoadError {
         /// Below the root.
         path: String,
         /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A link stands there or above it, and none is followed.
+    #[error("failed to read {path} (links are read only with --follow-links)")]
+    Link {
+        /// Below the root.
+        path: String,
+        /// Which one.
         #[source]
         source: io::Error,
     },
@@ -93,13 +103,29 @@ impl LoadError {
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     pub(crate) root: PathBuf,
+    pub(crate) follows_links: bool,
     pub(crate) budget: Budget,
 }
 
 impl Folder {
+    /// Its files, of one folder however the root is changed meanwhile. Opened anew for each
+    /// look: a deployment may let the root lead elsewhere.
+    pub(crate) fn open(&self) -> io::Result<Files> {
+        if self.follows_links {
+            Files::open_following_links(&self.root)
+        } else {
+            Files::open(&self.root)
+        }
+    }
+
+    fn files_for(&self, key: &Key) -> Result<Files, LoadError> {
+        self.open().map_err(|source| unreadable(key, source))
+    }
+
     /// `version.json` as it is now; `None` where there is none yet.
     pub(crate) fn read_version(&self) -> Result<Option<Bytes>, LoadError> {
-        match read_small(&self.root, &Key::Version, MAX_VERSION_SIZE) {
+        let read = |files: Files| read_small(&files, &Key::Version, MAX_VERSION_SIZE);
+        match self.files_for(&Key::Version).and_then(read) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(LoadError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(None)
@@ -118,10 +144,11 @@ impl Folder {
     ) -> Result<Snapshot, LoadError> {
         let version = Version::parse(&version_bytes).map_err(LoadError::Version)?;
         let key = Key::Manifest(version.manifest.hash);
-        let (manifest_object, manifest) = self.load_manifest(&key, &version)?;
+        let files = self.files_for(&key)?;
+        let (manifest_object, manifest) = load_manifest(&files, &key, &version)?;
 
         let wanted = wanted(&manifest);
-        let objects = self.load_objects(&wanted, held)?;
+        let objects = self.load_objects(&files, &wanted, held)?;
 
         let mut resources = HashMap::new();
         let mut hold = |path: String, resource: Resource| {
@@ -185,39 +212,10 @@ impl Folder {
         })
     }
 
-    fn load_manifest(&self, key: &Key, version: &Version) -> Result<(Object, Manifest), LoadError> {
-        let bytes = read_small(&self.root, key, MAX_MANIFEST_SIZE)?;
-        let found = Digest::of(&bytes);
-        check(
-            key,
-            &Promise {
-                hash: version.manifest.hash,
-                sha256: None,
-                size: Some(version.manifest.size),
-            },
-            &found,
-        )?;
-        let path = || key.path();
-        let manifest = Manifest::parse(&bytes).map_err(|source| LoadError::Manifest {
-            path: path(),
-            source,
-        })?;
-        if let Some(what) = disagreement(version, &manifest) {
-            return Err(LoadError::Disagreement { path: path(), what });
-        }
-        let put_at = put_at(&self.root, key);
-        Ok((
-            Object {
-                put_at,
-                ..plain(bytes)
-            },
-            manifest,
-        ))
-    }
-
     /// One object for each one wanted, in that order.
     fn load_objects(
         &self,
+        files: &Files,
         wanted: &[Wanted],
         held: Option<&Snapshot>,
     ) -> Result<Vec<Object>, LoadError> {
@@ -226,13 +224,18 @@ impl Folder {
                 .cloned()
         };
         in_parallel(wanted, |wanted| {
-            held(wanted).map_or_else(|| self.load_object(&wanted.key, &wanted.promise), Ok)
+            held(wanted).map_or_else(|| self.load_object(files, &wanted.key, &wanted.promise), Ok)
         })
     }
 
     /// Reads and verifies one object with all its variants.
-    pub(crate) fn load_object(&self, key: &Key, promise: &Promise) -> Result<Object, LoadError> {
-        let (plain, size) = self.take_in(key)?;
+    pub(crate) fn load_object(
+        &self,
+        files: &Files,
+        key: &Key,
+        promise: &Promise,
+    ) -> Result<Object, LoadError> {
+        let (plain, size) = self.take_in(files, key)?;
         if let Some(expected) = promise.size
             && expected != size
         {
@@ -245,6 +248,7 @@ impl Folder {
         if found.size >= MIN_VARIANT_SIZE && !matches!(key, Key::Manifest(_)) {
             for encoding in Encoding::ALL {
                 variants.push(self.load_variant(
+                    files,
                     &key.with_encoding(Some(encoding)),
                     encoding,
                     &found,
@@ -255,17 +259,18 @@ impl Folder {
             hash: found.hash,
             plain,
             variants,
-            put_at: put_at(&self.root, key),
+            put_at: put_at(files, key),
         })
     }
 
     fn load_variant(
         &self,
+        files: &Files,
         key: &Key,
         encoding: Encoding,
         object: &Digest,
     ) -> Result<Variant, LoadError> {
-        let (content, _) = self.take_in(key)?;
+        let (content, _) = self.take_in(files, key)?;
         let broken = |source| LoadError::Variant {
             path: key.path(),
             source,
@@ -287,14 +292,48 @@ impl Folder {
         })
     }
 
-    fn take_in(&self, key: &Key) -> Result<(Content, u64), LoadError> {
+    fn take_in(&self, files: &Files, key: &Key) -> Result<(Content, u64), LoadError> {
         let open = || {
-            let file = File::open(self.root.join(key.path()))?;
+            let file = files.open_file(key.path())?;
             let size = file.metadata()?.len();
             Ok((self.budget.take_in(file, size)?, size))
         };
         open().map_err(|source| unreadable(key, source))
     }
+}
+
+fn load_manifest(
+    files: &Files,
+    key: &Key,
+    version: &Version,
+) -> Result<(Object, Manifest), LoadError> {
+    let bytes = read_small(files, key, MAX_MANIFEST_SIZE)?;
+    let found = Digest::of(&bytes);
+    check(
+        key,
+        &Promise {
+            hash: version.manifest.hash,
+            sha256: None,
+            size: Some(version.manifest.size),
+        },
+        &found,
+    )?;
+    let path = || key.path();
+    let manifest = Manifest::parse(&bytes).map_err(|source| LoadError::Manifest {
+        path: path(),
+        source,
+    })?;
+    if let Some(what) = disagreement(version, &manifest) {
+        return Err(LoadError::Disagreement { path: path(), what });
+    }
+    let put_at = put_at(files, key);
+    Ok((
+        Object {
+            put_at,
+            ..plain(bytes)
+        },
+        manifest,
+    ))
 }
 
 /// An object that the manifest names.
@@ -417,10 +456,11 @@ pub(crate) fn path_of(key: &Key) -> String {
 }
 
 /// Reads a file that is held whole before anything is known of it.
-pub(crate) fn read_small(root: &Path, key: &Key, most_bytes: usize) -> Result<Bytes, LoadError> {
+pub(crate) fn read_small(files: &Files, key: &Key, most_bytes: usize) -> Result<Bytes, LoadError> {
     let read = || {
         let mut bytes = Vec::new();
-        File::open(root.join(key.path()))?
+        files
+            .open_file(key.path())?
             .take(most_bytes as u64 + 1)
             .read_to_end(&mut bytes)?;
         Ok(Bytes::from(bytes))
@@ -430,12 +470,10 @@ pub(crate) fn read_small(root: &Path, key: &Key, most_bytes: usize) -> Result<By
 
 /// When a file was put, in the whole seconds that HTTP dates have, and never
 /// later than now: RFC 9110 §8.8.2.1.
-pub(crate) fn put_at(root: &Path, key: &Key) -> Option<SystemTime> {
-    let modified = std::fs::metadata(root.join(key.path()))
-        .ok()?
-        .modified()
-        .ok()?;
-    let seconds = modified
+pub(crate) fn put_at(files: &Files, key: &Key) -> Option<SystemTime> {
+    let found = files.metadata(key.path()).ok()?;
+    let seconds = found
+        .modified
         .min(SystemTime::now())
         .duration_since(UNIX_EPOCH)
         .ok()?
@@ -476,11 +514,12 @@ fn damaged(key: &Key, expected: String, found: String) -> LoadError {
     }
 }
 
-fn unreadable(key: &Key, source: io::Error) -> LoadError {
-    LoadError::Read {
-        path: key.path(),
-        source,
+pub(crate) fn unreadable(key: &Key, source: io::Error) -> LoadError {
+    let path = key.path();
+    if refused(&source).is_some_and(|refused| refused.kind == FileKind::Link) {
+        return LoadError::Link { path, source };
     }
+    LoadError::Read { path, source }
 }
 
 fn bytes_text(size: u64) -> String {

@@ -4,11 +4,13 @@ mod settings;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Parser;
 use settings::{Settings, SettingsError};
 use snapshot_server::{Options, ServerError};
+use tokio::runtime::Runtime;
 
 /// Serves a snapshot folder over HTTP.
 ///
@@ -79,17 +81,28 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run(args, options)) {
+    let ended = runtime.block_on(run(args, options));
+    let_go(runtime);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
 }
 
+/// Ends the runtime without its blocking threads: one that reads from a file system which
+/// does not answer would keep the process from ending.
+fn let_go(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
 async fn run(args: Args, options: Options) -> Result<(), ServerError> {
     // Before anything else: a signal that comes while loading also counts.
-    let stopped = stop_signal();
+    let mut stopped = pin!(stop_signal());
     let root = options.root.clone();
-    let server = snapshot_server::bind(options).await?;
+    let server = tokio::select! {
+        server = snapshot_server::bind(options) => server?,
+        () = &mut stopped => return Ok(()),
+    };
     for place in server.places() {
         eprintln!("snapshot-server: {} on {place}", root.display());
     }
@@ -186,5 +199,36 @@ fn report(what: &str, error: &dyn Error) {
     while let Some(error) = cause {
         eprintln!("  caused by: {error}");
         cause = error.source();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_does_not_keep_the_process() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (hung, begins) = mpsc::channel();
+        let (_never, told) = mpsc::channel::<()>();
+        runtime.spawn_blocking(move || {
+            hung.send(()).expect("the test waits");
+            // As a read does from a file system that is gone.
+            let _ = told.recv();
+        });
+        begins.recv().expect("it hangs");
+        let (done, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let_go(runtime);
+            done.send(()).expect("the test waits");
+        });
+        let ended = ended.recv_timeout(Duration::from_secs(60));
+        ended.expect("the runtime ends without it");
     }
 }

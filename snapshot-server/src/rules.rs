@@ -102,6 +102,7 @@ pub(crate) fn take_over(held: &mut Options, new: &Options) -> Changes {
     // What is opened, bound or measured out once.
     let files = |options: &Options| options.tls.clone().map(|tls| (tls.certificate, tls.key));
     let fixed = [
+        ("follow-links", held.follow_links != new.follow_links),
         ("listen", held.listen != new.listen),
         (
             "memory",

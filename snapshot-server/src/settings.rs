@@ -21,6 +21,22 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "DIR", env = "SNAPSHOT_ROOT")]
     root: Option<PathBuf>,
 
+    /// Read through links below the folder too: a mounted ConfigMap is made of them
+    ///
+    /// Without it a link below the folder is refused, and so is a snapshot that
+    /// needs one; the folder itself may be a link in either case. With it,
+    /// whoever can write there can publish any file that the server may read,
+    /// if its content is what its name says. [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "SNAPSHOT_FOLLOW_LINKS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    follow_links: Option<bool>,
+
     /// Where to listen: 127.0.0.1:8080, https://0.0.0.0:443, unix:/run/name.sock or systemd
     ///
     /// May be given several times, or with commas between. Port 0 takes a free
@@ -180,7 +196,7 @@ impl Settings {
     /// Reads a file; paths in it are relative to where the server was started.
     pub(crate) fn read(path: &Path) -> Result<Self, SettingsError> {
         let path = path.to_owned();
-        match std::fs::read_to_string(&path) {
+        match snapshot_store::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|source| SettingsError::Toml {
                 path,
                 source: Box::new(source),
@@ -193,6 +209,7 @@ impl Settings {
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             root: self.root.or(other.root),
+            follow_links: self.follow_links.or(other.follow_links),
             listen: either(self.listen, other.listen),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
@@ -226,6 +243,7 @@ impl Settings {
     pub(crate) fn into_options(self) -> Result<Options, SettingsError> {
         let mut options = Options::default();
         set(&mut options.root, self.root);
+        set(&mut options.follow_links, self.follow_links);
         if !self.listen.is_empty() {
             options.listen = self.listen;
         }
@@ -470,13 +488,14 @@ mod tests {
     #[test]
     fn a_file_says_what_flags_say() {
         let file = toml::from_str::<Settings>(
-            "root = \"a\"\nlisten = [\"127.0.0.1:1\", \"unix:b\"]\nmemory = \"1MiB\"\n\
+            "root = \"a\"\nfollow-links = true\nlisten = [\"127.0.0.1:1\", \"unix:b\"]\nmemory = \"1MiB\"\n\
              idle-timeout = \"2m\"\naccess-log = \"json\"\nmax-connections = 9\ncors = \"none\"\n\
              trusted-proxies = [\"10.0.0.0/8\", \"unix\"]\nclient-field = \"forwarded\"\n\
              max-connections-per-client = 0",
         );
         let line = flags(&[
             "--root=a",
+            "--follow-links",
             "--listen=127.0.0.1:1,unix:b",
             "--memory=1MiB",
             "--idle-timeout=2m",

@@ -64,6 +64,7 @@ impl Shared {
         let archive_bytes = options.memory_budget_bytes / 8;
         let folder = |bytes| Folder {
             root: options.root.clone(),
+            follows_links: options.follow_links,
             budget: Budget::new(bytes),
         };
         let limits = rules::limits(&options);

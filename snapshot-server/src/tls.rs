@@ -119,7 +119,7 @@ pub(crate) async fn watch(tls: Arc<Tls>, shared: Arc<Shared>) {
 
 fn read(files: &TlsFiles) -> Result<[Vec<u8>; 2], TlsError> {
     let read = |path: &PathBuf| {
-        std::fs::read(path).map_err(|source| TlsError::Read {
+        snapshot_store::read(path).map_err(|source| TlsError::Read {
             path: path.clone(),
             source,
         })

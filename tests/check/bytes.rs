@@ -189,6 +189,7 @@ fn config(things: TableConfig) -> Config {
         exclude: Default::default(),
         ignore_files: Default::default(),
         note_prefix: Some("_".to_owned()),
+        store_mode: Default::default(),
         max_deactivation_percent: 50,
         limits: Default::default(),
         max_object_bytes: snapshot_format::MAX_OBJECT_SIZE,

@@ -244,7 +244,7 @@ impl Project {
         };
         let out = OutFlags {
             out: Some(self.path("snapshots")),
-            schema_version: None,
+            ..OutFlags::default()
         };
         common.settle(&source, &SqlFlag::default(), &out).unwrap()
     }

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
 use crate::schema::{Part, Schema, Table};
+use crate::store::{DirectoryStore, Settled};
 
 /// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
 /// the database or the disk, each of which is whole or undone; where it computes or waits
@@ -108,6 +109,46 @@ async fn open_database(config: &Config, common: &Common, purpose: &str) -> Resul
         common.say(&format!("{note}\n"));
     }
     Ok(database)
+}
+
+/// Gives what lies in the store the mode that its settings name, and says so.
+async fn settle_mode(store: &DirectoryStore, say: impl Fn(&str)) -> Result<(), Error> {
+    let Settled {
+        files,
+        folders,
+        kept,
+        root,
+    } = store.settle_mode().await?;
+    let mode = store.mode();
+    if files + folders > 0 {
+        say(&format!(
+            "store: {files} files have mode {mode} now, and {folders} folders {:04o}\n",
+            mode.folder()
+        ));
+    }
+    if let Some((path, found)) = kept.first() {
+        eprintln!(
+            "warning: {} has mode {found:04o} and belongs to another user{}; with store_mode {mode} it should be open to more",
+            path.display(),
+            also(kept.len() - 1)
+        );
+    }
+    if let Some(found) = root {
+        let root = store.root().display();
+        eprintln!(
+            "warning: {root} has mode {found:04o}, so not everybody who may read its files gets in; `chmod {:04o} {root}`, or set store_mode",
+            found | mode.folder()
+        );
+    }
+    Ok(())
+}
+
+fn also(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => ", as does 1 more".to_owned(),
+        _ => format!(", as do {others} more"),
+    }
 }
 
 /// Says which published tables can change without a trace.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
 
 use super::guards::GuardFlags;
-use super::{open_database, warn_of_missing_triggers};
+use super::{open_database, settle_mode, warn_of_missing_triggers};
 use crate::cli::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
@@ -18,7 +18,7 @@ use crate::guard::Guards;
 use crate::publish::{Event, Last, Published, Rendered, Terms, complete, judge, publish_after};
 use crate::schema::Schema;
 use crate::snapshot::{KeptRows, Rendition, State, render_snapshot};
-use crate::store::{DirectoryStore, Holder, Store};
+use crate::store::{DirectoryStore, Disk, Holder, Store};
 
 /// Flags of `publisher publish`.
 #[derive(Debug, Args)]
@@ -60,10 +60,12 @@ pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
+    DirectoryStore::check(&config.out)?;
     let mut database = open_database(&config, &args.common, "publish").await?;
     let start = Instant::now();
     // The store first: whoever holds it decides alone which state comes next.
     let target = Target::open(&config, |holder| say_waiting(&args.common, holder)).await?;
+    target.settle_mode(&args.common).await?;
     let schema = read_schema(database.client(), &config).await?;
     config.check(&schema)?;
     warn_of_missing_triggers(&args.common, &schema);
@@ -105,9 +107,16 @@ impl Target {
         config: &Config,
         waiting: impl FnOnce(&Holder),
     ) -> Result<Self, Error> {
-        let store = DirectoryStore::open(&config.out, config.lock_timeout, waiting).await?;
+        let disk = Disk::with_mode(config.store_mode);
+        let wait = config.lock_timeout;
+        let store = DirectoryStore::open_on(disk, &config.out, wait, waiting).await?;
         let last = complete(&store).await?;
         Ok(Self { store, last })
+    }
+
+    /// Gives what lies in the store the mode that its settings name, and says so.
+    pub(super) async fn settle_mode(&self, common: &Common) -> Result<(), Error> {
+        settle_mode(&self.store, |text| common.say(text)).await
     }
 
     /// Refuses a frozen store, before anything is begun.

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::settle_mode;
 use crate::cli::{ClockFlag, Upkeep};
 use crate::error::Error;
 use crate::history::name;
@@ -19,6 +20,7 @@ pub struct ResumeArgs {
 /// Lets publishing go on after a rollback.
 pub(super) async fn run(args: ResumeArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
+    settle_mode(&store, |text| args.upkeep.say(text)).await?;
     let turned = resume(&store, &args.clock.clock()).await?;
     args.upkeep.say(&describe(&turned));
     args.upkeep.print_json(&turned)

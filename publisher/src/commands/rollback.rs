@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::settle_mode;
 use crate::cli::{ClockFlag, Upkeep};
 use crate::error::Error;
 use crate::history::name;
@@ -24,6 +25,7 @@ pub struct RollbackArgs {
 /// Publishes an earlier version's content again.
 pub(super) async fn run(args: RollbackArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
+    settle_mode(&store, |text| args.upkeep.say(text)).await?;
     let turned = rollback(&store, &args.to, &args.clock.clock()).await?;
     args.upkeep.say(&describe(&turned));
     args.upkeep.print_json(&turned)

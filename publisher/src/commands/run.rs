@@ -1,6 +1,7 @@
 //! `publisher run`: the main job.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Instant;
 
 use clap::Args;
@@ -16,6 +17,7 @@ use crate::cli::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{self, AppliedMigrations, Database, SeedReport};
 use crate::error::Error;
+use crate::store::DirectoryStore;
 
 /// Flags of `publisher run`.
 #[derive(Debug, Args)]
@@ -106,11 +108,14 @@ pub(super) struct Serving {
 pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     let args = args.job;
     let config = args.settle()?;
+    // Before the seed: a store that is refused leaves the database as it was, too.
+    DirectoryStore::check(&config.out)?;
     let mut database = open_database(&config, &args.common, "run").await?;
     args.common.say(&format!("database: {}\n", database.target));
     // The store before anything is written: what it refuses, it refuses at once.
     let target = Target::open(&config, |holder| say_waiting(&args.common, holder)).await?;
     target.check_hold(&args.force)?;
+    target.settle_mode(&args.common).await?;
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
     let done = seed_and_publish(&mut database, &config, &args, target, &migrate).await;
     let (seed, publish) = done?;
@@ -170,13 +175,17 @@ impl Serving {
     /// Serves until Ctrl-C or SIGTERM, which is how it is meant to end.
     pub(super) async fn serve(self) -> Result<(), Error> {
         let options = snapshot_server::Options::new(&self.config.out, self.address);
-        let server = snapshot_server::bind(options).await?;
+        let mut interrupted = pin!(super::interrupt());
+        let server = tokio::select! {
+            server = snapshot_server::bind(options) => server?,
+            () = &mut interrupted => return Ok(()),
+        };
         let url = format!("http://{}", server.local_addr());
         self.common.say(&format!(
             "serving {} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap\n\
              Ctrl-C ends it.\n",
             self.config.out.display()
         ));
-        Ok(server.run(super::interrupt()).await?)
+        Ok(server.run(interrupted).await?)
     }
 }

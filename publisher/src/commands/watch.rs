@@ -24,6 +24,7 @@ use crate::cli::duration;
 use crate::config::Config;
 use crate::error::{Error, THE_CLOCK};
 use crate::prune::Keep;
+use crate::store::DirectoryStore;
 use crate::watch::{
     Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Steer,
 };
@@ -86,6 +87,7 @@ impl WatchFlags {
 pub(super) async fn run(args: WatchArgs) -> Result<(), Error> {
     let mut ended = pin!(super::interrupt());
     let config = args.job.settle()?;
+    DirectoryStore::check(&config.out)?;
     let places = places(&config, args.job.common.config.as_deref())?;
     let reporter = Reporter::new(&args.job.common, &config.out);
     let mut watch = Watch::new(args.job, config, places, &args.watching, reporter);

@@ -185,7 +185,7 @@ pub fn load_migrations(folder: &Path) -> Result<Vec<Migration>, MigrationError> 
             continue;
         }
         let version = version_of(&file).ok_or_else(|| MigrationError::Name(file.clone()))?;
-        let sql = std::fs::read_to_string(&path).map_err(failed(&path))?;
+        let sql = snapshot_store::read_to_string(&path).map_err(failed(&path))?;
         let checksum = blake3::hash(sql.replace("\r\n", "\n").as_bytes()).to_string();
         let migration = Migration {
             version,

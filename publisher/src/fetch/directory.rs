@@ -1,16 +1,17 @@
 //! A snapshot in a folder.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use snapshot_format::Key;
+use snapshot_store::{Folder, Kind, Metadata, Refused};
 
 use super::{FetchError, Fetched};
 use crate::history;
-use crate::store::StoreError;
+use crate::store::{Found, StoreError, survey};
 
-/// A folder that holds a snapshot, read as it is.
+/// A folder that holds a snapshot, read as it is. It may be reached through links; nothing
+/// below it is read through one.
 #[derive(Debug, Clone)]
 pub struct Directory {
     root: PathBuf,
@@ -37,80 +38,111 @@ impl Directory {
     /// # Errors
     /// Where there is none, or it cannot be listed.
     pub fn check(&self) -> Result<(), FetchError> {
-        let failed = |source| FetchError::Failed {
-            location: self.root.display().to_string(),
-            source,
-        };
-        fs::read_dir(&self.root).map(drop).map_err(failed)
+        let opened = self.folder().and_then(|folder| folder.entries(""));
+        opened.map(drop).map_err(|source| self.failed("", source))
+    }
+
+    /// Every file and folder that readers may meet, or what stands there that is neither.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed.
+    pub(crate) fn survey(&self) -> Result<Result<Vec<Found>, Vec<Refused>>, FetchError> {
+        let folder = self.folder().map_err(|source| self.failed("", source))?;
+        survey(&folder).map_err(|error| self.of_store(error))
+    }
+
+    /// What stands under a path below; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Where that cannot be told.
+    pub(crate) fn metadata(&self, below: impl AsRef<Path>) -> Result<Option<Metadata>, FetchError> {
+        let below = below.as_ref();
+        match self.folder().and_then(|folder| folder.metadata(below)) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.failed(below, error)),
+        }
     }
 
     pub(super) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
-        let path = self.path(key);
-        let opened = File::open(&path).and_then(|file| {
-            let metadata = file.metadata()?;
-            match metadata.is_dir() {
-                true => Err(io::ErrorKind::IsADirectory.into()),
-                false => Ok((file, metadata.len())),
-            }
+        let opened = self.folder().and_then(|folder| {
+            let file = folder.open_file(key.path())?;
+            let size_bytes = file.metadata()?.len();
+            Ok((file, size_bytes))
         });
         match opened {
             Ok((file, size_bytes)) => Ok(Some(Fetched::new(Some(size_bytes), file))),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(source) => Err(FetchError::Failed {
-                location: path.display().to_string(),
-                source,
-            }),
+            Err(source) => Err(self.failed(key.path(), source)),
         }
     }
 
     /// The publications that have a page, in ascending order.
     pub(super) fn orders(&self) -> Result<Vec<(u64, u64)>, FetchError> {
-        history::orders(&self.root.join("versions")).map_err(|error| match error {
-            StoreError::Failed {
-                location, source, ..
-            } => FetchError::Failed { location, source },
-            other => FetchError::Failed {
-                location: self.root.display().to_string(),
-                source: io::Error::other(other),
-            },
-        })
+        match self.folder() {
+            Ok(folder) => history::orders(&folder).map_err(|error| self.of_store(error)),
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            Err(error) => Err(self.failed("", error)),
+        }
     }
 
-    /// The path of every file below the folder, with `/` between its parts, and its size
-    /// in bytes; but nothing whose name begins with a dot, which is a publisher's own.
-    /// In order of path.
+    /// The path of every file below the folder, with `/` between its parts, but nothing
+    /// whose name begins with a dot, which is a publisher's own. In order of path.
     ///
     /// # Errors
     /// Where a folder cannot be listed.
-    pub fn files(&self) -> Result<Vec<(String, u64)>, FetchError> {
+    pub fn files(&self) -> Result<Vec<String>, FetchError> {
         let mut files = Vec::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
-            let path = self.root.join(&folder);
-            let failed = |source| FetchError::Failed {
-                location: path.display().to_string(),
-                source,
-            };
-            for entry in fs::read_dir(&path).map_err(failed)? {
-                let entry = entry.map_err(failed)?;
-                let name = entry.file_name().to_string_lossy().into_owned();
+            let failed = |source| self.failed(&folder, source);
+            let root = self.folder().map_err(failed)?;
+            for entry in root.entries(&folder).map_err(failed)? {
+                let name = entry.name.to_string_lossy();
                 if name.starts_with('.') {
                     continue;
                 }
-                let below = match folder.is_empty() {
-                    true => name,
-                    false => format!("{folder}/{name}"),
+                let below = if folder.is_empty() {
+                    name.into_owned()
+                } else {
+                    format!("{folder}/{name}")
                 };
-                match fs::metadata(entry.path()) {
-                    Ok(metadata) if metadata.is_dir() => folders.push(below),
-                    Ok(metadata) => files.push((below, metadata.len())),
-                    // Pruned while we look, or a link that leads nowhere.
-                    Err(_) => {}
+                if entry.kind == Kind::Folder {
+                    folders.push(below);
+                } else {
+                    files.push(below);
                 }
             }
         }
         files.sort();
         Ok(files)
+    }
+
+    // Anew each time: a deployment may let the root lead elsewhere.
+    fn folder(&self) -> io::Result<Folder> {
+        Folder::open(&self.root)
+    }
+
+    fn failed(&self, below: impl AsRef<Path>, source: io::Error) -> FetchError {
+        let below = below.as_ref();
+        let path = if below.as_os_str().is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(below)
+        };
+        FetchError::Failed {
+            location: path.display().to_string(),
+            source,
+        }
+    }
+
+    fn of_store(&self, error: StoreError) -> FetchError {
+        match error {
+            StoreError::Failed {
+                location, source, ..
+            } => FetchError::Failed { location, source },
+            other => self.failed("", io::Error::other(other)),
+        }
     }
 }
 

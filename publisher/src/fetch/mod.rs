@@ -13,6 +13,9 @@ use std::fmt;
 use std::io::{self, Read};
 
 use snapshot_format::Key;
+use snapshot_store::refused;
+
+use crate::store::hint_for;
 
 pub use self::directory::Directory;
 pub use self::http::{Answer, Method, Site};
@@ -107,6 +110,7 @@ impl FetchError {
             Self::Status { status, .. } if status.starts_with("403") => Some(
                 "let the public read it; a bucket that may not be listed also answers 403 for what is not there",
             ),
+            Self::Failed { source, .. } if refused(source).is_some() => hint_for(source),
             Self::Failed { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
                 Some("is the server running, and is the port right?")
             }

@@ -96,6 +96,7 @@ fn config(settings: &str) -> Config {
         exclude: file.exclude,
         ignore_files: file.ignore_files,
         note_prefix: Some("_".to_owned()),
+        store_mode: Default::default(),
         max_deactivation_percent: 50,
         limits,
         max_object_bytes: snapshot_format::MAX_OBJECT_SIZE,

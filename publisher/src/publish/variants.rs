@@ -204,12 +204,19 @@ mod tests {
     use snapshot_format::DigestWriter;
 
     use super::super::RenderedObject;
+    use snapshot_store::Folder;
+
     use super::*;
+    use crate::store::Disk;
 
     #[test]
     fn compressing_ends_with_the_publication_that_wanted_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let staging = Staging::new(folder.path());
+        let staging = Staging::on(
+            Disk::default(),
+            Folder::open(folder.path()).expect("a folder"),
+            "",
+        );
         let mut written = DigestWriter::new(Spool::new(&staging));
         written.write_all(&[b' '; 4096]).expect("written");
         let missing = MissingObject {

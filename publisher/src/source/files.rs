@@ -25,7 +25,7 @@ impl SourceFile {
     /// # Errors
     /// What the file system gives.
     pub fn open(&self) -> io::Result<File> {
-        File::open(&self.path)
+        snapshot_store::open_file(&self.path)
     }
 }
 
@@ -102,7 +102,8 @@ fn json_files(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
             .to_string_lossy()
             .into_owned();
         // An editor's own files (`.#grips.json`) are not tables.
-        if name.ends_with(".json") && !name.starts_with('.') && path.is_file() {
+        // What is no file is told when it is opened.
+        if name.ends_with(".json") && !name.starts_with('.') && !path.is_dir() {
             files.insert(name, path);
         }
     }

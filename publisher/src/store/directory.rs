@@ -9,8 +9,11 @@
 //! A file is written in `.staging`, made durable there, and only then renamed to the
 //! name that readers know: under that name it is whole, or absent. Its name is durable
 //! with the folder it stands in, which is what [`Store::sync`] sees to.
+//!
+//! The root may be reached through links. Nothing below it may be one: a store that holds
+//! a link is refused before anything is changed, and one that is put there later is not
+//! followed.
 
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,10 +22,13 @@ use std::thread;
 use std::time::Duration;
 
 use snapshot_format::Key;
+use snapshot_store::{Folder, Kind as FileKind};
 
+use super::list::{self, survey};
 use super::lock::Lock;
-use super::names::{Names, ensure_folder};
-use super::{Disk, Holder, Store, StoreError, Stored, list};
+use super::names::{Names, Unsynced, ensure_folder, ensure_root};
+use super::settle::{Settled, settle};
+use super::{Disk, Holder, Staged, Store, StoreError, StoreMode, Stored};
 use crate::history;
 use crate::spool::{Spool, Staging};
 
@@ -36,7 +42,7 @@ pub struct DirectoryStore {
 
 #[derive(Debug)]
 struct Inner {
-    root: PathBuf,
+    root: Folder,
     disk: Disk,
     staging: Staging,
     names: Mutex<Names>,
@@ -50,8 +56,8 @@ impl DirectoryStore {
     /// once who that is. Removes what publishers that died have left in the staging folder.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] after `wait`; [`StoreError::Failed`] where the folder
-    /// cannot be written.
+    /// [`StoreError::Refused`] where it holds links; [`StoreError::Locked`] after `wait`;
+    /// [`StoreError::Failed`] where the folder cannot be written.
     pub async fn open(
         root: impl Into<PathBuf>,
         wait: Duration,
@@ -72,9 +78,11 @@ impl DirectoryStore {
     ) -> Result<Self, StoreError> {
         let root = root.into();
         let mut names = Names::default();
-        ensure_folder(&disk, &root, &mut names)?;
+        ensure_root(&disk, &root, &mut names)?;
+        let location = root.display().to_string();
+        let root = Folder::open(root).map_err(StoreError::failed("open", location))?;
         let store = Self::lock(disk, root, names, wait, waiting).await?;
-        empty(&store.inner.disk, store.inner.staging.folder())?;
+        store.inner.empty_staging()?;
         Ok(store)
     }
 
@@ -102,31 +110,69 @@ impl DirectoryStore {
         waiting: impl FnOnce(&Holder),
     ) -> Result<Self, StoreError> {
         let root = root.into();
+        let location = root.display().to_string();
+        let root = match Folder::open(root) {
+            Err(error) if is_absent(&error) => return Err(StoreError::NoStore { location }),
+            opened => opened.map_err(StoreError::failed("open", &location))?,
+        };
         // A lock in a folder of another kind would be litter.
-        if !["version.json", "versions"]
-            .iter()
-            .any(|name| root.join(name).exists())
-        {
-            let location = root.display().to_string();
+        let has = |name: &&str| root.metadata(name).is_ok();
+        if !["version.json", "versions"].iter().any(has) {
             return Err(StoreError::NoStore { location });
         }
         Self::lock(disk, root, Names::default(), wait, waiting).await
     }
 
+    /// Whether a folder may become a store or is one, as far as that can be told without
+    /// opening it: it holds no links. A folder that is not there may.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`]; [`StoreError::Failed`] where it cannot be listed.
+    pub fn check(root: &Path) -> Result<(), StoreError> {
+        match Folder::open(root) {
+            Ok(folder) => {
+                survey(&folder)?.map_err(|found| StoreError::Refused { found })?;
+                Ok(())
+            }
+            // Opening it says what is wrong with it.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        self.inner.root.path()
+    }
+
+    /// The mode of its files.
+    pub fn mode(&self) -> StoreMode {
+        self.inner.disk.mode()
+    }
+
+    /// Gives everything that readers may meet the disk's mode.
+    ///
+    /// # Errors
+    /// Where a mode cannot be read or set.
+    pub async fn settle_mode(&self) -> Result<Settled, StoreError> {
+        self.run(|inner| settle(&inner.disk, &inner.root)).await
+    }
+
     async fn lock(
         disk: Disk,
-        root: PathBuf,
+        root: Folder,
         mut names: Names,
         wait: Duration,
         waiting: impl FnOnce(&Holder),
     ) -> Result<Self, StoreError> {
-        let lock = Lock::take(&disk, &root.join(".lock"), wait, waiting).await?;
-        let staging = root.join(".staging");
-        ensure_folder(&disk, &staging, &mut names)?;
+        // Whatever else is to be done: before anything is changed.
+        survey(&root)?.map_err(|found| StoreError::Refused { found })?;
+        let lock = Lock::take(&disk, &root, wait, waiting).await?;
+        let create = |root: &Folder, below: &Path| disk.create_private_folder(root, below);
+        ensure_folder(&root, Path::new(STAGING), &mut names, create)?;
         Ok(Self {
             inner: Arc::new(Inner {
+                staging: Staging::on(disk.clone(), root.clone(), STAGING),
                 root,
-                staging: Staging::on(disk.clone(), staging),
                 disk,
                 names: Mutex::new(names),
                 lock,
@@ -194,21 +240,21 @@ impl Store for DirectoryStore {
     }
 
     fn location(&self, key: &Key) -> String {
-        self.inner.path(key).display().to_string()
+        self.inner.location(Path::new(&key.path()))
     }
 }
 
 impl Inner {
     fn get(&self, key: &Key, limit_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.path(key);
-        let Some(bytes) = found(read_at_most(&path, limit_bytes))
-            .map_err(StoreError::failed("read", path.display()))?
+        let path = path(key);
+        let Some(bytes) = found(self.read_at_most(&path, limit_bytes))
+            .map_err(StoreError::failed("read", self.location(&path)))?
         else {
             return Ok(None);
         };
         if bytes.len() > limit_bytes {
             return Err(StoreError::TooLarge {
-                location: path.display().to_string(),
+                location: self.location(&path),
                 limit_bytes,
             });
         }
@@ -217,8 +263,9 @@ impl Inner {
     }
 
     fn read(&self, key: &Key) -> Result<Option<Box<dyn Read + Send>>, StoreError> {
-        let path = self.path(key);
-        let file = found(open_file(&path)).map_err(StoreError::failed("read", path.display()))?;
+        let path = path(key);
+        let file = found(self.root.open_file(&path))
+            .map_err(StoreError::failed("read", self.location(&path)))?;
         if file.is_some() {
             self.rely_on(&path);
         }
@@ -226,8 +273,9 @@ impl Inner {
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        let path = self.path(key);
-        let size = found(file_size(&path)).map_err(StoreError::failed("read", path.display()))?;
+        let path = path(key);
+        let size = found(self.file_size(&path))
+            .map_err(StoreError::failed("read", self.location(&path)))?;
         if size.is_some() {
             self.rely_on(&path);
         }
@@ -235,7 +283,7 @@ impl Inner {
     }
 
     fn history(&self) -> Result<Vec<(u64, u64)>, StoreError> {
-        history::orders(&self.root.join("versions"))
+        history::orders(&self.root)
     }
 
     fn put(&self, key: &Key, content: Spool) -> Result<(), StoreError> {
@@ -247,9 +295,8 @@ impl Inner {
         if let Some(found_bytes) = self.size(key)? {
             return self.check_size(key, size_bytes, found_bytes);
         }
-        let path = self.path(key);
-        let folder = path.parent().expect("a key stands below the root");
-        ensure_folder(&self.disk, folder, &mut self.names())?;
+        let path = path(key);
+        self.ensure_folder_of(&path)?;
         let file = self.staged(content)?;
         self.rely_on(&path);
         match self.disk.rename(file, &path) {
@@ -265,15 +312,14 @@ impl Inner {
     // A page is what two publishers contend for, so the one that made its name is the
     // one that published.
     fn put_page(&self, key: &Key, content: Spool) -> Result<(), StoreError> {
-        let path = self.path(key);
-        let folder = path.parent().expect("a key stands below the root");
-        ensure_folder(&self.disk, folder, &mut self.names())?;
+        let path = path(key);
+        self.ensure_folder_of(&path)?;
         let file = self.staged(content)?;
         self.check_lock("nothing was swapped")?;
         self.rely_on(&path);
         match self.disk.rename(file, &path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let location = path.display().to_string();
+                let location = self.location(&path);
                 Err(StoreError::Overtaken { location })
             }
             renamed => renamed.map_err(|error| self.not_written(&path, error)),
@@ -282,17 +328,17 @@ impl Inner {
 
     fn remove(&self, path: &str) -> Result<(), StoreError> {
         self.check_lock("nothing more was removed")?;
-        let path = self.root.join(path);
-        self.rely_on(&path);
+        let path = Path::new(path);
+        self.rely_on(path);
         self.disk
-            .remove(&path)
-            .map_err(StoreError::failed("remove", path.display()))
+            .remove(&self.root, path)
+            .map_err(StoreError::failed("remove", self.location(path)))
     }
 
     // Whoever takes the store over clears away what is staged there.
     fn not_written(&self, path: &Path, error: io::Error) -> StoreError {
         let lost = self.check_lock("nothing was swapped").err();
-        lost.unwrap_or_else(|| StoreError::failed("write", path.display())(error))
+        lost.unwrap_or_else(|| StoreError::failed("write", self.location(path))(error))
     }
 
     fn check_lock(&self, outcome: &'static str) -> Result<(), StoreError> {
@@ -309,9 +355,7 @@ impl Inner {
         let next = AtomicUsize::new(0);
         let sync_some = || {
             while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.disk
-                    .sync_folder(folder)
-                    .map_err(StoreError::failed("sync", folder.display()))?;
+                self.sync_folder(folder)?;
             }
             Ok(())
         };
@@ -335,25 +379,69 @@ impl Inner {
         // As late as can be. A publisher that works without the lock may put objects,
         // which do no harm, but must not move the pointer.
         self.check_lock("nothing was swapped")?;
-        let path = self.path(&Key::Version);
+        let path = path(&Key::Version);
         self.disk
             .replace(file, &path)
-            .map_err(StoreError::failed("replace", path.display()))?;
-        self.disk
-            .sync_folder(&self.root)
-            .map_err(StoreError::failed("sync", self.root.display()))
+            .map_err(StoreError::failed("replace", self.location(&path)))?;
+        self.sync_folder(&Unsynced::Below(PathBuf::new()))
     }
 
     // A durable file in the staging folder.
-    fn staged(&self, content: Spool) -> Result<tempfile::NamedTempFile, StoreError> {
+    fn staged(&self, content: Spool) -> Result<Staged, StoreError> {
         let folder = self.staging.folder();
         let file = content
             .into_file()
             .map_err(StoreError::failed("write in", folder.display()))?;
         self.disk
-            .sync_file(file.as_file(), file.path())
+            .sync_file(&file)
             .map_err(StoreError::failed("sync a file in", folder.display()))?;
         Ok(file)
+    }
+
+    fn ensure_folder_of(&self, path: &Path) -> Result<(), StoreError> {
+        let folder = path.parent().expect("a key stands below the root");
+        let create = |root: &Folder, below: &Path| self.disk.create_folder(root, below);
+        ensure_folder(&self.root, folder, &mut self.names(), create)
+    }
+
+    fn sync_folder(&self, folder: &Unsynced) -> Result<(), StoreError> {
+        let (synced, location) = match folder {
+            Unsynced::Outside(path) => (self.disk.sync_outside(path), path.display().to_string()),
+            Unsynced::Below(below) => (
+                self.disk.sync_folder(&self.root, below),
+                self.location(below),
+            ),
+        };
+        synced.map_err(StoreError::failed("sync", location))
+    }
+
+    fn empty_staging(&self) -> Result<(), StoreError> {
+        let location = self.location(Path::new(STAGING));
+        let listed = self.root.entries(STAGING);
+        for entry in listed.map_err(StoreError::failed("list", location))? {
+            let path = Path::new(STAGING).join(entry.name);
+            self.disk
+                .remove(&self.root, &path)
+                .map_err(StoreError::failed("remove", self.location(&path)))?;
+        }
+        Ok(())
+    }
+
+    fn read_at_most(&self, path: &Path, limit_bytes: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let one_more = limit_bytes as u64 + 1;
+        let file = self.root.open_file(path)?;
+        file.take(one_more).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn file_size(&self, path: &Path) -> io::Result<u64> {
+        let found = self.root.metadata(path)?;
+        match self.root.refusal(path, found.kind) {
+            Some(refused) => Err(refused.into()),
+            None if found.kind == FileKind::Folder => Err(io::ErrorKind::IsADirectory.into()),
+            None => Ok(found.size_bytes),
+        }
     }
 
     fn check_size(
@@ -367,7 +455,7 @@ impl Inner {
             return Ok(());
         }
         Err(StoreError::Damaged {
-            location: self.path(key).display().to_string(),
+            location: self.location(&path(key)),
             expected_bytes,
             found_bytes,
         })
@@ -375,11 +463,11 @@ impl Inner {
 
     // Marks what was put here, or by a publisher that died before it made it durable.
     fn rely_on(&self, path: &Path) {
-        self.names().touch(&self.root, path);
+        self.names().touch(path);
     }
 
-    fn path(&self, key: &Key) -> PathBuf {
-        self.root.join(key.path())
+    fn location(&self, below: &Path) -> String {
+        self.root.path_of(below).display().to_string()
     }
 
     // Sets of paths are whole at every instant, whoever panicked.
@@ -390,39 +478,17 @@ impl Inner {
 
 const SYNC_THREADS: usize = 16;
 
-fn empty(disk: &Disk, folder: &Path) -> Result<(), StoreError> {
-    let listed = fs::read_dir(folder).map_err(StoreError::failed("list", folder.display()))?;
-    for entry in listed {
-        let path = entry
-            .map_err(StoreError::failed("list", folder.display()))?
-            .path();
-        disk.remove(&path)
-            .map_err(StoreError::failed("remove", path.display()))?;
-    }
-    Ok(())
+const STAGING: &str = ".staging";
+
+fn path(key: &Key) -> PathBuf {
+    PathBuf::from(key.path())
 }
 
-fn read_at_most(path: &Path, limit_bytes: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let one_more = limit_bytes as u64 + 1;
-    File::open(path)?.take(one_more).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok(file)
-}
-
-fn file_size(path: &Path) -> io::Result<u64> {
-    let metadata = fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok(metadata.len())
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
@@ -435,6 +501,7 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
 
     use snapshot_format::{Encoding, ObjectHash};
@@ -625,13 +692,36 @@ mod tests {
             "set_modified",
             "NamedTempFile::new",
             "tempfile_in",
+            "rustix",
+            "use nix::",
+            "root.sync(",
         ];
+        let of_a_folder = [
+            "create_file",
+            "create_folder",
+            "open_lock",
+            "remove_all",
+            "remove_file",
+            "rename",
+            "rename_new",
+            "set_mode",
+        ];
+        let through_a_handle = ["root", "store", "folder"].into_iter().flat_map(|handle| {
+            let call = move |method| format!("{handle}.{method}(");
+            of_a_folder.map(call)
+        });
+        let changing: Vec<String> = changing
+            .map(str::to_owned)
+            .into_iter()
+            .chain(through_a_handle)
+            .collect();
         for (file, source) in [
             ("directory.rs", include_str!("directory.rs")),
             ("lock.rs", include_str!("lock.rs")),
             ("list.rs", include_str!("list.rs")),
             ("mod.rs", include_str!("mod.rs")),
             ("names.rs", include_str!("names.rs")),
+            ("settle.rs", include_str!("settle.rs")),
             ("spool.rs", include_str!("../spool.rs")),
             ("history.rs", include_str!("../history.rs")),
             ("prune.rs", include_str!("../prune.rs")),
@@ -641,8 +731,11 @@ mod tests {
             ("rollback.rs", include_str!("../rollback.rs")),
         ] {
             let code = source.split("#[cfg(test)]").next().expect("code");
-            for call in changing {
-                assert!(!code.contains(call), "{file} calls {call}: use `Disk`");
+            for call in &changing {
+                assert!(
+                    !code.contains(call.as_str()),
+                    "{file} calls {call}: use `Disk`"
+                );
             }
         }
     }

@@ -1,89 +1,164 @@
 //! What a folder holds that is a store.
 
-use std::fs::{self, DirEntry};
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use snapshot_format::Key;
+use snapshot_store::{Entry, Folder, Kind as FileKind, Refused};
 
 use super::{Kind, StoreError, Stored};
 
-/// Everything in the store `root`, but for `version.json`, the lock, and the notes that a
-/// person keeps beside it: `README.md` and files whose names begin with a dot.
-pub(super) fn list(root: &Path) -> Result<Vec<Stored>, StoreError> {
+/// The folders that a store's readers look into.
+const FOLDERS: [&str; 4] = ["bootstrap", "manifests", "tables", "versions"];
+
+/// The other names of a store.
+const OTHERS: [&str; 3] = ["version.json", ".lock", ".staging"];
+
+/// Everything in the store, but for `version.json`, the lock, and the notes that a person
+/// keeps beside it: `README.md` and files whose names begin with a dot.
+pub(super) fn list(store: &Folder) -> Result<Vec<Stored>, StoreError> {
     let mut listed = Vec::new();
-    for entry in entries(root)? {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        match (name.as_str(), is_folder(&entry)) {
-            ("versions" | "manifests" | "bootstrap", true) => {
-                list_files(&entry, &name, &mut listed)?
+    for Entry { name, kind } in entries(store, Path::new(""))? {
+        let name = name.to_string_lossy().into_owned();
+        match (name.as_str(), kind) {
+            ("versions" | "manifests" | "bootstrap" | ".staging", FileKind::Folder) => {
+                list_files(store, &name, &mut listed)?;
             }
-            ("tables", true) => list_tables(&entry, &mut listed)?,
-            (".staging", true) => list_files(&entry, &name, &mut listed)?,
+            ("tables", FileKind::Folder) => list_tables(store, &mut listed)?,
             ("version.json" | "README.md", _) => {}
             _ if name.starts_with('.') => {}
-            _ => add(&entry, name, &mut listed)?,
+            _ => add(store, name, &mut listed)?,
         }
     }
     listed.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(listed)
 }
 
-fn list_tables(tables: &DirEntry, listed: &mut Vec<Stored>) -> Result<(), StoreError> {
-    for entry in entries(&tables.path())? {
-        let path = format!("tables/{}", entry.file_name().to_string_lossy());
-        match is_folder(&entry) {
-            true => list_files(&entry, &path, listed)?,
-            false => add(&entry, path, listed)?,
+fn list_tables(store: &Folder, listed: &mut Vec<Stored>) -> Result<(), StoreError> {
+    for Entry { name, kind } in entries(store, Path::new("tables"))? {
+        let path = format!("tables/{}", name.to_string_lossy());
+        if kind == FileKind::Folder {
+            list_files(store, &path, listed)?;
+        } else {
+            add(store, path, listed)?;
         }
     }
     Ok(())
 }
 
-fn list_files(folder: &DirEntry, path: &str, listed: &mut Vec<Stored>) -> Result<(), StoreError> {
-    for entry in entries(&folder.path())? {
-        let name = entry.file_name();
-        add(&entry, format!("{path}/{}", name.to_string_lossy()), listed)?;
+fn list_files(store: &Folder, folder: &str, listed: &mut Vec<Stored>) -> Result<(), StoreError> {
+    for Entry { name, .. } in entries(store, Path::new(folder))? {
+        add(
+            store,
+            format!("{folder}/{}", name.to_string_lossy()),
+            listed,
+        )?;
     }
     Ok(())
 }
 
-fn add(entry: &DirEntry, path: String, listed: &mut Vec<Stored>) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Failed {
-        action: "read",
-        location: entry.path().display().to_string(),
-        source,
-    };
-    let metadata = match entry.metadata() {
-        Ok(metadata) => metadata,
+fn add(store: &Folder, path: String, listed: &mut Vec<Stored>) -> Result<(), StoreError> {
+    let found = match store.metadata(&path) {
+        Ok(found) => found,
         // A publisher that ends takes what it was staging away.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error)),
+        Err(error) => {
+            return Err(StoreError::failed("read", store.path_of(&path).display())(
+                error,
+            ));
+        }
     };
+    let is_folder = found.kind == FileKind::Folder;
     let kind = match Key::parse(&path) {
         _ if path.starts_with(".staging/") => Kind::Leftover,
-        Some(key) if !metadata.is_dir() => Kind::Key(key),
+        Some(key) if found.kind == FileKind::File => Kind::Key(key),
         _ => Kind::Foreign,
     };
     listed.push(Stored {
         kind,
-        path: if metadata.is_dir() {
-            format!("{path}/")
-        } else {
-            path
-        },
-        size_bytes: if metadata.is_dir() { 0 } else { metadata.len() },
-        modified: metadata.modified().map_err(failed)?,
+        path: if is_folder { format!("{path}/") } else { path },
+        size_bytes: if is_folder { 0 } else { found.size_bytes },
+        modified: found.modified,
     });
     Ok(())
 }
 
-// A folder may stand on another disk, behind a link.
-fn is_folder(entry: &DirEntry) -> bool {
-    entry.path().is_dir()
+fn entries(store: &Folder, folder: &Path) -> Result<Vec<Entry>, StoreError> {
+    let listed = store.entries(folder);
+    listed.map_err(StoreError::failed("list", store.path_of(folder).display()))
 }
 
-fn entries(folder: &Path) -> Result<Vec<DirEntry>, StoreError> {
-    let listed = fs::read_dir(folder).and_then(Iterator::collect);
-    listed.map_err(StoreError::failed("list", folder.display()))
+/// A file or folder of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its path below the root.
+    pub(crate) below: PathBuf,
+    /// What it is.
+    pub(crate) kind: FileKind,
+}
+
+/// Every file and folder that readers of the store may meet, the folders behind what is in
+/// them and `version.json` last; or what stands there that is neither: links and special
+/// files, also under the names of the lock and the staging folder.
+///
+/// # Errors
+/// Where a folder cannot be listed.
+pub(crate) fn survey(store: &Folder) -> Result<Result<Vec<Found>, Vec<Refused>>, StoreError> {
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    for entry in entries(store, Path::new(""))? {
+        let is_ours = |names: &[&str]| names.iter().any(|name| entry.name == OsStr::new(name));
+        if is_ours(&FOLDERS) {
+            visit(
+                store,
+                entry.name.into(),
+                entry.kind,
+                &mut found,
+                &mut refused,
+            )?;
+        } else if is_ours(&OTHERS) {
+            refused.extend(store.refusal(&entry.name, entry.kind));
+        }
+    }
+    if !refused.is_empty() {
+        refused.sort_by(|a, b| a.path.cmp(&b.path));
+        return Ok(Err(refused));
+    }
+    let pointer = PathBuf::from("version.json");
+    if let Ok(there) = store.metadata(&pointer) {
+        let kind = there.kind;
+        found.push(Found {
+            below: pointer,
+            kind,
+        });
+    }
+    Ok(Ok(found))
+}
+
+fn visit(
+    store: &Folder,
+    below: PathBuf,
+    kind: FileKind,
+    found: &mut Vec<Found>,
+    refused: &mut Vec<Refused>,
+) -> Result<(), StoreError> {
+    refused.extend(store.refusal(&below, kind));
+    if kind == FileKind::Folder {
+        let listed = match entries(store, &below) {
+            // A prune may be at work.
+            Err(StoreError::Failed { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(());
+            }
+            listed => listed?,
+        };
+        for entry in listed {
+            // No store is deeper; what else lies there is nobody's concern.
+            let is_deep = below.components().count() >= 2;
+            if !(is_deep && entry.kind == FileKind::Folder) {
+                visit(store, below.join(&entry.name), entry.kind, found, refused)?;
+            }
+        }
+    }
+    found.push(Found { below, kind });
+    Ok(())
 }

@@ -6,19 +6,26 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use snapshot_store::Folder;
 
 use super::{Disk, Holder, StoreError};
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
-    path: PathBuf,
+    store: Folder,
     file: File,
     disk: Disk,
 }
+
+const NAME: &str = ".lock";
+
+// What a publisher says of itself is far shorter.
+const MAX_SIZE: u64 = 4096;
 
 // Short against a publication, long against the cost of one try.
 const POLL: Duration = Duration::from_millis(50);
@@ -28,21 +35,20 @@ impl Lock {
     /// has it.
     pub(super) async fn take(
         disk: &Disk,
-        path: &Path,
+        store: &Folder,
         wait: Duration,
         waiting: impl FnOnce(&Holder),
     ) -> Result<Self, StoreError> {
         let start = Instant::now();
         let mut waiting = Some(waiting);
         loop {
-            if let Some(lock) = Self::try_take(disk, path)? {
+            if let Some(lock) = Self::try_take(disk, store)? {
                 return Ok(lock);
             }
-            let holder = read_holder(path);
+            let holder = read_holder(store);
             if start.elapsed() >= wait {
-                let folder = path.parent().unwrap_or(path);
                 return Err(StoreError::Locked {
-                    location: folder.display().to_string(),
+                    location: store.path().display().to_string(),
                     holder,
                     waited: wait,
                 });
@@ -54,9 +60,10 @@ impl Lock {
         }
     }
 
-    fn try_take(disk: &Disk, path: &Path) -> Result<Option<Self>, StoreError> {
+    fn try_take(disk: &Disk, store: &Folder) -> Result<Option<Self>, StoreError> {
+        let path = store.path_of(NAME);
         let file = disk
-            .open_or_create(path)
+            .open_lock(store, Path::new(NAME))
             .map_err(StoreError::failed("open", path.display()))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -65,8 +72,12 @@ impl Lock {
                 return Err(StoreError::failed("lock", path.display())(error));
             }
         }
+        if let Some(what) = foreign(&file).map_err(StoreError::failed("read", path.display()))? {
+            let location = path.display().to_string();
+            return Err(StoreError::ForeignLock { location, what });
+        }
         let lock = Self {
-            path: path.to_owned(),
+            store: store.clone(),
             file,
             disk: disk.clone(),
         };
@@ -80,17 +91,19 @@ impl Lock {
         Ok(Some(lock))
     }
 
-    /// Whether the file that is locked is still the one that others would lock.
+    /// Whether the file that is locked is still the one that others would lock: of this
+    /// name, in this folder, under the folder's own path.
     pub(super) fn is_held(&self) -> bool {
-        let identity = |m: fs::Metadata| (m.dev(), m.ino());
-        match (self.file.metadata(), fs::metadata(&self.path)) {
-            (Ok(ours), Ok(there)) => identity(ours) == identity(there),
+        match (self.file.metadata(), self.store.metadata(NAME)) {
+            (Ok(ours), Ok(there)) => {
+                (ours.dev(), ours.ino()) == there.identity && self.store.is_in_place()
+            }
             _ => false,
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn path(&self) -> PathBuf {
+        self.store.path_of(NAME)
     }
 
     fn write_holder(&self) -> io::Result<()> {
@@ -102,8 +115,8 @@ impl Lock {
                 .to_string(),
         };
         let line = serde_json::to_vec(&holder)?;
-        self.disk.truncate(&self.file, &self.path)?;
-        self.disk.write_at(&self.file, &self.path, &line, 0)
+        self.disk.truncate(&self.file, &self.path())?;
+        self.disk.write_at(&self.file, &self.path(), &line, 0)
     }
 }
 
@@ -111,13 +124,32 @@ impl Drop for Lock {
     // At rest the file is empty, so that an unchanged store has unchanged bytes. Closing
     // the file releases the lock; nothing depends on this.
     fn drop(&mut self) {
-        let _ = self.disk.truncate(&self.file, &self.path);
+        let _ = self.disk.truncate(&self.file, &self.path());
     }
 }
 
-fn read_holder(path: &Path) -> Holder {
+// What no publisher wrote is not written over, and a file that has another name as well is
+// perhaps somebody's data under that.
+fn foreign(file: &File) -> io::Result<Option<&'static str>> {
+    const BEGINS: &[u8] = b"{\"pid\":";
+    let metadata = file.metadata()?;
+    if metadata.nlink() > 1 {
+        return Ok(Some("the file has other names too (hard links)"));
+    }
+    let mut start = [0; BEGINS.len()];
+    let read = file.read_at(&mut start, 0)?;
+    // A loss of power may leave zeros where a publisher wrote.
+    let is_ours = BEGINS.starts_with(&start[..read]) || start == [0; BEGINS.len()];
+    if metadata.len() > MAX_SIZE || !is_ours {
+        return Ok(Some("another program wrote it"));
+    }
+    Ok(None)
+}
+
+fn read_holder(store: &Folder) -> Holder {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text));
+    let file = store.open_file(NAME);
+    let read = file.and_then(|file| file.take(MAX_SIZE).read_to_string(&mut text));
     let holder = read.ok().and_then(|_| serde_json::from_str(&text).ok());
     // It may not have come to write it, or the disk was full.
     holder.unwrap_or_default()
@@ -136,8 +168,9 @@ fn host() -> String {
 mod tests {
     use super::*;
 
-    async fn take(path: &Path) -> Result<Lock, StoreError> {
-        Lock::take(&Disk::default(), path, Duration::ZERO, |_| {}).await
+    async fn take(folder: &tempfile::TempDir) -> Result<Lock, StoreError> {
+        let store = Folder::open(folder.path()).expect("a folder");
+        Lock::take(&Disk::default(), &store, Duration::ZERO, |_| {}).await
     }
 
     #[tokio::test]
@@ -146,8 +179,8 @@ mod tests {
         let path = folder.path().join(".lock");
         // As a killed process leaves it: its words, and no lock.
         fs::write(&path, r#"{"pid":1,"host":"a","since":"b"}"#).expect("written");
-        let lock = take(&path).await.expect("free");
-        assert_eq!(read_holder(&path).pid, std::process::id());
+        let lock = take(&folder).await.expect("free");
+        assert_eq!(read_holder(&lock.store).pid, std::process::id());
         drop(lock);
         assert_eq!(fs::read(&path).expect("there"), b"");
     }
@@ -156,9 +189,9 @@ mod tests {
     async fn a_holder_that_has_not_said_who_it_is_is_another_publisher() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join(".lock");
-        let _lock = take(&path).await.expect("free");
+        let _lock = take(&folder).await.expect("free");
         fs::write(&path, "").expect("written");
-        let error = take(&path).await.expect_err("locked").to_string();
+        let error = take(&folder).await.expect_err("locked").to_string();
         let folder = folder.path().display();
         assert_eq!(
             error,
@@ -167,14 +200,59 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_no_publisher_wrote_is_not_written_over() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join(".lock");
+        for content in ["a list of things\n", "{", "{}", "\0a", "{\"pid\":1}"] {
+            fs::write(&path, content).expect("written");
+            let is_ours = matches!(content, "{" | "{\"pid\":1}");
+            let taken = take(&folder).await;
+            assert_eq!(taken.is_ok(), is_ours, "{content}");
+            if !is_ours {
+                let error = taken.expect_err("another's").to_string();
+                assert!(error.ends_with(": another program wrote it"), "{error}");
+                assert_eq!(fs::read_to_string(&path).expect("there"), content);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_with_another_name_is_not_written_over() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let precious = folder.path().join("precious");
+        for content in ["", "{\"pid\":1}"] {
+            fs::write(&precious, content).expect("written");
+            fs::hard_link(&precious, folder.path().join(".lock")).expect("linked");
+            let error = take(&folder).await.expect_err("another's").to_string();
+            assert!(error.ends_with("(hard links)"), "{error}");
+            assert_eq!(fs::read_to_string(&precious).expect("there"), content);
+            fs::remove_file(folder.path().join(".lock")).expect("there");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lock_of_a_folder_that_was_moved_away_is_lost() {
+        let all = tempfile::tempdir().expect("a temporary folder");
+        let (root, away) = (all.path().join("store"), all.path().join("away"));
+        fs::create_dir(&root).expect("made");
+        let store = Folder::open(&root).expect("a folder");
+        let lock = Lock::take(&Disk::default(), &store, Duration::ZERO, |_| {}).await;
+        let lock = lock.expect("free");
+        fs::rename(&root, away).expect("moved");
+        assert!(!lock.is_held());
+        fs::create_dir(&root).expect("made");
+        assert!(!lock.is_held());
+    }
+
+    #[tokio::test]
     async fn a_replaced_file_is_not_the_lock() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join(".lock");
-        let lock = take(&path).await.expect("free");
+        let lock = take(&folder).await.expect("free");
         assert!(lock.is_held());
         fs::remove_file(&path).expect("there");
         assert!(!lock.is_held());
-        let other = take(&path).await.expect("another file");
+        let other = take(&folder).await.expect("another file");
         assert!(other.is_held() && !lock.is_held());
     }
 }

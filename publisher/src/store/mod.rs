@@ -9,7 +9,9 @@ mod directory;
 mod disk;
 mod list;
 mod lock;
+mod mode;
 mod names;
+mod settle;
 
 use std::fmt;
 use std::future::Future;
@@ -18,9 +20,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use snapshot_format::Key;
+use snapshot_store::{Refused, refused};
 
 pub use directory::DirectoryStore;
-pub use disk::{Disk, Step};
+pub use disk::{Disk, Staged, Step};
+pub(crate) use list::{Found, survey};
+pub use mode::{ModeError, StoreMode};
+pub use settle::Settled;
 
 use crate::spool::{Spool, Staging};
 
@@ -201,6 +207,21 @@ pub enum StoreError {
         /// The page of the history that this publisher was to put.
         location: String,
     },
+    /// Links, FIFOs and their like stand where files and folders belong. Nothing was
+    /// changed.
+    #[error("{}", list_of(found))]
+    Refused {
+        /// What they are, and where.
+        found: Vec<Refused>,
+    },
+    /// The file under the lock's name is another program's. It was left as it is.
+    #[error("{location} is not the lock of a store: {what}")]
+    ForeignLock {
+        /// The file.
+        location: String,
+        /// What makes it another's.
+        what: &'static str,
+    },
     /// Nothing was published there yet, and what was asked needs a publication.
     #[error("nothing was ever published in {location}")]
     NoStore {
@@ -227,6 +248,8 @@ impl StoreError {
                 "another program removed or replaced the lock file; leave it alone and try again",
             ),
             Self::NoStore { .. } => Some("name the store's folder with --out"),
+            Self::Refused { .. } => Some(NO_LINKS),
+            Self::ForeignLock { .. } => Some("move it away; a new one is then made"),
         }
     }
 
@@ -241,8 +264,19 @@ impl StoreError {
     }
 }
 
+const NO_LINKS: &str = "remove it, or put a copy of what it leads to in its place; of a store only its own folder may be a link";
+
+// Each on a line of its own.
+fn list_of(found: &[Refused]) -> String {
+    let lines: Vec<_> = found.iter().map(Refused::to_string).collect();
+    lines.join("\n       ")
+}
+
 /// What may help against a fault of the file system.
 pub(crate) fn hint_for(error: &io::Error) -> Option<&'static str> {
+    if refused(error).is_some() {
+        return Some(NO_LINKS);
+    }
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
             Some("let the publisher's user write in the store, or publish as the user who owns it")

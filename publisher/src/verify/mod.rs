@@ -24,6 +24,7 @@ mod manifest;
 mod object;
 mod row;
 mod site;
+mod special;
 mod strays;
 mod version;
 
@@ -110,6 +111,9 @@ pub fn verify_within(
         bar,
     };
     let current = judge.current()?;
+    if let Origin::Directory(directory) = origin {
+        judge.special(directory)?;
+    }
     let mut versions: Vec<Version> = current.iter().cloned().collect();
     if all {
         versions.extend(judge.history(current.as_ref())?);

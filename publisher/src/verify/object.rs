@@ -221,7 +221,7 @@ impl Judge<'_> {
 
     fn exists(&self, key: &Key) -> Result<bool, FetchError> {
         match self.origin {
-            Origin::Directory(directory) => Ok(directory.path(key).exists()),
+            Origin::Directory(directory) => Ok(directory.metadata(key.path())?.is_some()),
             Origin::Site(site) => self.exists_at(site, key),
         }
     }

@@ -17,7 +17,7 @@ impl Judge<'_> {
         manifests: &Manifests,
     ) -> Result<(), FetchError> {
         let named = named_by(versions, manifests);
-        for (path, _) in directory.files()? {
+        for path in directory.files()? {
             match Key::parse(&path) {
                 Some(Key::Version | Key::History { .. }) => {}
                 Some(_) if named.contains(&path) => {}

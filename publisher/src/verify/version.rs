@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use snapshot_format::{FORMAT_VERSION, Key, MAX_VERSION_SIZE, Version};
+use snapshot_store::refused;
 
 use super::Judge;
 use super::finding::{Severity, in_one_line};
@@ -18,6 +19,10 @@ impl Judge<'_> {
         let bytes = match self.small(&Key::Version, MAX_VERSION_SIZE) {
             Err(error @ FetchError::TooLarge { .. }) => {
                 self.findings.fault(Key::Version, in_one_line(&error));
+                return Ok(None);
+            }
+            // What it is, is told of everything that is no file.
+            Err(FetchError::Failed { source, .. }) if refused(&source).is_some() => {
                 return Ok(None);
             }
             bytes => bytes?,

@@ -41,7 +41,7 @@ fn git_folder(tree: &Path) -> Option<PathBuf> {
         return Some(git);
     }
     // In a linked working tree it is a file that says where: `gitdir: /path`.
-    let text = std::fs::read_to_string(&git).ok()?;
+    let text = snapshot_store::read_to_string(&git).ok()?;
     let path = text.strip_prefix("gitdir: ")?.trim_end();
     Some(tree.join(path))
 }

@@ -1,7 +1,6 @@
 //! What a round is about: the files, by their contents.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -121,7 +120,7 @@ fn is_file_name(path: &Path, extension: &str) -> bool {
 fn hash_of(path: &Path) -> Option<Hash> {
     let read = |path: &Path| -> io::Result<Hash> {
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(File::open(path)?)?;
+        hasher.update_reader(snapshot_store::open_file(path)?)?;
         Ok(hasher.finalize())
     };
     read(path).ok()

@@ -1,7 +1,6 @@
 //! A published snapshot that an app ships.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -174,7 +173,7 @@ fn read_object(path: &Path, hash: ObjectHash) -> Result<Vec<u8>, Error> {
 
 /// The content of a file that belongs to the app.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| {
+    snapshot_store::read(path).map_err(|error| {
         let message = format!("failed to read {}", path.display());
         Error::new(ErrorCode::NoData, message).with_source(error)
     })

@@ -8,6 +8,8 @@ mod differential;
 mod endpoints;
 mod events;
 mod floods;
+#[cfg(unix)]
+mod links;
 mod listening;
 mod loading;
 mod methods;

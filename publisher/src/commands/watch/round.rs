@@ -175,6 +175,9 @@ impl Rounds {
         // The store before anything is written: what it refuses, it refuses at once.
         let mut target = Target::open(&self.config, |_| {}).await?;
         target.check_hold(&self.job.force)?;
+        if self.migrated.is_none() {
+            target.settle_mode(&self.job.common).await?;
+        }
         let mut steps = Steps::default();
         let applied = self.migrate(inputs, &mut steps).await?;
 

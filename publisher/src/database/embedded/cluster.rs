@@ -1,8 +1,10 @@
 //! The data folder: made whole or not at all (E3), and looked at before it is used.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
+
+use snapshot_store::Folder;
 
 use super::binaries::Binaries;
 use super::error::{EmbeddedError, Said};
@@ -14,7 +16,11 @@ const UNFINISHED: &str = "postgres.new-";
 /// The major version that wrote the data folder; `None` where it is yet to be made.
 pub(super) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
     let not_a_cluster = || EmbeddedError::NotACluster(data.to_owned());
-    match fs::read_to_string(data.join("PG_VERSION")) {
+    let read = || {
+        let version = Folder::open(data)?.read("PG_VERSION")?;
+        String::from_utf8(version).map_err(|_| io::Error::from(ErrorKind::InvalidData))
+    };
+    match read() {
         Ok(version) => version
             .trim()
             .parse()

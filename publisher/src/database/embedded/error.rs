@@ -148,6 +148,9 @@ impl EmbeddedError {
                 data.display()
             ),
             Self::NotACluster(data) => format!("move {} away; a new one is then created", data.display()),
+            Self::Path { source, .. } if snapshot_store::refused(source).is_some() => {
+                NO_LINKS.to_owned()
+            }
             Self::Path { path, source } => return hint_about(path, source.kind()),
             Self::NotOurs { data, owner, user } => format!(
                 "run the publisher as {owner}, or give the data away with `sudo chown -R {user} {}`",
@@ -223,6 +226,8 @@ fn list(majors: &[u32]) -> String {
         .collect::<Vec<_>>()
         .join(", ")
 }
+
+const NO_LINKS: &str = "remove it; to keep the data elsewhere, let .tablecast itself be a link, or name another folder by TABLECAST_STATE";
 
 fn hint_about(path: &Path, kind: ErrorKind) -> Option<String> {
     let hint = match kind {

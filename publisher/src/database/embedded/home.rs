@@ -3,15 +3,18 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Uid, User, geteuid};
+use snapshot_store::{Folder, Kind, Refused};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -29,6 +32,9 @@ const KEPT_ENVIRONMENT: [&str; 4] = ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_
 
 /// What a socket folder's name begins with.
 const SOCKET_FOLDER: &str = "tablecast-";
+
+/// No path is longer on any system.
+const MAX_PATH_BYTES: u64 = 4096;
 
 /// The longest socket path, `<temporary folder>/tablecast-XXXXXX/.s.PGSQL.5432`, that
 /// macOS takes; Linux takes four bytes more.
@@ -113,7 +119,7 @@ impl Home {
         };
         match found {
             Found::Own(folder) => home.data = folder.join("postgres"),
-            Found::None => home.data = behind_links(&own),
+            Found::None => home.data = data_of(&own)?,
             Found::CopyOf(other) => {
                 home.note = Some(format!(
                     "{} is a copy of {}, and begins with a database of its own",
@@ -205,7 +211,21 @@ impl Home {
     pub(super) fn nobody_alive(&self) -> Result<Option<File>, EmbeddedError> {
         let path = self.beside_data(".alive");
         let file = open_lock(&path)?;
-        Ok(lock(&path, file.try_lock())?.then_some(file))
+        if !lock(&path, file.try_lock())? {
+            return Ok(None);
+        }
+        check_alive(&file).map_err(EmbeddedError::path(&path))?;
+        Ok(Some(file))
+    }
+
+    /// PostgreSQL would follow links in its data folder, which we never make there.
+    pub(super) fn check_data(&self) -> Result<(), EmbeddedError> {
+        let failed = |error| EmbeddedError::path(&self.data)(error);
+        let data = match Folder::open(&self.data) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(failed)?,
+        };
+        check_below(&data, Path::new("")).map_err(failed)
     }
 
     /// A new private folder, with a path short enough for a socket.
@@ -310,21 +330,66 @@ pub(super) fn new_folder(parent: &Path, prefix: &str) -> Result<TempDir, Embedde
         .map_err(EmbeddedError::path(parent))
 }
 
-/// Opens a file of ours. Not behind a link: as root we may stand in a folder of others.
+/// Opens a file of ours. Not behind a link, and none that has another name too: as root we
+/// may stand in a folder of others.
 pub(super) fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<File, EmbeddedError> {
-    options
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)
-        .map_err(EmbeddedError::path(path))
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let mut open = || {
+        let file = options.custom_flags(flags.bits()).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || metadata.nlink() > 1 {
+            let what = "it is no file, or a file that has other names too (hard links)";
+            return Err(io::Error::new(ErrorKind::InvalidInput, what));
+        }
+        Ok(file)
+    };
+    let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::ELOOP as i32);
+    match open() {
+        Err(error) if is_link(&error) => Err(link_at(path)),
+        opened => opened.map_err(EmbeddedError::path(path)),
+    }
 }
 
-/// Follows a link even to a place that is gone: the data is made again there.
-fn behind_links(place: &Path) -> PathBuf {
-    let named = || fs::read_link(place).map(|link| place.with_file_name(link));
-    place
-        .canonicalize()
-        .or_else(|_| named())
-        .unwrap_or_else(|_| place.to_owned())
+fn link_at(path: &Path) -> EmbeddedError {
+    let refused = Refused {
+        path: path.to_owned(),
+        kind: Kind::Link,
+        target: fs::read_link(path).ok(),
+    };
+    EmbeddedError::path(path)(refused.into())
+}
+
+/// Where the data of a project is, if nowhere else: in its place. No link is followed.
+fn data_of(place: &Path) -> Result<PathBuf, EmbeddedError> {
+    match fs::read_link(place) {
+        Ok(_) => Err(link_at(place)),
+        Err(_) => Ok(place.to_owned()),
+    }
+}
+
+// It holds the path of a socket folder; what another program wrote is not written over.
+fn check_alive(alive: &File) -> io::Result<()> {
+    let mut start = [0; 1];
+    let read = alive.read_at(&mut start, 0)?;
+    let size = alive.metadata()?.len();
+    if read == 0 || (start == *b"/" && size < MAX_PATH_BYTES) {
+        return Ok(());
+    }
+    let what = "another program wrote it; move it away";
+    Err(io::Error::new(ErrorKind::InvalidData, what))
+}
+
+fn check_below(data: &Folder, below: &Path) -> io::Result<()> {
+    for entry in data.entries(below)? {
+        let path = below.join(entry.name);
+        if let Some(refused) = data.refusal(&path, entry.kind) {
+            return Err(refused.into());
+        }
+        if entry.kind == Kind::Folder {
+            check_below(data, &path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whose the data is, where there is any.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use snapshot_store::Folder;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
@@ -121,6 +122,7 @@ pub(super) async fn leave(home: &Home, server: Server) -> Result<(), EmbeddedErr
 
 async fn start(home: &Home, alive: File) -> Result<Server, EmbeddedError> {
     cluster::remove_unfinished(home);
+    home.check_data()?;
     let major = cluster::major(&home.data)?;
     let binaries = binaries::find(&home.data, major)?;
     if major.is_none() {
@@ -328,7 +330,8 @@ pub(super) struct Postmaster {
 impl Postmaster {
     /// Reads the file; `None` where there is no server, or none that listens yet.
     pub(super) fn read(data: &Path) -> Option<Self> {
-        Self::parse(&fs::read_to_string(Self::file(data)).ok()?)
+        let file = Folder::open(data).ok()?.read("postmaster.pid").ok()?;
+        Self::parse(std::str::from_utf8(&file).ok()?)
     }
 
     fn file(data: &Path) -> PathBuf {
