@@ -108,7 +108,7 @@ fn a_partition_that_comes_later_is_named_until_it_has_its_triggers() {
     assert_eq!(project.json(&["seed"])["tables"][0]["skipped"], false);
     let triggers = project.run(&["migrate", "--print-triggers", "--quiet"]);
     assert!(
-        !triggers.stdout.contains("record_table_change() FOR"),
+        !triggers.stdout.contains("ON public.items\n"),
         "{}",
         triggers.stdout
     );
@@ -161,4 +161,26 @@ fn a_table_that_inherits_counts_for_itself_and_for_those_above() {
         project.database.execute(change);
         assert_eq!(project.database.versions(), expected, "{change}");
     }
+}
+
+#[test]
+fn one_function_serves_tables_and_parts_whatever_is_printed_later() {
+    let project = partitioned();
+    project
+        .database
+        .execute("CREATE TABLE late (id text PRIMARY KEY)");
+    project.file(
+        "tablecast.toml",
+        "[tables.late]\nfrom_file = false\n[tables.items]\nfrom_file = false\n",
+    );
+    let triggers = project.run(&["migrate", "--print-triggers", "--quiet"]);
+    let triggers = &triggers.succeeded().stdout;
+    project.file("sql/migrations/V0003__late.sql", triggers);
+    assert_eq!(project.run(&["migrate", "--quiet"]).succeeded().stderr, "");
+    // That there is a further table counts, too.
+    assert_eq!(project.database.versions(), ["items|1", "late|2"]);
+    project.database.execute("UPDATE items_eu SET label = 'x'");
+    assert_eq!(project.database.versions(), ["items|3", "late|2"]);
+    let functions = "SELECT DISTINCT tgfoid::regproc FROM pg_trigger WHERE NOT tgisinternal";
+    assert_eq!(project.database.query(functions), ["record_table_change"]);
 }

@@ -235,6 +235,7 @@ mod tests {
             primary_key: primary_key.to_owned(),
             foreign_keys: Vec::new(),
             missing_triggers: Vec::new(),
+            has_parts: false,
             untracked_parts: Vec::new(),
         }
     }

@@ -32,8 +32,9 @@ pub struct Table {
     /// The events (`INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`) for which no enabled
     /// statement-level trigger records the change.
     pub missing_triggers: Vec<&'static str>,
-    /// Its partitions, and the tables that inherit from it, whose own changes are not all
-    /// recorded.
+    /// Whether it has partitions, or tables that inherit from it.
+    pub has_parts: bool,
+    /// Those of them whose own changes are not all recorded.
     pub untracked_parts: Vec<Part>,
 }
 
@@ -262,6 +263,7 @@ mod tests {
                 })
                 .collect(),
             missing_triggers: Vec::new(),
+            has_parts: false,
             untracked_parts: Vec::new(),
         }
     }

@@ -73,7 +73,8 @@ async fn print_triggers(database: &mut Database, config: &Config) -> Result<(), 
         return Ok(());
     }
     let identity = identity(database.client()).await?;
-    let sql = missing_triggers_sql(&lacking, identity.as_ref());
+    let has_parts = schema.tables.iter().any(|table| table.has_parts);
+    let sql = missing_triggers_sql(&lacking, has_parts, identity.as_ref());
     let written = write!(std::io::stdout(), "{sql}");
     written.map_err(|error| Error::Usage(format!("failed to write to standard output: {error}")))
 }

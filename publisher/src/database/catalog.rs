@@ -66,6 +66,7 @@ async fn read_catalog(
     for row in parts {
         let oid: u32 = row.try_get("table").map_err(failed)?;
         if let Some(draft) = tables.get_mut(&oid) {
+            draft.has_parts = true;
             draft.parts.extend(read_part(&row).map_err(failed)?);
         }
     }
@@ -137,6 +138,7 @@ const TRIGGERS: &str = "
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
     JOIN pg_catalog.pg_proc AS function ON function.oid = trigger.tgfoid
     WHERE namespace.nspname = $1 AND function.proname = 'record_table_change'
+      AND trigger.tgnargs = 0
       AND trigger.tgenabled IN ('O', 'A') AND trigger.tgtype & (1 | 2 | 64) = 0
       AND trigger.tgqual IS NULL AND trigger.tgattr = ''::pg_catalog.int2vector
     GROUP BY trigger.tgrelid";
@@ -159,7 +161,8 @@ const PARTS: &str = "
                SELECT bit_or(trigger.tgtype::int)
                FROM pg_catalog.pg_trigger AS trigger
                JOIN pg_catalog.pg_proc AS function ON function.oid = trigger.tgfoid
-               WHERE trigger.tgrelid = part.oid AND function.proname = 'record_part_change'
+               WHERE trigger.tgrelid = part.oid AND function.proname = 'record_table_change'
+                 AND trigger.tgnargs > 0
                  AND trigger.tgenabled IN ('O', 'A') AND trigger.tgtype & (1 | 2 | 64) = 0
                  AND trigger.tgqual IS NULL AND trigger.tgattr = ''::pg_catalog.int2vector
            ), 0) AS events
@@ -225,6 +228,8 @@ struct Draft {
     // Each with its attribute number.
     columns: Vec<(i16, Column)>,
     events: i32,
+    has_parts: bool,
+    // Those that are not tracked.
     parts: Vec<Part>,
 }
 
@@ -237,6 +242,7 @@ impl Draft {
             key: row.try_get("key")?,
             columns: Vec::new(),
             events: 0,
+            has_parts: false,
             parts: Vec::new(),
         })
     }
@@ -272,6 +278,7 @@ impl Draft {
                 .collect(),
             foreign_keys: Vec::new(),
             missing_triggers: missing_events(self.events),
+            has_parts: self.has_parts,
             untracked_parts: self.parts.clone(),
         })
     }

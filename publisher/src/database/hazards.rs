@@ -88,7 +88,7 @@ const HAZARDS: &str = "
     JOIN pg_catalog.pg_trigger AS trigger ON trigger.tgrelid = part.oid
     JOIN pg_catalog.pg_proc AS function ON function.oid = trigger.tgfoid
     WHERE NOT trigger.tgisinternal AND trigger.tgenabled IN ('O', 'A')
-      AND NOT (function.proname IN ('record_table_change', 'record_part_change')
+      AND NOT (function.proname = 'record_table_change'
                AND trigger.tgtype & (1 | 2 | 64) = 0)
     UNION ALL
     SELECT part.name, 'foreign', 'rule ' || rule.rulename

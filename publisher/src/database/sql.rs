@@ -84,11 +84,19 @@ fn compiled() -> Tera {
 
 /// A migration that installs what `tables` lack: `reference_metadata`, its trigger
 /// function, and the triggers. A database without an `identity` gets a lineage too.
-pub fn missing_triggers_sql(tables: &[&Table], identity: Option<&Identity>) -> String {
+///
+/// There is one function for all. Where a table of the schema `has_parts`, it counts their
+/// changes too: also when all that is printed now is another table's.
+pub fn missing_triggers_sql(
+    tables: &[&Table],
+    has_parts: bool,
+    identity: Option<&Identity>,
+) -> String {
     #[derive(Serialize)]
     struct Triggers {
         schema: String,
         schema_literal: String,
+        has_parts: bool,
         give_lineage: Option<&'static str>,
         tables: Vec<Missing>,
         parts: Vec<Missing>,
@@ -105,6 +113,7 @@ pub fn missing_triggers_sql(tables: &[&Table], identity: Option<&Identity>) -> S
     let mut context = Triggers {
         schema: identifier(namespace),
         schema_literal: literal(namespace),
+        has_parts,
         give_lineage: identity.is_none().then(|| GIVE_LINEAGE.trim_start()),
         tables: tables
             .iter()

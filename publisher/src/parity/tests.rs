@@ -160,6 +160,7 @@ impl Story {
             primary_key: vec![id],
             foreign_keys: Vec::new(),
             missing_triggers: Vec::new(),
+            has_parts: false,
             untracked_parts: Vec::new(),
         };
         match self.without_catalog {

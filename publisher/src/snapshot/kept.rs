@@ -94,6 +94,7 @@ mod tests {
             primary_key: Vec::new(),
             foreign_keys: Vec::new(),
             missing_triggers: Vec::new(),
+            has_parts: false,
             untracked_parts: Vec::new(),
         }
     }

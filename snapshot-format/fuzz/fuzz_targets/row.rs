@@ -64,7 +64,8 @@ fn renderer(kind: Kind) -> RowRenderer {
         primary_key: vec![0],
         foreign_keys: Vec::new(),
         missing_triggers: Vec::new(),
-untracked_parts: Vec::new(),
+has_parts: false,
+        untracked_parts: Vec::new(),
     };
     RowRenderer::new(&table).expect("each kind has a form")
 }
