@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::publisher;
 
@@ -74,7 +74,7 @@ fn the_settings_page_has_every_setting_of_the_file() {
 #[test]
 fn the_first_page_is_short_and_its_links_lead_somewhere() {
     assert!(page("README.md").lines().count() <= 120);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = root();
     let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(str::to_owned);
     let docs = fs::read_dir(root.join("docs")).unwrap();
     let docs = docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
@@ -117,8 +117,56 @@ fn the_first_page_is_short_and_its_links_lead_somewhere() {
     }
 }
 
+#[test]
+fn each_sentence_of_the_security_page_has_a_test_that_is_there() {
+    let text = page("docs/security.md");
+    let rows = text.lines().filter_map(|line| {
+        line.strip_prefix("| ")?
+            .strip_suffix(" |")?
+            .rsplit_once(" | ")
+    });
+    let mut held = 0;
+    for (sentence, tests) in rows {
+        let mut names = Vec::new();
+        for word in tests.split('`').skip(1).step_by(2) {
+            let path = root().join(word);
+            if !path.exists() {
+                names.push(word);
+                continue;
+            }
+            let code = code_in(&path);
+            for name in names.drain(..) {
+                assert!(
+                    code.contains(name),
+                    "{sentence} {word} has no test \"{name}\""
+                );
+                held += 1;
+            }
+        }
+        assert_eq!(names, [""; 0], "{sentence}");
+    }
+    assert!(held > 50, "{held} tests are named");
+}
+
+// What stands in a file, or in every source file below a folder.
+fn code_in(path: &Path) -> String {
+    if path.is_file() {
+        return fs::read_to_string(path).unwrap();
+    }
+    let entries = fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let source = entries
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "rs"));
+    source.map(|path| code_in(&path)).collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn page(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+    let path = root().join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
