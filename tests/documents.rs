@@ -15,7 +15,7 @@ fn the_manual_has_every_command_and_flag_and_no_other() {
     let shared = section(&manual, |title| title == SHARED).expect("a section of shared flags");
     let mut everywhere = BTreeSet::new();
     for command in commands() {
-        let help = help_of(&[&command, "--help"]);
+        let help = help_of_command(&command);
         let name = format!("publisher {command}");
         let section = section(&manual, |title| title.split(", ").any(|part| part == name))
             .unwrap_or_else(|| panic!("docs/cli.md has no section \"{name}\""));
@@ -64,7 +64,9 @@ fn the_settings_page_has_every_setting_of_the_file() {
         assert!(names.len() >= 3, "{message}");
         for name in names {
             assert!(
-                settings.contains(&format!("`{name}`")) || settings.contains(&format!("[{name}.")),
+                ["`{name}`", "[{name}.", "[{name}]"]
+                    .iter()
+                    .any(|form| settings.contains(&form.replace("{name}", name))),
                 "docs/settings.md does not name `{name}` {place}"
             );
         }
@@ -178,19 +180,31 @@ fn section<'a>(page: &'a str, is_it: impl Fn(&str) -> bool) -> Option<&'a str> {
 }
 
 fn commands() -> Vec<String> {
-    let help = help_of(&["--help"]);
-    let (_, list) = help.split_once("Commands:\n").expect("a list of commands");
+    let names = commands_in(&help_of(&["--help"]));
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+fn commands_in(help: &str) -> Vec<String> {
+    let list = help.split_once("Commands:\n").map_or("", |(_, list)| list);
     let list = list.split("\n\n").next().unwrap_or_default();
     let names = list
         .lines()
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next());
-    let names: Vec<_> = names
+    names
         .filter(|name| *name != "help")
         .map(str::to_owned)
-        .collect();
-    assert!(names.len() > 10, "{names:?}");
-    names
+        .collect()
+}
+
+// With that of its own commands.
+fn help_of_command(command: &str) -> String {
+    let mut help = help_of(&[command, "--help"]);
+    for below in commands_in(&help) {
+        help += &help_of(&[command, &below, "--help"]);
+    }
+    help
 }
 
 fn help_of(arguments: &[&str]) -> String {

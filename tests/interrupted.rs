@@ -253,8 +253,8 @@ fn a_check_that_was_interrupted_leaves_its_database_to_the_next_one_to_drop() {
             count
         })
     };
-    let pipe = project.path("sql/migrations/V0009__endless.sql");
-    endless(&pipe);
+    let long = "sql/migrations/V0009__long.sql";
+    project.file(long, "SELECT pg_sleep(1000);");
     let running = Running::start(check());
     let start = Instant::now();
     while !project.path(".tablecast/postgres/postmaster.pid").exists() {
@@ -264,7 +264,7 @@ fn a_check_that_was_interrupted_leaves_its_database_to_the_next_one_to_drop() {
     // Its server is up, and its database made or about to be.
     std::thread::sleep(Duration::from_millis(1500));
     running.ends_by(Signal::SIGTERM, "check");
-    std::fs::remove_file(&pipe).unwrap();
+    std::fs::remove_file(project.path(long)).unwrap();
     assert!(check().status().unwrap().success());
     assert_eq!(databases(), 0);
 }

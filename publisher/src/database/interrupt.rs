@@ -6,15 +6,16 @@
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::join_all;
-use tokio_postgres::{CancelToken, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::CancelToken;
+
+use super::connection::Destination;
 
 /// A session whose statement can be cancelled.
 #[derive(Clone)]
 struct Session {
     number: u64,
     token: CancelToken,
-    tls: Option<MakeRustlsConnect>,
+    destination: Destination,
 }
 
 #[derive(Default)]
@@ -36,11 +37,15 @@ const REMEMBERED: usize = 8;
 pub(super) struct Registered(u64);
 
 /// Puts a session into the list.
-pub(super) fn register(token: CancelToken, tls: Option<MakeRustlsConnect>) -> Registered {
+pub(super) fn register(token: CancelToken, destination: Destination) -> Registered {
     let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
     sessions.last += 1;
     let number = sessions.last;
-    sessions.open.push(Session { number, token, tls });
+    sessions.open.push(Session {
+        number,
+        token,
+        destination,
+    });
     if sessions.open.len() > REMEMBERED {
         sessions.open.remove(0);
     }
@@ -62,13 +67,7 @@ pub async fn cancel_statements() {
         let sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.open.clone()
     };
-    join_all(sessions.into_iter().map(cancel)).await;
-}
-
-async fn cancel(session: Session) {
+    let asked = sessions.iter();
     // Whoever cannot be asked ends when the connection is seen to be closed.
-    let _ = match session.tls {
-        Some(connector) => session.token.cancel_query(connector).await,
-        None => session.token.cancel_query(NoTls).await,
-    };
+    join_all(asked.map(|session| session.destination.cancel(&session.token))).await;
 }

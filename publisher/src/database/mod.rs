@@ -192,7 +192,7 @@ impl Database {
             }
         };
         let (client, connection) = destination.connect(waiting).await?;
-        let session = interrupt::register(client.cancel_token(), destination.tls.clone());
+        let session = interrupt::register(client.cancel_token(), destination.clone());
         let target = destination.target;
         let set_up = set_up_session(&client, config).await;
         set_up.map_err(|source| DatabaseError::Connect {

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, Connection};
+use tokio_postgres::{CancelToken, Client, Config, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::error::PgError;
@@ -71,16 +71,8 @@ pub(super) async fn dial(
     tls: Option<&MakeRustlsConnect>,
     within: Duration,
 ) -> Result<Session, Refusal> {
-    let (hosts, addresses) = (options.get_hosts(), options.get_hostaddrs());
     let mut refusal = Refusal::said("the database URL names no host");
-    for index in 0..hosts.len().max(addresses.len()) {
-        let name = hosts.get(index);
-        let place = match addresses.get(index) {
-            Some(address) => Host::Tcp(address.to_string()),
-            None => hosts[index].clone(),
-        };
-        let ports = options.get_ports();
-        let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+    for (place, name, port) in places(options) {
         match timeout(within, reach(options, &place, name, port, tls)).await {
             Ok(Ok(session)) => return Ok(session),
             Ok(Err(other)) => refusal = other,
@@ -91,6 +83,31 @@ pub(super) async fn dial(
         }
     }
     Err(refusal)
+}
+
+/// Asks each of the hosts to cancel what the token's session runs: only its own knows it.
+pub(super) async fn cancel(options: &Config, tls: Option<&MakeRustlsConnect>, token: &CancelToken) {
+    for (place, name, port) in places(options) {
+        if let Ok(transport) = transport(options, &place, name, port, tls).await {
+            let (wire, _) = Wire::new(transport);
+            // Whoever does not understand is not our server, or ends with the connection.
+            let _ = token.cancel_query_raw(wire, AsItIs).await;
+        }
+    }
+}
+
+// Where to connect, under which name, at which port.
+fn places(options: &Config) -> impl Iterator<Item = (Host, Option<&Host>, u16)> {
+    let (hosts, addresses) = (options.get_hosts(), options.get_hostaddrs());
+    let ports = options.get_ports();
+    (0..hosts.len().max(addresses.len())).map(move |index| {
+        let place = match addresses.get(index) {
+            Some(address) => Host::Tcp(address.to_string()),
+            None => hosts[index].clone(),
+        };
+        let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+        (place, hosts.get(index), port)
+    })
 }
 
 fn spelt(place: &Host, port: u16) -> String {
@@ -107,26 +124,7 @@ async fn reach(
     port: u16,
     tls: Option<&MakeRustlsConnect>,
 ) -> Result<Session, Refusal> {
-    let spelt = spelt(place, port);
-    let transport: Transport = match place {
-        Host::Unix(folder) => {
-            let socket = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await;
-            // TLS within a socket of this machine would protect nobody.
-            Box::new(Plain(socket.map_err(|error| Refusal::io(&error, &spelt))?))
-        }
-        Host::Tcp(host) => {
-            let socket = connect(options, host, port).await;
-            let socket = socket.map_err(|error| Refusal::io(&error, &spelt))?;
-            let name = match name {
-                Some(Host::Tcp(name)) => name,
-                _ => host,
-            };
-            match tls {
-                Some(tls) => encrypt(options, socket, name, tls).await?,
-                None => Box::new(Plain(socket)),
-            }
-        }
-    };
+    let transport = transport(options, place, name, port, tls).await?;
     let mut options = options.clone();
     // For the driver the wire is encrypted already: it says nothing before it logs in.
     options
@@ -139,6 +137,36 @@ async fn reach(
         connection,
         pulse,
     })
+}
+
+async fn transport(
+    options: &Config,
+    place: &Host,
+    name: Option<&Host>,
+    port: u16,
+    tls: Option<&MakeRustlsConnect>,
+) -> Result<Transport, Refusal> {
+    let spelt = spelt(place, port);
+    match place {
+        Host::Unix(folder) => {
+            let socket = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await;
+            // TLS within a socket of this machine would protect nobody.
+            let socket = socket.map_err(|error| Refusal::io(&error, &spelt))?;
+            Ok(Box::new(Plain(socket)))
+        }
+        Host::Tcp(host) => {
+            let socket = connect(options, host, port).await;
+            let socket = socket.map_err(|error| Refusal::io(&error, &spelt))?;
+            let name = match name {
+                Some(Host::Tcp(name)) => name,
+                _ => host,
+            };
+            match tls {
+                Some(tls) => encrypt(options, socket, name, tls).await,
+                None => Ok(Box::new(Plain(socket))),
+            }
+        }
+    }
 }
 
 async fn connect(options: &Config, host: &str, port: u16) -> io::Result<TcpStream> {

@@ -18,11 +18,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::{DatabaseError, PgError};
-use dial::{Refusal, Session, dial};
+use dial::{Refusal, Session, cancel, dial};
 use wire::Pulse;
 
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
@@ -40,8 +40,7 @@ pub(super) struct Patience {
 #[derive(Clone)]
 pub(super) struct Destination {
     driver: tokio_postgres::Config,
-    /// Where the connection is encrypted.
-    pub(super) tls: Option<MakeRustlsConnect>,
+    tls: Option<MakeRustlsConnect>,
     /// For people; without a password.
     pub(super) target: String,
     patience: Patience,
@@ -104,6 +103,11 @@ impl Destination {
             }
         };
         self.watched(session).await
+    }
+
+    /// Asks the server to cancel what the token's session runs.
+    pub(super) async fn cancel(&self, token: &CancelToken) {
+        cancel(&self.driver, self.tls.as_ref(), token).await;
     }
 
     async fn attempt(&self, within: Duration) -> Result<Session, Refusal> {

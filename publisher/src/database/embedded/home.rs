@@ -222,7 +222,12 @@ impl Home {
     pub(super) fn check_data(&self) -> Result<(), EmbeddedError> {
         let failed = |error| EmbeddedError::path(&self.data)(error);
         let data = match Folder::open(&self.data) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // What else stands there is named by whoever looks for a cluster.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(());
+            }
             opened => opened.map_err(failed)?,
         };
         check_below(&data, Path::new("")).map_err(failed)
