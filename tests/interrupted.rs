@@ -132,26 +132,6 @@ fn endless(path: &Path) {
 }
 
 #[test]
-fn each_command_ends_at_a_signal_while_its_thread_is_stuck_in_a_read() {
-    let project = project();
-    let before = Everything::of(&project);
-    // Migrations are read before anything else, on the command's own thread.
-    endless(&project.path("sql/migrations/V0009__endless.sql"));
-    for arguments in [&["migrate"][..], &["run"], &["plan"]] {
-        for signal in [Signal::SIGTERM, Signal::SIGINT] {
-            let running = Running::start(project.command(arguments));
-            let session = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
-                           AND application_name LIKE 'tablecast%'";
-            until(&project, session);
-            running.ends_by(signal, &format!("{arguments:?} {signal}"));
-        }
-    }
-    std::fs::remove_file(project.path("sql/migrations/V0009__endless.sql")).unwrap();
-    until_gone(&project);
-    assert_eq!(Everything::of(&project), before);
-}
-
-#[test]
 fn a_command_ends_at_a_signal_while_it_computes() {
     let project = project();
     let before = Everything::of(&project);
