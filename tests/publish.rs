@@ -313,7 +313,8 @@ fn rows_that_a_policy_hides_are_not_silently_missing() {
         .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
     finished.failed_with(
         "error: failed to read table places\n  \
-         caused by: query would be affected by row-level security policy for table \"places\"\n",
+         caused by: query would be affected by row-level security policy for table \"places\"\n  \
+         hint: let the role see every row, by ALTER ROLE ... BYPASSRLS, or connect as the table's owner\n",
     );
 }
 

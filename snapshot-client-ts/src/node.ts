@@ -69,7 +69,7 @@ async function isFile(folder: string, parts: string[]): Promise<boolean> {
     try {
       const found = await lstat(path);
       if (found.isSymbolicLink())
-        throw new Error(`${path} is a symbolic link, and no link is followed there`);
+        throw new Error(`${path} is a symbolic link`);
       if (isLast ? !found.isFile() : !found.isDirectory())
         throw new Error(`${path} is not a ${isLast ? 'file' : 'folder'}`);
     } catch (error) {

@@ -287,7 +287,7 @@ test('no file and no folder of a cache is reached through a link', async (t) => 
   ];
   for (const [target, key] of cases) {
     symlinkSync(target, join(cache, 'trap'));
-    const refusal = /cache\/trap is a symbolic link, and no link is followed there/;
+    const refusal = /cache\/trap is a symbolic link/;
     await assert.rejects(storage.getItem(key), refusal);
     await assert.rejects(storage.setItem(key, 'new'), refusal);
     await assert.rejects(storage.removeItem(key), refusal);

@@ -374,7 +374,10 @@ fn each_thing_that_a_host_does_wrong_is_named() {
         }),
         &[
             "fault: bootstrap/HASH.json: Cache-Control of what is not there: expected no-store, found max-age=600",
+            "fault: manifests: Cache-Control of a folder: expected no-store, found max-age=600 with status 404",
             "fault: manifests/HASH.json: Cache-Control of what is not there: expected no-store, found max-age=600",
+            "fault: tables: Cache-Control of a folder: expected no-store, found max-age=600 with status 404",
+            "fault: tables/: Cache-Control of a folder: expected no-store, found max-age=600 with status 404",
             "fault: tables/places/HASH.json: Cache-Control of what is not there: expected no-store, found max-age=600",
         ],
     );

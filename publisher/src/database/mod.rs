@@ -235,13 +235,20 @@ fn session_settings(config: &Config) -> String {
          SET client_encoding = 'UTF8'; \
          SET standard_conforming_strings = on; SET jit = off; SET client_min_messages = warning; \
          SET search_path = {}; SET statement_timeout = {}; SET lock_timeout = {}; \
-         SET idle_in_transaction_session_timeout = '10min'",
+         SET idle_in_transaction_session_timeout = '10min'; {LOOK}",
         sql::identifier(&config.schema),
         config.statement_timeout.as_millis(),
         // None at all would be 0 to PostgreSQL.
         config.lock_timeout.as_millis().max(1),
     )
 }
+
+// A server that looks whether we are still there ends what a killed program had begun, also
+// while that waits for a lock. Where a server cannot look, the setting would be an error.
+// Source: https://www.postgresql.org/docs/current/runtime-config-connection.html
+const LOOK: &str = "SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings \
+                    WHERE name = 'client_connection_check_interval' \
+                      AND pg_catalog.version() LIKE '%linux%'";
 
 async fn create_database(
     embedded: &Embedded,
