@@ -51,6 +51,8 @@ fn no_migration_gets_beyond_its_database() {
         "ALTER SYSTEM SET archive_command = 'touch x';".to_owned(),
         "-- tablecast: no transaction\nALTER SYSTEM SET archive_command = 'touch x';".to_owned(),
         "ALTER DATABASE tablecast SET session_preload_libraries = 'x';".to_owned(),
+        "ALTER DATABASE tablecast SET default_transaction_read_only = on;".to_owned(),
+        "-- tablecast: no transaction\nDROP DATABASE tablecast;".to_owned(),
         "SET session_preload_libraries = 'x';".to_owned(),
         "CREATE ROLE evil SUPERUSER LOGIN;".to_owned(),
         "ALTER ROLE tablecast SUPERUSER;".to_owned(),
@@ -92,6 +94,42 @@ fn no_migration_gets_beyond_its_database() {
     }
     assert!(!std::path::Path::new(&harm.to_string()).exists());
     runtime.block_on(embedded.stop()).unwrap();
+}
+
+// A role's own settings are its own to change, and count for every database of the server.
+#[test]
+fn what_a_migration_sets_for_its_role_ends_with_it() {
+    let innocent = "SELECT 1;";
+    let project = project(innocent);
+    project.file("sql/migrations/V0003__m.sql", innocent);
+    privately(&project, &["run", "--quiet"]).succeeded();
+    for setting in [
+        "local_preload_libraries = 'x'",
+        "idle_session_timeout = '1ms'",
+        "default_transaction_read_only = on",
+        "quote_all_identifiers = on",
+        "search_path = pg_catalog",
+    ] {
+        let database = "DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET %s',
+                        current_database(), $set$";
+        for harm in [
+            format!("ALTER ROLE CURRENT_USER SET {setting};"),
+            format!("{database}{setting}$set$); END $$;"),
+            format!("ALTER ROLE CURRENT_USER IN DATABASE tablecast SET {setting};"),
+        ] {
+            project.file("sql/migrations/V0003__m.sql", &harm);
+            privately(&project, &["check", "--quiet"]);
+            project.file("sql/migrations/V0003__m.sql", innocent);
+            let check = privately(&project, &["check", "--quiet"]);
+            assert_eq!(
+                (check.status, check.stderr.as_str()),
+                (Some(0), ""),
+                "{harm}"
+            );
+            let run = privately(&project, &["run", "--quiet", "--recheck"]);
+            assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{harm}");
+        }
+    }
 }
 
 #[test]

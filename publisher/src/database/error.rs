@@ -168,6 +168,12 @@ fn connect_hint(source: &PgError) -> &'static str {
              SSL_CERT_FILE"
         }
         None if says("no answer") || says("timed out") => SILENT_HINT,
+        None if says("channel binding") => {
+            "add sslmode=verify-full to the database URL, or leave channel_binding out"
+        }
+        None if says("bytes remaining") || says("unexpected message") => {
+            "look whether a PostgreSQL server answers at this address and port"
+        }
         None => {
             "start the server, for example by `docker compose up -d postgres`, or leave DATABASE_URL \
              unset to use the embedded one"

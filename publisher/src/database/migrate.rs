@@ -139,7 +139,13 @@ impl MigrationError {
             Self::LeftOpen(_) => {
                 Some("let the file end each transaction that it begins".to_owned())
             }
-            Self::Failed { source, .. } if source.sqlstate.as_deref() == Some("25001") => {
+            Self::Failed { source, .. } if source.message.contains("SELECT ... INTO") => {
+                Some("write CREATE TABLE ... AS SELECT instead of SELECT ... INTO".to_owned())
+            }
+            Self::Failed { source, .. }
+                if source.sqlstate.as_deref() == Some("25001")
+                    && !source.message.contains("SET TRANSACTION") =>
+            {
                 Some(format!(
                     "begin the file with the line `{NO_TRANSACTION}`, and leave it that one statement"
                 ))
@@ -186,6 +192,8 @@ pub fn load_migrations(folder: &Path) -> Result<Vec<Migration>, MigrationError> 
         }
         let version = version_of(&file).ok_or_else(|| MigrationError::Name(file.clone()))?;
         let sql = snapshot_store::read_to_string(&path).map_err(failed(&path))?;
+        // Some editors begin a file with a mark that PostgreSQL does not know.
+        let sql = sql.strip_prefix('\u{feff}').unwrap_or(&sql).to_owned();
         let checksum = blake3::hash(sql.replace("\r\n", "\n").as_bytes()).to_string();
         let migration = Migration {
             version,

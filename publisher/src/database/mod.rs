@@ -56,7 +56,7 @@ pub use whole_rows::{WhichRows, constant_defaults};
 
 use crate::config::Config;
 use connection::{Destination, Patience};
-use embedded::roles::{OWN_PUBLIC, OWNER};
+use embedded::roles::{OWN_PUBLIC, OWNER, bounds_of};
 
 /// A connection, and the server behind it where that is our own.
 pub struct Database {
@@ -233,7 +233,8 @@ fn session_settings(config: &Config) -> String {
          SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; \
          SET bytea_output = 'hex'; SET extra_float_digits = 1; SET lc_monetary = 'C'; \
          SET client_encoding = 'UTF8'; \
-         SET standard_conforming_strings = on; SET jit = off; SET client_min_messages = warning; \
+         SET standard_conforming_strings = on; SET quote_all_identifiers = off; \
+         SET jit = off; SET client_min_messages = warning; \
          SET search_path = {}; SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = '10min'; {LOOK}",
         sql::identifier(&config.schema),
@@ -264,21 +265,25 @@ async fn create_database(
         )
         .await
         .map_err(|source| DatabaseError::query("look for the database", source))?;
-    if exists.is_some() {
-        return Ok(());
-    }
-    let statement = format!(
-        "CREATE DATABASE {} TEMPLATE template0 OWNER {OWNER}",
-        sql::identifier(name)
-    );
-    match client.batch_execute(&statement).await {
-        Err(error) if error::is_one_of(&error, &["42P04", "23505"]) => Ok(()),
-        Err(source) => Err(DatabaseError::query("create the database", source)),
-        Ok(()) => {
-            let within = superuser(embedded, config, name).await?;
-            let owned = within.batch_execute(OWN_PUBLIC).await;
-            owned.map_err(|source| DatabaseError::query("create the database", source))
+    let failed = |source| DatabaseError::query("create the database", source);
+    if exists.is_none() {
+        let statement = format!(
+            "CREATE DATABASE {} TEMPLATE template0",
+            sql::identifier(name)
+        );
+        match client.batch_execute(&statement).await {
+            Err(error) if error::is_one_of(&error, &["42P04", "23505"]) => {}
+            Err(source) => return Err(failed(source)),
+            Ok(()) => {
+                let within = superuser(embedded, config, name).await?;
+                within.batch_execute(OWN_PUBLIC).await.map_err(failed)?;
+            }
         }
+    }
+    match client.batch_execute(&bounds_of(name)).await {
+        // Another start has just done the same.
+        Err(error) if !error::is_one_of(&error, &["XX000"]) => Err(failed(error)),
+        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who may do what in the private server.
 //!
 //! Migrations are often somebody else's: `publisher check` of a stranger's branch runs them. So
-//! they, and all else, run as the role `tablecast`, which owns its databases and nothing
-//! beyond: it runs no programs, reads no files, makes no roles. Only the publisher knows the
+//! they, and all else, run as the role `tablecast`, which owns what is in its databases and
+//! nothing beyond: it runs no programs, reads no files, makes no roles, drops no database. Only the publisher knows the
 //! superuser's password, which makes databases and the extensions that the settings name.
 //!
 //! A data folder that an earlier publisher made, in which everything belongs to the superuser,
@@ -19,8 +19,9 @@ use super::error::EmbeddedError;
 use super::home::{Home, open_own};
 use super::server::{self, Server};
 use crate::database::error::PgError;
+use crate::database::sql::literal;
 
-/// The owner of the databases.
+/// The owner of all that is in the databases.
 pub(crate) const OWNER: &str = "tablecast";
 
 /// The door is a socket in a folder of mode 0700 (E4). Who gets to it from within, as a
@@ -73,9 +74,8 @@ pub(super) async fn set_up(home: &Home, server: &Server) -> Result<String, Embed
             continue;
         };
         let name = row.get(0).unwrap_or_default();
-        let quoted = name.replace('"', "\"\"");
-        let own = format!("ALTER DATABASE \"{quoted}\" OWNER TO {OWNER}");
-        client.batch_execute(&own).await.map_err(failed)?;
+        let bounds = bounds_of(name);
+        client.batch_execute(&bounds).await.map_err(failed)?;
         let within = connect(server, name).await.map_err(failed)?;
         let handed = format!("SET search_path = pg_catalog; {HAND_OVER}");
         within.batch_execute(&handed).await.map_err(failed)?;
@@ -84,6 +84,34 @@ pub(super) async fn set_up(home: &Home, server: &Server) -> Result<String, Embed
     let reload = "SELECT pg_catalog.pg_reload_conf()";
     client.batch_execute(reload).await.map_err(failed)?;
     Ok(new)
+}
+
+/// What the role may do with a database: make schemas in it, and no more, since an owner could
+/// drop it. What a migration has set for the role, such as a library to load or a time to end
+/// after, would outlive the migration's database: it is reset.
+pub(crate) fn bounds_of(database: &str) -> String {
+    let name = literal(database);
+    format!(
+        "DO $bounds$
+         DECLARE elsewhere text;
+         BEGIN
+             IF EXISTS (SELECT FROM pg_catalog.pg_database
+                        WHERE datname = {name} AND datdba <> 'postgres'::pg_catalog.regrole) THEN
+                 EXECUTE pg_catalog.format('ALTER DATABASE %I OWNER TO postgres', {name});
+             END IF;
+             IF NOT pg_catalog.has_database_privilege('{OWNER}', {name}, 'CREATE') THEN
+                 EXECUTE pg_catalog.format('GRANT CREATE ON DATABASE %I TO {OWNER}', {name});
+             END IF;
+             FOR elsewhere IN
+                 SELECT coalesce(' IN DATABASE ' || pg_catalog.quote_ident(database.datname), '')
+                 FROM pg_catalog.pg_db_role_setting AS setting
+                 LEFT JOIN pg_catalog.pg_database AS database ON database.oid = setting.setdatabase
+                 WHERE setting.setrole = '{OWNER}'::pg_catalog.regrole
+             LOOP
+                 EXECUTE 'ALTER ROLE {OWNER}' || elsewhere || ' RESET ALL';
+             END LOOP;
+         END $bounds$"
+    )
 }
 
 /// What the owner of a new database needs beside it: before PostgreSQL 15 the schema `public`
