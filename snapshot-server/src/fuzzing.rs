@@ -10,12 +10,14 @@ use snapshot_format::{Digest, Key};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::content::Budget;
-use crate::load::Folder;
+use crate::Options;
 use crate::rules::Rules;
 use crate::shared::Shared;
-use crate::stream::Stream;
-use crate::{Options, serve, watch};
+use crate::snapshot::content::Budget;
+use crate::snapshot::load::Folder;
+use crate::snapshot::watch;
+use crate::socket::serve;
+use crate::socket::stream::Stream;
 
 #[expect(dead_code, reason = "the example has a main function")]
 #[path = "../examples/sample-snapshot.rs"]

@@ -21,46 +21,16 @@
 //! # }
 //! ```
 
-mod access_log;
-mod archive;
-mod body;
-mod conditional;
-mod connection;
-mod content;
-mod cors;
-mod direct;
-mod events;
-mod exchange;
-mod forwarded;
+mod answer;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod headers;
-mod hot;
-mod incoming;
-mod listen;
-mod listing;
-mod load;
-mod metrics;
-mod negotiate;
-mod plain;
-mod problem;
-mod proxied;
-mod range;
-mod refuse;
-mod request;
-mod respond;
-mod route;
+mod http;
+mod observe;
 mod rules;
-mod serve;
 mod shared;
-mod state;
-mod step;
-mod stream;
-mod tls;
-mod turn;
-mod watch;
-mod workers;
+mod snapshot;
+mod socket;
 
 use std::error::Error;
 use std::fmt;
@@ -75,20 +45,23 @@ use snapshot_format::{Cache, Version};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
-pub use access_log::AccessLog;
-pub use connection::Timeouts;
-pub use cors::Cors;
-pub use forwarded::{ClientField, Proxy, ProxyError, TrustedProxies};
-pub use listen::{Listen, ListenError};
-pub use load::LoadError;
-pub use step::Step;
-pub use tls::{TlsError, TlsFiles};
+pub use crate::http::cors::Cors;
+pub use crate::http::forwarded::{ClientField, Proxy, ProxyError, TrustedProxies};
+pub use crate::observe::access_log::AccessLog;
+pub use crate::snapshot::load::LoadError;
+pub use crate::snapshot::step::Step;
+pub use crate::socket::connection::Timeouts;
+pub use crate::socket::listen::{Listen, ListenError};
+pub use crate::socket::tls::{TlsError, TlsFiles};
 
-use listen::Listener;
-use serve::Surface;
-use shared::Shared;
-use tls::Tls;
-use workers::Workers;
+use crate::answer::events;
+use crate::shared::Shared;
+use crate::snapshot::watch;
+use crate::socket::listen::Listener;
+use crate::socket::serve::Surface;
+use crate::socket::tls::Tls;
+use crate::socket::workers::Workers;
+use crate::socket::{serve, tls};
 
 /// What is served, where, and within which bounds.
 #[derive(Clone)]

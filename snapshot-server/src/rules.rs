@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 
-use crate::connection::Limits;
-use crate::cors::Cors;
-use crate::forwarded::TrustedProxies;
+use crate::http::cors::Cors;
+use crate::http::forwarded::TrustedProxies;
+use crate::socket::connection::Limits;
 use crate::{Options, ServerError};
 
 /// How requests are answered, whatever the snapshot.

@@ -7,18 +7,18 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Semaphore, watch};
 
-use crate::access_log::Logger;
-use crate::archive::Archive;
-use crate::body::ChunkPool;
-use crate::connection::{Connections, Limits};
-use crate::content::Budget;
-use crate::events::Feed;
-use crate::hot::Hot;
-use crate::load::{Folder, lock};
-use crate::metrics::{Gauges, Metrics};
+use crate::answer::body::ChunkPool;
+use crate::answer::events::Feed;
+use crate::answer::hot::Hot;
+use crate::observe::access_log::Logger;
+use crate::observe::metrics::{Gauges, Metrics};
 use crate::rules::{self, Changes, Rules};
-use crate::state::Snapshot;
-use crate::step::{Step, Steps};
+use crate::snapshot::archive::Archive;
+use crate::snapshot::content::Budget;
+use crate::snapshot::load::{Folder, lock};
+use crate::snapshot::state::Snapshot;
+use crate::snapshot::step::{Step, Steps};
+use crate::socket::connection::{Connections, Limits};
 use crate::{Event, Observer, Options, ServerError};
 
 pub(crate) struct Shared {

@@ -11,11 +11,11 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
-use crate::listing::Listing;
-use crate::load::{
+use crate::snapshot::listing::Listing;
+use crate::snapshot::load::{
     Folder, LoadError, Promise, lock, plain, put_at, read_small, unreadable, with_variants,
 };
-use crate::state::{Object, Resource};
+use crate::snapshot::state::{Object, Resource};
 
 /// More than the changed tables of several versions.
 const KEPT: usize = 128;

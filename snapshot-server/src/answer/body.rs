@@ -13,9 +13,9 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::content::{Content, read_at};
-use crate::events::Listener;
-use crate::exchange::Exchange;
+use crate::answer::events::Listener;
+use crate::answer::exchange::Exchange;
+use crate::snapshot::content::{Content, read_at};
 
 /// What one read of a large file takes, and so what a slow client can occupy
 /// several of.

@@ -13,18 +13,18 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use crate::connection::{Admitted, Connection, Connections, Protocol};
-use crate::direct::{self, Agreed, Next, Opening};
-use crate::listen::{Accepted, Attached, Listener};
-use crate::load::lock;
-use crate::proxied::take_header;
-use crate::request::MAX_HEAD_BYTES;
-use crate::respond::respond;
+use crate::answer::direct::{self, Agreed, Next, Opening};
+use crate::answer::respond::respond;
+use crate::http::request::MAX_HEAD_BYTES;
 use crate::shared::Shared;
-use crate::stream::{Rewound, Stream, Watched};
-use crate::tls::Tls;
-use crate::turn::{Alone, Answerable, Turn};
-use crate::workers::Workers;
+use crate::snapshot::load::lock;
+use crate::socket::connection::{Admitted, Connection, Connections, Protocol};
+use crate::socket::listen::{Accepted, Attached, Listener};
+use crate::socket::proxied::take_header;
+use crate::socket::stream::{Rewound, Stream, Watched};
+use crate::socket::tls::Tls;
+use crate::socket::turn::{Alone, Answerable, Turn};
+use crate::socket::workers::Workers;
 
 /// What hyper reads of a head before it refuses by itself. Above our own limit,
 /// so that nearly every head that is too large gets an answer that explains.

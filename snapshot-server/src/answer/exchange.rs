@@ -9,10 +9,10 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 
-use crate::access_log::Entry;
-use crate::connection::{Connection, InFlight};
-use crate::metrics::Kind;
+use crate::observe::access_log::Entry;
+use crate::observe::metrics::Kind;
 use crate::shared::Shared;
+use crate::socket::connection::{Connection, InFlight};
 
 /// Lives as long as the response's body.
 pub(crate) struct Exchange {

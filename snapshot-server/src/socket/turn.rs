@@ -16,13 +16,13 @@ use hyper::http::request::Parts;
 use hyper::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::Connection;
-use crate::direct::write_all;
-use crate::incoming::{self, Length, MAX_BODY_BYTES, members};
-use crate::problem::Problem;
-use crate::refuse;
-use crate::request;
-use crate::stream::{Stream, Watched};
+use crate::answer::direct::write_all;
+use crate::answer::refuse;
+use crate::http::incoming::{self, Length, MAX_BODY_BYTES, members};
+use crate::http::problem::Problem;
+use crate::http::request;
+use crate::socket::connection::Connection;
+use crate::socket::stream::{Stream, Watched};
 
 /// RFC 9110 §15.2.1.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -10,10 +10,10 @@ use hyper::header::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
 use snapshot_format::{Encoding, Key, ObjectHash, TableKey, Version};
 
-use crate::conditional::Validators;
-use crate::content::Content;
-use crate::headers::{self, Description};
-use crate::metrics::Kind;
+use crate::http::conditional::Validators;
+use crate::http::headers::{self, Description};
+use crate::observe::metrics::Kind;
+use crate::snapshot::content::Content;
 
 /// One version, ready to be served.
 pub(crate) struct Snapshot {

@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::connection::Connection;
+use crate::socket::connection::Connection;
 
 /// What connections are made of.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {

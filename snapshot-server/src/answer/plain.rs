@@ -1,4 +1,4 @@
-//! A plain request and its answer: what the direct way takes, see [`crate::direct`].
+//! A plain request and its answer: what the direct way takes, see [`crate::answer::direct`].
 
 use std::io;
 use std::net::IpAddr;
@@ -10,19 +10,19 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode, Version};
 use snapshot_format::Encoding;
 
-use crate::access_log::Entry;
-use crate::conditional;
-use crate::connection::Connection;
-use crate::content::Content;
-use crate::direct::write_all;
-use crate::exchange::Exchange;
-use crate::forwarded::ClientField;
-use crate::hot::LARGE_BYTES;
-use crate::negotiate::{Choice, negotiate};
-use crate::request::{MAX_TARGET_BYTES, is_authority};
+use crate::answer::direct::write_all;
+use crate::answer::exchange::Exchange;
+use crate::answer::hot::LARGE_BYTES;
+use crate::http::conditional;
+use crate::http::forwarded::ClientField;
+use crate::http::negotiate::{Choice, negotiate};
+use crate::http::request::{MAX_TARGET_BYTES, is_authority};
+use crate::observe::access_log::Entry;
 use crate::shared::Shared;
-use crate::state::{Representation, Resource};
-use crate::stream::{Stream, Watched};
+use crate::snapshot::content::Content;
+use crate::snapshot::state::{Representation, Resource};
+use crate::socket::connection::Connection;
+use crate::socket::stream::{Stream, Watched};
 
 /// Field lines of one name; nobody sends more.
 const MAX_LINES: usize = 4;
@@ -221,7 +221,7 @@ fn path_of(target: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::direct::MAX_FIELDS;
+    use crate::answer::direct::MAX_FIELDS;
 
     #[track_caller]
     fn check(fields: &str, is_plain: bool) {

@@ -4,8 +4,8 @@
 
 use hyper::{StatusCode, Uri};
 
-use crate::problem::Problem;
-use crate::request::{MAX_TARGET_BYTES, is_authority};
+use crate::http::problem::Problem;
+use crate::http::request::{MAX_TARGET_BYTES, is_authority};
 
 fn bad(detail: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail)
@@ -100,7 +100,7 @@ const MAX_URI_BYTES: usize = 65_534;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incoming::Length;
+    use crate::http::incoming::Length;
 
     #[track_caller]
     fn check(head: &str, expected: Option<(u16, &str)>) {

@@ -15,23 +15,23 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde::Serialize;
 use snapshot_format::{Key, ReferenceVersion};
 
-use crate::body::{Body, Piece};
-use crate::conditional::{self, Decision};
-use crate::connection::Connection;
-use crate::content::Content;
-use crate::events;
-use crate::exchange::{self, Exchange};
-use crate::headers;
-use crate::incoming::{BODY_TIMEOUT, MAX_BODY_BYTES};
-use crate::metrics::Kind;
-use crate::negotiate::{Choice, negotiate};
-use crate::problem::{Problem, document};
-use crate::range::{self, Selection};
-use crate::request::{self, Wanted};
-use crate::route::{Route, canonical, route};
-use crate::serve::Surface;
+use crate::answer::body::{Body, Piece};
+use crate::answer::events;
+use crate::answer::exchange::{self, Exchange};
+use crate::http::conditional::{self, Decision};
+use crate::http::headers;
+use crate::http::incoming::{BODY_TIMEOUT, MAX_BODY_BYTES};
+use crate::http::negotiate::{Choice, negotiate};
+use crate::http::problem::{Problem, document};
+use crate::http::range::{self, Selection};
+use crate::http::request::{self, Wanted};
+use crate::http::route::{Route, canonical, route};
+use crate::observe::metrics::Kind;
 use crate::shared::Shared;
-use crate::state::{Representation, Resource, Snapshot};
+use crate::snapshot::content::Content;
+use crate::snapshot::state::{Representation, Resource, Snapshot};
+use crate::socket::connection::Connection;
+use crate::socket::serve::Surface;
 
 /// Answers one request. The verdict is of its body, where that was read already.
 pub(crate) async fn respond(
@@ -60,7 +60,7 @@ pub(crate) async fn respond(
     response.map(|body| body.counted(exchange))
 }
 
-/// The body of a request over HTTP/2; see [`crate::incoming`].
+/// The body of a request over HTTP/2; see [`crate::http::incoming`].
 async fn discard(parts: &Parts, mut body: Incoming) -> Result<(), Problem> {
     let too_large = || {
         let detail = format!("a request's body may have {MAX_BODY_BYTES} bytes");

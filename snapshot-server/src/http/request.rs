@@ -5,8 +5,8 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Version};
 
-use crate::incoming::members;
-use crate::problem::Problem;
+use crate::http::incoming::members;
+use crate::http::problem::Problem;
 
 /// RFC 9110 §4.1 recommends at least 8000 octets for a target.
 pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;

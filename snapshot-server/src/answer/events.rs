@@ -28,12 +28,12 @@ use hyper::{HeaderMap, Response, StatusCode};
 use snapshot_format::Version;
 use tokio::sync::watch;
 
-use crate::body::Body;
-use crate::connection::{AtRest, Connection, share_of_client};
-use crate::headers;
-use crate::load::lock;
-use crate::problem::Problem;
+use crate::answer::body::Body;
+use crate::http::headers;
+use crate::http::problem::Problem;
 use crate::shared::Shared;
+use crate::snapshot::load::lock;
+use crate::socket::connection::{AtRest, Connection, share_of_client};
 
 /// Where they are.
 pub(crate) const PATH: &str = "/events";

@@ -5,8 +5,8 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderVa
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
-use crate::body::Body;
-use crate::headers;
+use crate::answer::body::Body;
+use crate::http::headers;
 
 /// Everything that this server does with a resource.
 pub(crate) const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::problem::Problem;
-use crate::request::MAX_HEAD_BYTES;
+use crate::http::problem::Problem;
+use crate::http::request::MAX_HEAD_BYTES;
 
 /// A body is read up to here, then refused.
 pub(crate) const MAX_BODY_BYTES: u64 = 64 * 1024;

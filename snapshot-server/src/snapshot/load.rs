@@ -22,10 +22,10 @@ use snapshot_format::{
 
 use snapshot_store::{Folder as Files, Kind as FileKind, refused};
 
-use crate::content::{Budget, Content};
-use crate::metrics::Kind;
-use crate::route::API;
-use crate::state::{Object, Resource, Snapshot, Variant, kind_of};
+use crate::http::route::API;
+use crate::observe::metrics::Kind;
+use crate::snapshot::content::{Budget, Content};
+use crate::snapshot::state::{Object, Resource, Snapshot, Variant, kind_of};
 
 /// What is read of a variant at a time: tables may be larger than what we would hold.
 const BUFFER_BYTES: usize = 64 * 1024;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use snapshot_format::Key;
 
-use crate::events;
+use crate::answer::events;
 
 /// Where the plan's endpoints begin.
 pub(crate) const API: &str = "/api/v1/reference/";

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::StatusCode;
 
-use crate::state::Snapshot;
+use crate::snapshot::state::Snapshot;
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{HeaderMap, StatusCode};
 use snapshot_format::Encoding;
 
-use crate::problem::ALLOWED;
+use crate::http::problem::ALLOWED;
 
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");

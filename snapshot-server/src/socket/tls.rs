@@ -13,9 +13,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::load::lock;
 use crate::shared::Shared;
-use crate::stream::Stream;
+use crate::snapshot::load::lock;
+use crate::socket::stream::Stream;
 use crate::{Event, explain};
 
 /// How often the files are compared. Renewal happens weeks before a certificate ends.

@@ -16,10 +16,10 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use snapshot_format::Encoding;
 
-use crate::connection::DateLine;
-use crate::content::Content;
-use crate::load::lock;
-use crate::state::Resource;
+use crate::snapshot::content::Content;
+use crate::snapshot::load::lock;
+use crate::snapshot::state::Resource;
+use crate::socket::connection::DateLine;
 
 /// Measured: at 97 kB a copy costs a fifth more than what `sendfile` does around
 /// its pages, at 383 kB half as much again.
@@ -228,7 +228,7 @@ mod tests {
     use snapshot_format::Key;
 
     use super::*;
-    use crate::load::plain;
+    use crate::snapshot::load::plain;
 
     fn resource(bytes: &[u8]) -> Arc<Resource> {
         let object = plain(Bytes::copy_from_slice(bytes));
@@ -247,7 +247,7 @@ mod tests {
             if let Some(whole) = hot.ask(resource, None, date_line) {
                 let whole = whole.get().expect("given only when it is there");
                 let mut bytes = vec![0; whole.size_bytes + 1];
-                let count = crate::content::read_at(whole.file(), &mut bytes, 0);
+                let count = crate::snapshot::content::read_at(whole.file(), &mut bytes, 0);
                 bytes.truncate(count.expect("readable"));
                 return bytes;
             }

@@ -20,19 +20,19 @@ use std::time::SystemTime;
 use hyper::{HeaderMap, Method, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::access_log::Entry;
-use crate::connection::Connection;
-use crate::exchange::Exchange;
-use crate::headers;
-use crate::metrics::Kind;
-use crate::plain::Reply;
-use crate::problem::Problem;
-use crate::refuse;
-use crate::request::{self, MAX_HEAD_BYTES};
-use crate::serve::{MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES, Surface};
+use crate::answer::exchange::Exchange;
+use crate::answer::plain::Reply;
+use crate::answer::refuse;
+use crate::http::headers;
+use crate::http::problem::Problem;
+use crate::http::request::{self, MAX_HEAD_BYTES};
+use crate::observe::access_log::Entry;
+use crate::observe::metrics::Kind;
 use crate::shared::Shared;
-use crate::stream::{Stream, Watched};
-use crate::turn::Turn;
+use crate::socket::connection::Connection;
+use crate::socket::serve::{MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES, Surface};
+use crate::socket::stream::{Stream, Watched};
+use crate::socket::turn::Turn;
 
 /// What comes after the direct way.
 pub(crate) enum Next {

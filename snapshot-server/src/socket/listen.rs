@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::ServerError;
-use crate::tls::Tls;
+use crate::socket::tls::Tls;
 
 /// A place to listen at, as it stands on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,9 @@
+//! What is served: read from the folder, verified, held ready, and swapped whole.
+
+pub(crate) mod archive;
+pub(crate) mod content;
+pub(crate) mod listing;
+pub(crate) mod load;
+pub(crate) mod state;
+pub(crate) mod step;
+pub(crate) mod watch;

@@ -1,0 +1,10 @@
+//! Where requests come from: listeners, connections, their protocols and their limits.
+
+pub(crate) mod connection;
+pub(crate) mod listen;
+pub(crate) mod proxied;
+pub(crate) mod serve;
+pub(crate) mod stream;
+pub(crate) mod tls;
+pub(crate) mod turn;
+pub(crate) mod workers;
