@@ -317,8 +317,8 @@ mod tests {
     fn places_are_bounded_and_come_back() {
         let feed = Feed::default();
         let take = || feed.take_place(2, None, 1);
-        let first = take().ok().expect("room");
-        let second = take().ok().expect("room");
+        let first = take().expect("room");
+        let second = take().expect("room");
         assert_eq!(take().err(), Some(Full::ForAll));
         assert_ne!(first.retry_ms(), second.retry_ms());
         drop(first);
