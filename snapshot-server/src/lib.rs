@@ -26,6 +26,7 @@ mod answer;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod lock;
 mod observe;
 mod rules;
 mod shared;
@@ -55,10 +56,10 @@ pub use crate::socket::listen::{Listen, ListenError};
 pub use crate::socket::tls::{TlsError, TlsFiles};
 
 use crate::answer::events;
+use crate::http::route::Surface;
 use crate::shared::Shared;
 use crate::snapshot::watch;
 use crate::socket::listen::Listener;
-use crate::socket::serve::Surface;
 use crate::socket::tls::Tls;
 use crate::socket::workers::Workers;
 use crate::socket::{serve, tls};

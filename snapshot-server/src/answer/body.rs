@@ -6,33 +6,15 @@ use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::answer::events::Listener;
 use crate::answer::exchange::Exchange;
-use crate::snapshot::content::{Content, read_at};
-
-/// What one read of a large file takes, and so what a slow client can occupy
-/// several of.
-pub(crate) const CHUNK_BYTES: u64 = 128 * 1024;
-
-/// Bounds the memory that all responses from files occupy together.
-#[derive(Clone, Debug)]
-pub(crate) struct ChunkPool(Arc<Semaphore>);
-
-impl ChunkPool {
-    pub(crate) fn new(bytes: u64) -> Self {
-        let chunks = usize::try_from(bytes / CHUNK_BYTES).unwrap_or(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(
-            chunks.clamp(1, Semaphore::MAX_PERMITS),
-        )))
-    }
-}
+use crate::answer::feed::Listener;
+use crate::snapshot::chunks::{CHUNK_BYTES, ChunkPool, read_chunk};
+use crate::snapshot::content::Content;
 
 /// The body of a response. Its length is known, except that of events.
 pub(crate) struct Body {
@@ -171,49 +153,6 @@ impl Pieces {
                 }
             }
         }
-    }
-}
-
-async fn read_chunk(
-    file: Arc<std::fs::File>,
-    range: Range<u64>,
-    pool: ChunkPool,
-) -> io::Result<Bytes> {
-    let permit = pool
-        .0
-        .acquire_owned()
-        .await
-        .expect("the pool is never closed");
-    let read = move || {
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).expect("a chunk")];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match read_at(&file, &mut bytes[filled..], range.start + filled as u64) {
-                // Somebody cut the file. The client sees a broken transfer, as it must.
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Bytes::from_owner(Chunk {
-            bytes,
-            _permit: permit,
-        }))
-    };
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(io::Error::other)?
-}
-
-struct Chunk {
-    bytes: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Chunk {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
     }
 }
 

@@ -14,24 +14,24 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use hyper::{HeaderMap, Method, Version};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::answer::exchange::Exchange;
 use crate::answer::plain::Reply;
 use crate::answer::refuse;
 use crate::http::headers;
+use crate::http::kind::Kind;
 use crate::http::problem::Problem;
-use crate::http::request::{self, MAX_HEAD_BYTES};
+use crate::http::request::{self, MAX_HEAD_BYTES, MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES};
+use crate::http::route::Surface;
 use crate::observe::access_log::Entry;
-use crate::observe::metrics::Kind;
 use crate::shared::Shared;
 use crate::socket::connection::Connection;
-use crate::socket::serve::{MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES, Surface};
-use crate::socket::stream::{Stream, Watched};
+use crate::socket::stream::{Stream, Watched, write_all};
 use crate::socket::turn::Turn;
 
 /// What comes after the direct way.
@@ -365,29 +365,6 @@ fn is_http2(bytes: &[u8]) -> Option<bool> {
     } else {
         Some(false)
     }
-}
-
-/// Writes all of it in as few calls as can be.
-pub(crate) async fn write_all<S: AsyncWrite + Unpin>(
-    stream: &mut Watched<S>,
-    parts: [&[u8]; 3],
-) -> io::Result<()> {
-    let mut slices = parts.map(io::IoSlice::new);
-    let mut left = &mut slices[..];
-    // Steps over parts that are empty from the start.
-    io::IoSlice::advance_slices(&mut left, 0);
-    std::future::poll_fn(|cx| {
-        while !left.is_empty() {
-            let count = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, left))?;
-            if count == 0 {
-                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero)));
-            }
-            io::IoSlice::advance_slices(&mut left, count);
-        }
-        Poll::Ready(io::Result::Ok(()))
-    })
-    .await?;
-    std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)).await
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 
+use crate::http::kind::Kind;
 use crate::observe::access_log::Entry;
-use crate::observe::metrics::Kind;
 use crate::shared::Shared;
 use crate::socket::connection::{Connection, InFlight};
 

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use snapshot_format::Encoding;
 
+use crate::lock::lock;
 use crate::snapshot::content::Content;
-use crate::snapshot::load::lock;
 use crate::snapshot::state::Resource;
 use crate::socket::connection::DateLine;
 

@@ -10,7 +10,6 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode, Version};
 use snapshot_format::Encoding;
 
-use crate::answer::direct::write_all;
 use crate::answer::exchange::Exchange;
 use crate::answer::hot::LARGE_BYTES;
 use crate::http::conditional;
@@ -22,7 +21,7 @@ use crate::shared::Shared;
 use crate::snapshot::content::Content;
 use crate::snapshot::state::{Representation, Resource};
 use crate::socket::connection::Connection;
-use crate::socket::stream::{Stream, Watched};
+use crate::socket::stream::{Stream, Watched, write_all};
 
 /// Field lines of one name; nobody sends more.
 const MAX_LINES: usize = 4;

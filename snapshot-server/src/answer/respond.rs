@@ -16,22 +16,22 @@ use serde::Serialize;
 use snapshot_format::{Key, ReferenceVersion};
 
 use crate::answer::body::{Body, Piece};
+use crate::answer::document::{document, refusal, with};
 use crate::answer::events;
 use crate::answer::exchange::{self, Exchange};
 use crate::http::conditional::{self, Decision};
 use crate::http::headers;
 use crate::http::incoming::{BODY_TIMEOUT, MAX_BODY_BYTES};
+use crate::http::kind::Kind;
 use crate::http::negotiate::{Choice, negotiate};
-use crate::http::problem::{Problem, document};
+use crate::http::problem::Problem;
 use crate::http::range::{self, Selection};
 use crate::http::request::{self, Wanted};
-use crate::http::route::{Route, canonical, route};
-use crate::observe::metrics::Kind;
+use crate::http::route::{Route, Surface, canonical, route};
 use crate::shared::Shared;
 use crate::snapshot::content::Content;
 use crate::snapshot::state::{Representation, Resource, Snapshot};
 use crate::socket::connection::Connection;
-use crate::socket::serve::Surface;
 
 /// Answers one request. The verdict is of its body, where that was read already.
 pub(crate) async fn respond(
@@ -100,7 +100,7 @@ async fn answer(
 ) -> (Kind, Response<Body>) {
     let path = request.uri.path();
     let (kind, response) = match checked {
-        Err(problem) => (Kind::Other, problem.into_response()),
+        Err(problem) => (Kind::Other, refusal(problem)),
         Ok(Wanted::Options) => (Kind::Other, options()),
         Ok(wanted) => {
             let found = match surface {
@@ -115,10 +115,10 @@ async fn answer(
                 Ok(Found::Document(kind, response)) => (kind, *response),
                 Ok(Found::Events) => {
                     let response = events::respond(&request.headers, shared, connection);
-                    let response = response.unwrap_or_else(Problem::into_response);
+                    let response = response.unwrap_or_else(refusal);
                     (Kind::Events, response)
                 }
-                Err(problem) => (Kind::Other, problem.into_response()),
+                Err(problem) => (Kind::Other, refusal(problem)),
             }
         }
     };
@@ -328,7 +328,7 @@ fn represent(
         }
         Decision::PreconditionFailed => {
             let detail = "the representation is not the one that the request names";
-            return Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response();
+            return refusal(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
         }
     }
 
@@ -368,7 +368,7 @@ fn ranged(fields: &HeaderMap, representation: &Representation, shared: &Shared) 
         Selection::Unsatisfiable => {
             let detail = format!("the representation has {size} bytes, none of them in the range");
             let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
-            let mut response = problem.into_response();
+            let mut response = refusal(problem);
             let range = HeaderValue::try_from(format!("bytes */{size}")).expect("digits");
             response.headers_mut().insert(CONTENT_RANGE, range);
             response
@@ -429,12 +429,5 @@ fn not_acceptable(resource: &Resource) -> Response<Body> {
         format!(", {}", codings.join(", "))
     };
     let detail = format!("Accept-Encoding allows none of the codings there are: identity{others}");
-    Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into_response()
-}
-
-fn with(status: StatusCode, head: HeaderMap, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = head;
-    response
+    refusal(Problem::new(StatusCode::NOT_ACCEPTABLE, detail))
 }

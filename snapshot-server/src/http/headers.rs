@@ -11,10 +11,10 @@ use hyper::header::{
 use hyper::{HeaderMap, StatusCode};
 use snapshot_format::Encoding;
 
-use crate::http::problem::ALLOWED;
-
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// Everything that this server does with a resource.
+pub(crate) const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
 /// What a page may read beyond the fields that the Fetch standard always shows.
@@ -101,6 +101,15 @@ pub(crate) fn common() -> HeaderMap {
     fields.insert(TIMING_ALLOW_ORIGIN, ANY);
     fields.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields
+}
+
+/// The fields of a small document that is true only now.
+pub(crate) fn document(media_type: &'static str, size_bytes: usize) -> HeaderMap {
+    let mut fields = common();
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(size_bytes));
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields
 }
 

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::http::problem::Problem;
-use crate::http::request::MAX_HEAD_BYTES;
+use crate::http::request::{MAX_HEAD_BYTES, members};
 
 /// A body is read up to here, then refused.
 pub(crate) const MAX_BODY_BYTES: u64 = 64 * 1024;
@@ -65,14 +65,6 @@ impl Length {
             Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail))
         }
     }
-}
-
-/// The members of a list. RFC 9110 §5.6.1.2: empty ones are none.
-pub(crate) fn members(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    value
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|member| !member.is_empty())
 }
 
 /// No sign, no list, and a number that can be counted to.

@@ -5,6 +5,7 @@ pub(crate) mod cors;
 pub(crate) mod forwarded;
 pub(crate) mod headers;
 pub(crate) mod incoming;
+pub(crate) mod kind;
 pub(crate) mod negotiate;
 pub(crate) mod problem;
 pub(crate) mod range;

@@ -5,13 +5,18 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Version};
 
-use crate::http::incoming::members;
 use crate::http::problem::Problem;
 
 /// RFC 9110 §4.1 recommends at least 8000 octets for a target.
 pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
 /// Field names and values together; a browser with its cookies stays below.
 pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// What hyper reads of a head before it refuses by itself. Above our own limit,
+/// so that nearly every head that is too large gets an answer that explains.
+pub(crate) const PARSER_LIMIT_BYTES: usize = 64 * 1024;
+/// Fields that hyper reads by default.
+pub(crate) const MAX_PARSED_FIELDS: usize = 100;
 
 /// What a request that is well formed wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +34,14 @@ pub(crate) fn check(request: &Parts) -> Result<Wanted, Problem> {
     check_target(request, wanted)?;
     check_expectation(&request.headers)?;
     Ok(wanted)
+}
+
+/// The members of a list. RFC 9110 §5.6.1.2: empty ones are none.
+pub(crate) fn members(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
 }
 
 /// The field that says that the connection ends.

@@ -4,10 +4,17 @@ use std::borrow::Cow;
 
 use snapshot_format::Key;
 
-use crate::answer::events;
-
 /// Where the plan's endpoints begin.
 pub(crate) const API: &str = "/api/v1/reference/";
+
+/// Whom a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// Everybody.
+    Public,
+    /// Those who run the server: its counters, and nothing of the snapshot.
+    Operator,
+}
 
 /// What a path that the held snapshot does not know may still mean.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +38,7 @@ pub(crate) fn route(path: &str) -> Route<'_> {
     match path {
         "/health" => return Route::Health,
         "/ready" => return Route::Ready,
-        events::PATH => return Route::Events,
+        "/events" => return Route::Events,
         _ => {}
     }
     if let Some(name) = path.strip_prefix(API) {

@@ -16,7 +16,7 @@ use hyper::{Method, StatusCode, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::snapshot::load::lock;
+use crate::lock::lock;
 
 /// How requests are logged, to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

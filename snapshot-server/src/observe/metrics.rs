@@ -9,50 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::StatusCode;
 
+use crate::http::kind::Kind;
 use crate::snapshot::state::Snapshot;
-
-/// What a request was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `version.json`, and the token of it under `/api`.
-    Version,
-    Bootstrap,
-    Table,
-    Manifest,
-    History,
-    /// `/health` and `/ready`.
-    Probe,
-    /// Streams of `/events`.
-    Events,
-    /// What names nothing of ours, or is refused before it is looked up.
-    Other,
-}
-
-impl Kind {
-    const ALL: [Self; 8] = [
-        Self::Version,
-        Self::Bootstrap,
-        Self::Table,
-        Self::Manifest,
-        Self::History,
-        Self::Probe,
-        Self::Events,
-        Self::Other,
-    ];
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Version => "version",
-            Self::Bootstrap => "bootstrap",
-            Self::Table => "table",
-            Self::Manifest => "manifest",
-            Self::History => "history",
-            Self::Probe => "probe",
-            Self::Events => "events",
-            Self::Other => "other",
-        }
-    }
-}
 
 /// Every status that the server gives.
 const STATUSES: [u16; 20] = [

@@ -11,9 +11,10 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
+use crate::lock::lock;
 use crate::snapshot::listing::Listing;
 use crate::snapshot::load::{
-    Folder, LoadError, Promise, lock, plain, put_at, read_small, unreadable, with_variants,
+    Folder, LoadError, Promise, plain, put_at, read_small, unreadable, with_variants,
 };
 use crate::snapshot::state::{Object, Resource};
 

@@ -19,13 +19,13 @@ use snapshot_format::{
     Manifest, ManifestError, ObjectHash, ReferenceVersion, SchemaVersion, Sha256, Version,
     VersionError, compress, unpack,
 };
-
 use snapshot_store::{Folder as Files, Kind as FileKind, refused};
 
+use crate::http::kind::Kind;
 use crate::http::route::API;
-use crate::observe::metrics::Kind;
+use crate::lock::lock;
 use crate::snapshot::content::{Budget, Content};
-use crate::snapshot::state::{Object, Resource, Snapshot, Variant, kind_of};
+use crate::snapshot::state::{Object, Resource, Snapshot, Variant};
 
 /// What is read of a variant at a time: tables may be larger than what we would hold.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -190,7 +190,7 @@ impl Folder {
             };
             hold(
                 format!("{API}{name}"),
-                Resource::current(kind_of(&wanted.key), object, pointer),
+                Resource::current(Kind::of(&wanted.key), object, pointer),
             );
         }
 
@@ -560,11 +560,4 @@ fn in_parallel<I: Sync, O: Send, E: Send>(
     let mut results = std::mem::take(&mut *lock(&results));
     results.sort_by_key(|(at, _)| *at);
     Ok(results.into_iter().map(|(_, output)| output).collect())
-}
-
-/// A panic of another holder leaves our values whole: each lock guards one push.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

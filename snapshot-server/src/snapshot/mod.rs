@@ -1,6 +1,7 @@
 //! What is served: read from the folder, verified, held ready, and swapped whole.
 
 pub(crate) mod archive;
+pub(crate) mod chunks;
 pub(crate) mod content;
 pub(crate) mod listing;
 pub(crate) mod load;

@@ -12,7 +12,7 @@ use snapshot_format::{Encoding, Key, ObjectHash, TableKey, Version};
 
 use crate::http::conditional::Validators;
 use crate::http::headers::{self, Description};
-use crate::observe::metrics::Kind;
+use crate::http::kind::Kind;
 use crate::snapshot::content::Content;
 
 /// One version, ready to be served.
@@ -87,7 +87,7 @@ impl Resource {
     /// An object under its own, hashed path.
     pub(crate) fn immutable(key: &Key, object: &Object) -> Self {
         let control = HeaderValue::from_static(key.cache().control());
-        Self::of(kind_of(key), object, &control, object.put_at)
+        Self::of(Kind::of(key), object, &control, object.put_at)
     }
 
     /// The object that a path means just now. Such a path has no modification
@@ -110,7 +110,7 @@ impl Resource {
         };
         let identity = Representation::new(variant.content.clone(), description);
         Self {
-            kind: kind_of(key),
+            kind: Kind::of(key),
             encodings: Vec::new(),
             identity,
             variants: Vec::new(),
@@ -229,17 +229,6 @@ impl Representation {
             etag: etag.as_bytes(),
             last_modified: *last_modified,
         }
-    }
-}
-
-/// What a key's requests are counted as.
-pub(crate) fn kind_of(key: &Key) -> Kind {
-    match key {
-        Key::Version => Kind::Version,
-        Key::History { .. } => Kind::History,
-        Key::Manifest(_) => Kind::Manifest,
-        Key::Bootstrap(..) => Kind::Bootstrap,
-        Key::Table(..) => Kind::Table,
     }
 }
 

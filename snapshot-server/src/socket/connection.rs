@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::snapshot::load::lock;
+use crate::lock::lock;
 
 /// How long a connection may make no progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

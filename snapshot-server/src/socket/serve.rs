@@ -15,9 +15,10 @@ use hyper_util::rt::TokioIo;
 
 use crate::answer::direct::{self, Agreed, Next, Opening};
 use crate::answer::respond::respond;
-use crate::http::request::MAX_HEAD_BYTES;
+use crate::http::request::{MAX_HEAD_BYTES, MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES};
+use crate::http::route::Surface;
+use crate::lock::lock;
 use crate::shared::Shared;
-use crate::snapshot::load::lock;
 use crate::socket::connection::{Admitted, Connection, Connections, Protocol};
 use crate::socket::listen::{Accepted, Attached, Listener};
 use crate::socket::proxied::take_header;
@@ -26,11 +27,6 @@ use crate::socket::tls::Tls;
 use crate::socket::turn::{Alone, Answerable, Turn};
 use crate::socket::workers::Workers;
 
-/// What hyper reads of a head before it refuses by itself. Above our own limit,
-/// so that nearly every head that is too large gets an answer that explains.
-pub(crate) const PARSER_LIMIT_BYTES: usize = 64 * 1024;
-/// Fields that hyper reads by default.
-pub(crate) const MAX_PARSED_FIELDS: usize = 100;
 /// What a head may grow by in our spelling: some spaces, and `connection: close`.
 const MAX_RESPELLED_BYTES: usize = 1024;
 
@@ -38,15 +34,6 @@ const MAX_RESPELLED_BYTES: usize = 1024;
 const MAX_STREAMS: u32 = 128;
 /// What waits in a stream for the client's window to open.
 const STREAM_BUFFER_BYTES: usize = 128 * 1024;
-
-/// Whom a listener is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Surface {
-    /// Everybody.
-    Public,
-    /// Those who run the server: its counters, and nothing of the snapshot.
-    Operator,
-}
 
 /// Accepts until `shutdown` resolves. Without workers connections are served
 /// where they are accepted.

@@ -276,3 +276,26 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+/// Writes all of it in as few calls as can be.
+pub(crate) async fn write_all<S: AsyncWrite + Unpin>(
+    stream: &mut Watched<S>,
+    parts: [&[u8]; 3],
+) -> io::Result<()> {
+    let mut slices = parts.map(io::IoSlice::new);
+    let mut left = &mut slices[..];
+    // Steps over parts that are empty from the start.
+    io::IoSlice::advance_slices(&mut left, 0);
+    std::future::poll_fn(|cx| {
+        while !left.is_empty() {
+            let count = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, left))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero)));
+            }
+            io::IoSlice::advance_slices(&mut left, count);
+        }
+        Poll::Ready(io::Result::Ok(()))
+    })
+    .await?;
+    std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)).await
+}

@@ -13,8 +13,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use crate::lock::lock;
 use crate::shared::Shared;
-use crate::snapshot::load::lock;
 use crate::socket::stream::Stream;
 use crate::{Event, explain};
 

@@ -16,13 +16,12 @@ use hyper::http::request::Parts;
 use hyper::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::answer::direct::write_all;
 use crate::answer::refuse;
-use crate::http::incoming::{self, Length, MAX_BODY_BYTES, members};
+use crate::http::incoming::{self, Length, MAX_BODY_BYTES};
 use crate::http::problem::Problem;
-use crate::http::request;
+use crate::http::request::{self, members};
 use crate::socket::connection::Connection;
-use crate::socket::stream::{Stream, Watched};
+use crate::socket::stream::{Stream, Watched, write_all};
 
 /// RFC 9110 §15.2.1.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
