@@ -10,7 +10,7 @@ use snapshot_format::{Digest, Key};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::Options;
+use crate::options::Options;
 use crate::rules::Rules;
 use crate::shared::Shared;
 use crate::snapshot::content::Budget;

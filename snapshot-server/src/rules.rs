@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 
+use crate::error::ServerError;
 use crate::http::cors::Cors;
 use crate::http::forwarded::TrustedProxies;
+use crate::options::Options;
 use crate::socket::connection::Limits;
-use crate::{Options, ServerError};
 
 /// How requests are answered, whatever the snapshot.
 pub(crate) struct Rules {

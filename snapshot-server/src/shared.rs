@@ -9,9 +9,12 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::answer::feed::Feed;
 use crate::answer::hot::Hot;
+use crate::error::ServerError;
+use crate::event::{Event, Observer};
 use crate::lock::lock;
 use crate::observe::access_log::Logger;
 use crate::observe::metrics::{Gauges, Metrics};
+use crate::options::Options;
 use crate::rules::{self, Changes, Rules};
 use crate::snapshot::archive::Archive;
 use crate::snapshot::chunks::ChunkPool;
@@ -20,7 +23,6 @@ use crate::snapshot::load::Folder;
 use crate::snapshot::state::Snapshot;
 use crate::snapshot::step::{Step, Steps};
 use crate::socket::connection::{Connections, Limits};
-use crate::{Event, Observer, Options, ServerError};
 
 pub(crate) struct Shared {
     /// The held version, swapped whole. A request loads it once and so never

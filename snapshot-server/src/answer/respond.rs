@@ -19,6 +19,7 @@ use crate::answer::body::{Body, Piece};
 use crate::answer::document::{document, refusal, with};
 use crate::answer::events;
 use crate::answer::exchange::{self, Exchange};
+use crate::event::Event;
 use crate::http::conditional::{self, Decision};
 use crate::http::headers;
 use crate::http::incoming::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -213,7 +214,7 @@ async fn stored(key: Key, shared: &Arc<Shared>) -> Result<Arc<Resource>, Problem
         Ok(Ok(resource)) => Ok(resource),
         Ok(Err(error)) => {
             if !error.is_absence() {
-                shared.observe(&crate::Event::ObjectRefused(error));
+                shared.observe(&Event::ObjectRefused(error));
             }
             Err(no_such_file())
         }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::event::{Event, explain};
 use crate::shared::Shared;
-use crate::{Event, explain};
 
 /// The longest pause between two attempts at a snapshot that is refused.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);

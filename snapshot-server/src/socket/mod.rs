@@ -2,7 +2,9 @@
 
 pub(crate) mod connection;
 pub(crate) mod listen;
+pub(crate) mod place;
 pub(crate) mod proxied;
+pub(crate) mod renewal;
 pub(crate) mod serve;
 pub(crate) mod stream;
 pub(crate) mod tls;

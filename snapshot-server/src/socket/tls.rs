@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio_rustls::TlsAcceptor;
@@ -14,12 +13,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::lock::lock;
-use crate::shared::Shared;
 use crate::socket::stream::Stream;
-use crate::{Event, explain};
-
-/// How often the files are compared. Renewal happens weeks before a certificate ends.
-const INTERVAL: Duration = Duration::from_secs(10);
 
 /// The files of a certificate, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +70,7 @@ impl Tls {
     }
 
     /// Takes the files' new content, if there is any and it is whole.
-    fn reload(&self) -> Result<bool, TlsError> {
+    pub(crate) fn reload(&self) -> Result<bool, TlsError> {
         let bytes = read(&self.files)?;
         let mut loaded = lock(&self.loaded);
         if *loaded == bytes {
@@ -91,29 +85,6 @@ impl Tls {
     pub(crate) async fn accept<S: Stream>(&self, stream: S) -> io::Result<TlsStream<S>> {
         let acceptor = TlsAcceptor::from(self.config.load_full());
         acceptor.accept(stream).await
-    }
-}
-
-/// Follows the files, for ever. A pair that is half written is not taken: the
-/// certificate before it stays in use.
-pub(crate) async fn watch(tls: Arc<Tls>, shared: Arc<Shared>) {
-    let mut asked = shared.look.subscribe();
-    let mut refusal = None;
-    loop {
-        let _ = tokio::time::timeout(INTERVAL, asked.changed()).await;
-        let reloaded = tls.clone();
-        let reloaded = tokio::task::spawn_blocking(move || reloaded.reload()).await;
-        match reloaded {
-            Ok(Ok(true)) => {
-                refusal = None;
-                shared.observe(&Event::CertificateSwapped);
-            }
-            Ok(Err(error)) if refusal != Some(explain(&error)) => {
-                refusal = Some(explain(&error));
-                shared.observe(&Event::CertificateRefused(error));
-            }
-            _ => {}
-        }
     }
 }
 
