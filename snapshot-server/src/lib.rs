@@ -24,9 +24,6 @@
 mod answer;
 mod error;
 mod event;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzzing;
 mod http;
 mod lock;
 mod observe;
@@ -35,6 +32,12 @@ mod rules;
 mod shared;
 mod snapshot;
 mod socket;
+
+// What fuzzing holds for true needs the inside of the crate; no build for users has it.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+#[path = "../fuzz/properties.rs"]
+pub mod properties;
 
 use std::future::Future;
 use std::net::SocketAddr;
