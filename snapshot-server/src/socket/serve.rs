@@ -13,7 +13,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use crate::answer::direct::{self, Agreed, Next, Opening};
+use crate::answer::fast_path::{self, Agreed, Next, Opening};
 use crate::answer::respond::respond;
 use crate::http::request::{MAX_HEAD_BYTES, MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES};
 use crate::http::route::Surface;
@@ -214,7 +214,7 @@ async fn converse<S: Stream>(stream: S, agreed: Agreed, begin: &Begin<'_>) -> io
         waiting: Vec::new(),
     };
     loop {
-        match direct::serve(&mut stream, shared, connection, &mut opening).await? {
+        match fast_path::serve(&mut stream, shared, connection, &mut opening).await? {
             // Boxed, so that a connection that never comes here does not keep room for it.
             Next::Http1(turn) => {
                 let turn = http1(&mut stream, turn, &mut opening, shared, connection);
@@ -294,7 +294,7 @@ async fn http1<S: Stream>(
         return Ok(true);
     }
     if ends || !waiting.is_empty() {
-        direct::linger(stream, connection).await?;
+        fast_path::linger(stream, connection).await?;
     } else {
         tokio::io::AsyncWriteExt::shutdown(stream).await?;
     }

@@ -10,6 +10,8 @@
 //! to hyper, one at a time (see [`Turn`]). A test sends the whole grammar both ways
 //! and compares the answers byte by byte.
 
+mod reply;
+
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
@@ -21,7 +23,7 @@ use hyper::{HeaderMap, Method, Version};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::answer::exchange::Exchange;
-use crate::answer::plain::Reply;
+use crate::answer::fast_path::reply::Reply;
 use crate::answer::refuse;
 use crate::http::headers;
 use crate::http::kind::Kind;

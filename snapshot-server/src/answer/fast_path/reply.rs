@@ -1,4 +1,4 @@
-//! A plain request and its answer: what the direct way takes, see [`crate::answer::direct`].
+//! A plain request and its answer: what the direct way takes, see [`crate::answer::fast_path`].
 
 use std::io;
 use std::net::IpAddr;
@@ -220,7 +220,7 @@ fn path_of(target: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::direct::MAX_FIELDS;
+    use crate::answer::fast_path::MAX_FIELDS;
 
     #[track_caller]
     fn check(fields: &str, is_plain: bool) {
