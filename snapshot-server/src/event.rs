@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use snapshot_format::Version;
 
-use crate::snapshot::load::LoadError;
+use crate::snapshot::error::LoadError;
 use crate::snapshot::step::Step;
 use crate::socket::tls::TlsError;
 

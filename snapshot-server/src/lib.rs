@@ -53,9 +53,9 @@ pub use crate::http::cors::Cors;
 pub use crate::http::forwarded::{ClientField, Proxy, ProxyError, TrustedProxies};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::options::Options;
-pub use crate::snapshot::load::LoadError;
+pub use crate::snapshot::error::LoadError;
 pub use crate::snapshot::step::Step;
-pub use crate::socket::connection::Timeouts;
+pub use crate::socket::limits::Timeouts;
 pub use crate::socket::place::{Listen, ListenError};
 pub use crate::socket::tls::{TlsError, TlsFiles};
 

@@ -11,7 +11,7 @@ use crate::event::Observer;
 use crate::http::cors::Cors;
 use crate::http::forwarded::TrustedProxies;
 use crate::observe::access_log::AccessLog;
-use crate::socket::connection::Timeouts;
+use crate::socket::limits::Timeouts;
 use crate::socket::place::Listen;
 use crate::socket::tls::TlsFiles;
 

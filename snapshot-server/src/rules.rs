@@ -8,7 +8,7 @@ use crate::error::ServerError;
 use crate::http::cors::Cors;
 use crate::http::forwarded::TrustedProxies;
 use crate::options::Options;
-use crate::socket::connection::Limits;
+use crate::socket::limits::Limits;
 
 /// How requests are answered, whatever the snapshot.
 pub(crate) struct Rules {

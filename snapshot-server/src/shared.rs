@@ -22,7 +22,8 @@ use crate::snapshot::content::Budget;
 use crate::snapshot::load::Folder;
 use crate::snapshot::state::Snapshot;
 use crate::snapshot::step::{Step, Steps};
-use crate::socket::connection::{Connections, Limits};
+use crate::socket::connections::Connections;
+use crate::socket::limits::Limits;
 
 pub(crate) struct Shared {
     /// The held version, swapped whole. A request loads it once and so never

@@ -17,7 +17,8 @@ use snapshot_format::Version;
 use tokio::sync::watch;
 
 use crate::lock::lock;
-use crate::socket::connection::{AtRest, Connection, share_of_client};
+use crate::socket::connection::{AtRest, Connection};
+use crate::socket::limits::share_of_client;
 
 /// A line that says nothing: proxies and clients see that the connection lives.
 const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");

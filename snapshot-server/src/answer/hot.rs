@@ -19,7 +19,7 @@ use snapshot_format::Encoding;
 use crate::lock::lock;
 use crate::snapshot::content::Content;
 use crate::snapshot::state::Resource;
-use crate::socket::connection::DateLine;
+use crate::socket::clock::DateLine;
 
 /// Measured: at 97 kB a copy costs a fifth more than what `sendfile` does around
 /// its pages, at 383 kB half as much again.

@@ -12,11 +12,11 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
 use crate::lock::lock;
+use crate::snapshot::error::{LoadError, unreadable};
 use crate::snapshot::listing::Listing;
-use crate::snapshot::load::{
-    Folder, LoadError, Promise, plain, put_at, read_small, unreadable, with_variants,
-};
+use crate::snapshot::load::{Folder, plain, put_at, read_small, with_variants};
 use crate::snapshot::state::{Object, Resource};
+use crate::snapshot::verify::Promise;
 
 /// More than the changed tables of several versions.
 const KEPT: usize = 128;

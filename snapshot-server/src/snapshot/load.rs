@@ -7,8 +7,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -16,88 +15,20 @@ use hyper::header::HeaderValue;
 use serde::Serialize;
 use snapshot_format::{
     Digest, DigestWriter, Encoding, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE, MIN_VARIANT_SIZE,
-    Manifest, ManifestError, ObjectHash, ReferenceVersion, SchemaVersion, Sha256, Version,
-    VersionError, compress, unpack,
+    Manifest, ObjectHash, ReferenceVersion, SchemaVersion, Version, compress, unpack,
 };
-use snapshot_store::{Folder as Files, Kind as FileKind, refused};
+use snapshot_store::Folder as Files;
 
 use crate::http::kind::Kind;
 use crate::http::route::API;
-use crate::lock::lock;
 use crate::snapshot::content::{Budget, Content};
+use crate::snapshot::error::{LoadError, unreadable};
+use crate::snapshot::parallel::in_parallel;
 use crate::snapshot::state::{Object, Resource, Snapshot, Variant};
+use crate::snapshot::verify::{Promise, bytes_text, check, damaged, digest, disagreement};
 
 /// What is read of a variant at a time: tables may be larger than what we would hold.
 const BUFFER_BYTES: usize = 64 * 1024;
-
-/// Why a snapshot is not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// A file of it cannot be read.
-    #[error("failed to read {path}")]
-    Read {
-        /// Below the root.
-        path: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A link stands there or above it, and none is followed.
-    #[error("failed to read {path} (links are read only with --follow-links)")]
-    Link {
-        /// Below the root.
-        path: String,
-        /// Which one.
-        #[source]
-        source: io::Error,
-    },
-    /// `version.json` is not one.
-    #[error("version.json is not usable")]
-    Version(#[source] VersionError),
-    /// The manifest is not one.
-    #[error("{path} is not usable")]
-    Manifest {
-        /// Below the root.
-        path: String,
-        /// Why.
-        #[source]
-        source: ManifestError,
-    },
-    /// The version and its manifest say different things.
-    #[error("version.json and {path} disagree about {what}")]
-    Disagreement {
-        /// The manifest, below the root.
-        path: String,
-        /// The field.
-        what: &'static str,
-    },
-    /// The bytes are not those that the name or the manifest promises.
-    #[error("{path} has {found}, not the {expected} that it should have")]
-    Damaged {
-        /// Below the root.
-        path: String,
-        /// What was promised.
-        expected: String,
-        /// What is there.
-        found: String,
-    },
-    /// A variant is there, but not of its object.
-    #[error("{path} does not unpack to its object")]
-    Variant {
-        /// Below the root.
-        path: String,
-        /// Why, where the compressed bytes themselves are broken.
-        #[source]
-        source: Option<io::Error>,
-    },
-}
-
-impl LoadError {
-    /// Whether a file is only not there.
-    pub(crate) fn is_absence(&self) -> bool {
-        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
-    }
-}
 
 /// Where objects come from and what they may occupy.
 #[derive(Clone, Debug)]
@@ -342,14 +273,6 @@ struct Wanted {
     promise: Promise,
 }
 
-/// What is known of an object's bytes before they are read.
-#[derive(Clone, Debug)]
-pub(crate) struct Promise {
-    pub(crate) hash: ObjectHash,
-    pub(crate) sha256: Option<Sha256>,
-    pub(crate) size: Option<u64>,
-}
-
 /// The bootstrap object first, for it is asked for most and the budget fills in
 /// this order; then the tables from small to large, so that it holds many.
 fn wanted(manifest: &Manifest) -> Vec<Wanted> {
@@ -370,29 +293,6 @@ fn wanted(manifest: &Manifest) -> Vec<Wanted> {
         promise: promise(entry.hash, entry.sha256, entry.size),
     });
     [first].into_iter().chain(tables).collect()
-}
-
-fn disagreement(version: &Version, manifest: &Manifest) -> Option<&'static str> {
-    let bootstrap = (manifest.bootstrap.hash, manifest.bootstrap.size);
-    let checks = [
-        (
-            version.schema_version == manifest.schema_version,
-            "schemaVersion",
-        ),
-        (
-            version.reference_version == manifest.reference_version,
-            "referenceVersion",
-        ),
-        (version.generated_at == manifest.generated_at, "generatedAt"),
-        (
-            (version.bootstrap.hash, version.bootstrap.size) == bootstrap,
-            "bootstrap",
-        ),
-    ];
-    checks
-        .into_iter()
-        .find(|(agree, _)| !agree)
-        .map(|(_, what)| what)
 }
 
 /// The body of `/api/v1/reference/version`: the token, and what orders it.
@@ -479,85 +379,4 @@ pub(crate) fn put_at(files: &Files, key: &Key) -> Option<SystemTime> {
         .ok()?
         .as_secs();
     Some(UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
-fn digest(mut reader: impl Read) -> io::Result<Digest> {
-    let mut writer = DigestWriter::new(io::sink());
-    io::copy(&mut reader, &mut writer)?;
-    Ok(writer.finish().1)
-}
-
-fn check(key: &Key, promise: &Promise, found: &Digest) -> Result<(), LoadError> {
-    if let Some(size) = promise.size
-        && size != found.size
-    {
-        return Err(damaged(key, bytes_text(size), bytes_text(found.size)));
-    }
-    if promise.hash != found.hash {
-        let text = |hash: ObjectHash| format!("hash {hash}");
-        return Err(damaged(key, text(promise.hash), text(found.hash)));
-    }
-    if let Some(sha256) = promise.sha256
-        && sha256 != found.sha256
-    {
-        let text = |sha256: Sha256| format!("SHA-256 {sha256}");
-        return Err(damaged(key, text(sha256), text(found.sha256)));
-    }
-    Ok(())
-}
-
-fn damaged(key: &Key, expected: String, found: String) -> LoadError {
-    LoadError::Damaged {
-        path: key.path(),
-        expected,
-        found,
-    }
-}
-
-pub(crate) fn unreadable(key: &Key, source: io::Error) -> LoadError {
-    let path = key.path();
-    if refused(&source).is_some_and(|refused| refused.kind == FileKind::Link) {
-        return LoadError::Link { path, source };
-    }
-    LoadError::Read { path, source }
-}
-
-fn bytes_text(size: u64) -> String {
-    format!("{size} bytes")
-}
-
-/// `work` on every item, on all cores, results in the items' order. After the
-/// first failure nothing new is begun.
-fn in_parallel<I: Sync, O: Send, E: Send>(
-    items: &[I],
-    work: impl Fn(&I) -> Result<O, E> + Sync,
-) -> Result<Vec<O>, E> {
-    let workers = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(items.len());
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, O)>> = Mutex::new(Vec::with_capacity(items.len()));
-    let failure: Mutex<Option<E>> = Mutex::new(None);
-    let run = || {
-        while let Some((at, item)) = {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            items.get(at).map(|item| (at, item))
-        } {
-            match work(item) {
-                Ok(output) => lock(&results).push((at, output)),
-                Err(error) => {
-                    next.store(items.len(), Ordering::Relaxed);
-                    lock(&failure).get_or_insert(error);
-                }
-            }
-        }
-    };
-    std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(run))));
-
-    if let Some(error) = lock(&failure).take() {
-        return Err(error);
-    }
-    let mut results = std::mem::take(&mut *lock(&results));
-    results.sort_by_key(|(at, _)| *at);
-    Ok(results.into_iter().map(|(_, output)| output).collect())
 }

@@ -1,6 +1,9 @@
 //! Where requests come from: listeners, connections, their protocols and their limits.
 
+pub(crate) mod clock;
 pub(crate) mod connection;
+pub(crate) mod connections;
+pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod place;
 pub(crate) mod proxied;

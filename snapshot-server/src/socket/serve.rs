@@ -19,7 +19,8 @@ use crate::http::request::{MAX_HEAD_BYTES, MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES
 use crate::http::route::Surface;
 use crate::lock::lock;
 use crate::shared::Shared;
-use crate::socket::connection::{Admitted, Connection, Connections, Protocol};
+use crate::socket::connection::{Connection, Protocol};
+use crate::socket::connections::{Admitted, Connections};
 use crate::socket::listen::{Accepted, Attached, Listener};
 use crate::socket::proxied::take_header;
 use crate::socket::stream::{Rewound, Stream, Watched};
