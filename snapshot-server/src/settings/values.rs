@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use snapshot_server::{AccessLog, ClientField, Cors};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +68,7 @@ impl FromStr for Who {
     }
 }
 
-/// `500ms`, `30s`, `2m`.
+/// `500ms`, `30s`, `10m`, `1h 30m`, `7d`; a day has 24 hours. As `publisher` reads them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Time(pub(super) Duration);
 
@@ -75,19 +76,13 @@ impl FromStr for Time {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (number, unit) = split_number(text);
-        let millis = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" | "min" => 60_000,
-            _ => return Err("write a number with ms, s or m, such as 30s"),
-        };
-        let number: u64 = number
+        let span: Result<SignedDuration, _> = text
             .parse()
-            .map_err(|_| "write a whole number, such as 30s")?;
-        match number.checked_mul(millis) {
-            Some(millis @ 1..) => Ok(Self(Duration::from_millis(millis))),
-            _ => Err("the time must be more than nothing and end some day"),
+            .and_then(|span: Span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+        let span = span.map_err(|_| "write a duration such as 500ms, 30s, 10m or 1h 30m")?;
+        match Duration::try_from(span) {
+            Ok(duration) if duration > Duration::ZERO => Ok(Self(duration)),
+            _ => Err("the duration must be longer than nothing"),
         }
     }
 }
@@ -133,23 +128,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_are_read_or_refused() {
-        assert_eq!("500ms".parse(), Ok(Time(Duration::from_millis(500))));
-        assert_eq!("2 m".parse(), Ok(Time(Duration::from_secs(120))));
+    fn durations_have_units_and_an_end() {
+        let check = |text: &str, expected: Result<Duration, &str>| {
+            assert_eq!(text.parse::<Time>().map(|time| time.0), expected, "{text}");
+        };
+        for (text, seconds) in [
+            ("500ms", 0.5),
+            ("30s", 30.0),
+            ("1.5s", 1.5),
+            ("2 m", 120.0),
+            ("2min", 120.0),
+            ("1h", 3_600.0),
+            ("1h 30m", 5_400.0),
+            ("7d", 604_800.0),
+        ] {
+            check(text, Ok(Duration::from_secs_f64(seconds)));
+        }
+        for text in ["", "5", "s", "1y", "soon", "99999999999999999999s"] {
+            check(
+                text,
+                Err("write a duration such as 500ms, 30s, 10m or 1h 30m"),
+            );
+        }
+        for text in ["0s", "-1s", "1s ago"] {
+            check(text, Err("the duration must be longer than nothing"));
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_or_refused() {
         assert_eq!("65536".parse(), Ok(Size(65_536)));
         assert_eq!("1GiB".parse(), Ok(Size(1 << 30)));
-        for text in [
-            "",
-            "5",
-            "s",
-            "-1s",
-            "1h",
-            "0s",
-            "99999999999999999999s",
-            "1.5s",
-        ] {
-            assert!(text.parse::<Time>().is_err(), "{text}");
-        }
         for text in [
             "",
             "MiB",
