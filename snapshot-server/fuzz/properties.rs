@@ -1,5 +1,5 @@
-//! What the fuzz targets hold for true, and, for a moment each time, the tests:
-//! doors of no use to anybody else, so they are there for those two alone.
+//! What must be true whatever bytes come. The fuzz targets try it for as long as one
+//! likes, the tests for a moment; nobody else needs these doors.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ impl Stream for DuplexStream {}
 /// A server of a small snapshot, with its two ways to answer.
 pub struct Ways {
     runtime: Runtime,
-    direct: Arc<Shared>,
+    fast: Arc<Shared>,
     by_hyper: Arc<Shared>,
 }
 
@@ -36,9 +36,9 @@ impl Ways {
     /// Writes the snapshot into this folder.
     pub fn over(folder: &Path) -> Self {
         sample::write(folder, 3, 3_000).expect("a snapshot");
-        let shared = |direct| {
+        let shared = |fast| {
             let mut options = Options::new(folder, ([127, 0, 0, 1], 0).into());
-            options.direct = direct;
+            options.fast_path = fast;
             options.observer = Arc::new(|_| {});
             let shared = Arc::new(Shared::new(options).expect("options"));
             assert_eq!(watch::look(&shared), watch::Outcome::Swapped);
@@ -49,7 +49,7 @@ impl Ways {
                 .enable_time()
                 .build()
                 .expect("a runtime"),
-            direct: shared(true),
+            fast: shared(true),
             by_hyper: shared(false),
         }
     }
@@ -65,14 +65,14 @@ impl Ways {
         };
         // HTTP/2 begins the same way and orders its frames as it likes.
         if bytes.starts_with(b"PRI * HTTP/2") {
-            let _ = (answer(&self.direct), answer(&self.by_hyper));
+            let _ = (answer(&self.fast), answer(&self.by_hyper));
             return;
         }
-        let (direct, by_hyper) = (
-            undated(&answer(&self.direct)),
+        let (fast, by_hyper) = (
+            undated(&answer(&self.fast)),
             undated(&answer(&self.by_hyper)),
         );
-        assert_eq!(text(&direct), text(&by_hyper), "to {:?}", text(bytes));
+        assert_eq!(text(&fast), text(&by_hyper), "to {:?}", text(bytes));
     }
 }
 
@@ -179,10 +179,10 @@ impl Damageable {
                 continue;
             };
             if let (Some(hash), None) = (key.hash(), key.encoding()) {
-                let mut held = Vec::new();
+                let mut loaded = Vec::new();
                 let mut reader = resource.representation(None).content.reader();
-                reader.read_to_end(&mut held).expect("memory");
-                assert_eq!(Digest::of(&held).hash, hash, "{path}");
+                reader.read_to_end(&mut loaded).expect("memory");
+                assert_eq!(Digest::of(&loaded).hash, hash, "{path}");
             }
         }
     }

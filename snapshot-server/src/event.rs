@@ -29,7 +29,7 @@ pub enum Event {
         /// Where it leads, seen from the newest that was served.
         step: Step,
     },
-    /// The snapshot in the folder is not whole; what was held stays.
+    /// The snapshot in the folder is not whole; the one before stays.
     Refused(LoadError),
     /// An object of another version was asked for and is damaged.
     ObjectRefused(LoadError),

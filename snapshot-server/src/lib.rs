@@ -1,6 +1,6 @@
 //! Serves a snapshot folder over HTTP.
 //!
-//! The server holds one version ready and swaps it whole. A request looks its
+//! The server has one version loaded and swaps it whole. A request looks its
 //! path up and gets finished bytes and header fields; it waits for nothing and
 //! reads no file, unless the object is larger than the memory budget allows or
 //! belongs to another version than the current one.
@@ -33,7 +33,7 @@ mod shared;
 mod snapshot;
 mod socket;
 
-// What fuzzing holds for true needs the inside of the crate; no build for users has it.
+// They need the inside of the crate; no build for users has them.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 #[path = "../fuzz/properties.rs"]
@@ -68,7 +68,7 @@ use crate::socket::tls::Tls;
 use crate::socket::workers::Workers;
 use crate::socket::{renewal, serve};
 
-/// A server that listens, and holds the snapshot if there is one.
+/// A server that listens, and serves the snapshot if there is one.
 pub struct Server {
     listeners: Vec<Listener>,
     operator: Option<Listener>,
@@ -182,9 +182,11 @@ impl Server {
         }
     }
 
-    /// The version that is held.
+    /// The version that is served.
     pub fn version(&self) -> Option<Version> {
-        self.shared.held().map(|snapshot| snapshot.version.clone())
+        self.shared
+            .current()
+            .map(|snapshot| snapshot.version.clone())
     }
 
     /// A handle that works while the server runs.

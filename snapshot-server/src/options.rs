@@ -30,7 +30,7 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// How often `version.json` is compared.
     pub poll_interval: Duration,
-    /// How many bytes of objects are held in memory; others stay in their files.
+    /// How many bytes of objects are in memory; others stay in their files.
     pub memory_budget_bytes: u64,
     /// How many bytes read from files may wait for slow clients, all together.
     pub in_flight_bytes: u64,
@@ -59,9 +59,9 @@ pub struct Options {
     pub access_log: AccessLog,
     /// Which pages may read responses.
     pub cors: Cors,
-    /// Whether plain requests over HTTP/1.1 are answered without hyper: the
+    /// Whether simple requests over HTTP/1.1 are answered without hyper: the
     /// same bytes for less work. Only for every origin's CORS.
-    pub direct: bool,
+    pub fast_path: bool,
     /// Is told what happens.
     pub observer: Observer,
 }
@@ -88,7 +88,7 @@ impl Options {
             metrics: None,
             access_log: AccessLog::Off,
             cors: Cors::Any,
-            direct: true,
+            fast_path: true,
             observer: Arc::new(|event| eprintln!("snapshot-server: {event}")),
         }
     }

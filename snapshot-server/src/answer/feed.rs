@@ -117,11 +117,11 @@ impl Feed {
             return Err(Full::ForAll);
         }
         if let Some(whose) = whose {
-            let held = listeners.of_client.entry(whose).or_default();
-            if *held >= most_per_client {
+            let places = listeners.of_client.entry(whose).or_default();
+            if *places >= most_per_client {
                 return Err(Full::ForClient);
             }
-            *held += 1;
+            *places += 1;
         }
         listeners.count += 1;
         Ok(Place {
@@ -174,10 +174,10 @@ impl Drop for Place {
         let mut listeners = lock(&self.listeners);
         listeners.count -= 1;
         if let Some(whose) = self.whose
-            && let Some(held) = listeners.of_client.get_mut(&whose)
+            && let Some(places) = listeners.of_client.get_mut(&whose)
         {
-            *held -= 1;
-            if *held == 0 {
+            *places -= 1;
+            if *places == 0 {
                 listeners.of_client.remove(&whose);
             }
         }
@@ -285,11 +285,11 @@ mod tests {
             ),
         ] {
             let [first, second, third] = clients;
-            let held = [take(first), take(second)];
-            assert!(held.iter().all(Result::is_ok));
+            let places = [take(first), take(second)];
+            assert!(places.iter().all(Result::is_ok));
             assert_eq!(take(third).err(), Some(Full::ForClient));
             assert!(take(other).is_ok());
-            drop(held);
+            drop(places);
             assert!(take(third).is_ok());
         }
         assert_eq!(feed.listeners(), 0);

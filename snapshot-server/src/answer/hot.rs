@@ -228,10 +228,10 @@ mod tests {
     use snapshot_format::Key;
 
     use super::*;
-    use crate::snapshot::load::plain;
+    use crate::snapshot::load::without_variants;
 
     fn resource(bytes: &[u8]) -> Arc<Resource> {
-        let object = plain(Bytes::copy_from_slice(bytes));
+        let object = without_variants(Bytes::copy_from_slice(bytes));
         let key = Key::Bootstrap(object.hash, None);
         Arc::new(Resource::immutable(&key, &object))
     }

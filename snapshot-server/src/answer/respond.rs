@@ -174,7 +174,7 @@ fn probe(response: Response<Body>) -> Found {
 
 /// What operators ask on a listener of their own.
 fn operate(path: &str, shared: &Shared) -> Result<Found, Problem> {
-    let snapshot = shared.held();
+    let snapshot = shared.current();
     match path {
         "/health" => Ok(probe(health())),
         "/ready" => ready(snapshot.as_deref(), shared).map(probe),
@@ -194,9 +194,9 @@ fn operate(path: &str, shared: &Shared) -> Result<Found, Problem> {
     }
 }
 
-/// Looks behind the held snapshot, on a thread that may block.
+/// Looks behind the current snapshot, on a thread that may block.
 async fn stored(key: Key, shared: &Arc<Shared>) -> Result<Arc<Resource>, Problem> {
-    if let Some(resource) = shared.archive.kept(&key) {
+    if let Some(resource) = shared.archive.cached(&key) {
         return Ok(resource);
     }
     if !shared.archive.may_have(&key).await {
@@ -256,7 +256,7 @@ fn health() -> Response<Body> {
     )
 }
 
-/// Whether a valid snapshot is held, which one, and what keeps a newer one out.
+/// Whether a valid snapshot is loaded, which one, and what keeps a newer one out.
 fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>, Problem> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -266,7 +266,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         epoch: u64,
         sequence: u64,
         published_at: &'a str,
-        held_for_seconds: u64,
+        loaded_for_seconds: u64,
         refused: Option<String>,
         warning: Option<String>,
     }
@@ -274,12 +274,12 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
     let Some(snapshot) = snapshot else {
         let detail = refused.map_or_else(
             || "no snapshot has been published yet".to_owned(),
-            |refused| format!("no valid snapshot is held: {refused}"),
+            |refused| format!("no valid snapshot is loaded: {refused}"),
         );
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
     };
-    let held_for = SystemTime::now()
-        .duration_since(snapshot.held_since)
+    let loaded_for = SystemTime::now()
+        .duration_since(snapshot.loaded_since)
         .unwrap_or_default();
     let ready = Ready {
         status: "ready",
@@ -287,7 +287,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         epoch: snapshot.version.epoch,
         sequence: snapshot.version.sequence,
         published_at: &snapshot.version.published_at,
-        held_for_seconds: held_for.as_secs(),
+        loaded_for_seconds: loaded_for.as_secs(),
         refused,
         warning: shared.warning(),
     };
@@ -385,7 +385,7 @@ fn multipart(
 ) -> Response<Body> {
     let size = representation.content.size_bytes();
     let etag = representation.etag().to_str().expect("hexadecimal digits");
-    // No object holds its own hash, so it can stand between the parts.
+    // No object has its own hash in it, so it can stand between the parts.
     let boundary = &etag.trim_matches('"')[..32];
     let part_type = representation.content_type();
 

@@ -18,7 +18,7 @@ pub(crate) struct Validators<'a> {
     /// A strong entity tag, with its quotes.
     pub(crate) etag: &'a [u8],
     /// Whole seconds. `None` for what may change twice in a second: a date
-    /// could then answer 304 to a client that holds the other bytes.
+    /// could then answer 304 to a client that has the other bytes.
     pub(crate) last_modified: Option<SystemTime>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn evaluate(headers: &HeaderMap, current: Validators<'_>) -> Decision
     }
     // Steps 3 and 4: If-None-Match, and If-Modified-Since only without it.
     if headers.contains_key(IF_NONE_MATCH) {
-        if is_held(lines(headers, IF_NONE_MATCH), current.etag) {
+        if is_cached(lines(headers, IF_NONE_MATCH), current.etag) {
             return Decision::NotModified;
         }
     } else if let (Some(since), Some(modified)) =
@@ -62,8 +62,8 @@ pub(crate) fn evaluate(headers: &HeaderMap, current: Validators<'_>) -> Decision
     Decision::Proceed
 }
 
-/// Whether the client holds these very bytes, by its `If-None-Match` lines.
-pub(crate) fn is_held<'a>(lines: impl Iterator<Item = &'a [u8]>, etag: &[u8]) -> bool {
+/// Whether the client has these very bytes, by its `If-None-Match` lines.
+pub(crate) fn is_cached<'a>(lines: impl Iterator<Item = &'a [u8]>, etag: &[u8]) -> bool {
     any_tag(lines, |tag| tag.matches_weakly(etag))
 }
 

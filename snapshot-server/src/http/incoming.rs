@@ -130,7 +130,7 @@ struct Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// So many bytes, then the end.
-    Plain(u64),
+    Bytes(u64),
     /// The line before a chunk.
     Size,
     /// So many bytes of a chunk.
@@ -146,7 +146,7 @@ impl Body {
     fn of(length: Length) -> Self {
         let at = match length {
             Length::Bytes(0) => At::Over,
-            Length::Bytes(stated) => At::Plain(stated),
+            Length::Bytes(stated) => At::Bytes(stated),
             Length::Chunked => At::Size,
         };
         Self {
@@ -168,10 +168,10 @@ impl Body {
             let rest = &bytes[used..];
             let skipped = |left: u64| usize::try_from(left).unwrap_or(rest.len()).min(rest.len());
             used += match self.at {
-                At::Plain(left) => {
+                At::Bytes(left) => {
                     let count = skipped(left);
                     let left = left - count as u64;
-                    self.at = if left == 0 { At::Over } else { At::Plain(left) };
+                    self.at = if left == 0 { At::Over } else { At::Bytes(left) };
                     count
                 }
                 At::Data(left) => {

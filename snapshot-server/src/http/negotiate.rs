@@ -3,7 +3,7 @@
 //! Pure: field values in, a choice out. Two rules are ours. Between codings that
 //! the client weighs alike the server's order decides, which is the order in
 //! which the available ones are given. And a coding that is accepted only
-//! through `*` comes after the plain bytes: `*` is what tools send that decode
+//! through `*` comes after identity: `*` is what tools send that decode
 //! nothing.
 
 use snapshot_format::Encoding;
@@ -15,7 +15,7 @@ pub(crate) enum Choice {
     Identity,
     /// One of its variants.
     Coded(Encoding),
-    /// Nothing we have: the client refuses the plain bytes too.
+    /// Nothing we have: the client refuses identity too.
     NotAcceptable,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn negotiate<'a>(
         .map(|&encoding| (wishes.coded(encoding), Choice::Coded(encoding)));
     for (rank, choice) in coded.chain([identity]) {
         if let Some(rank) = rank
-            && best.is_none_or(|(held, _)| rank > held)
+            && best.is_none_or(|(other, _)| rank > other)
         {
             best = Some((rank, choice));
         }

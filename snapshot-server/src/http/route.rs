@@ -16,12 +16,12 @@ pub(crate) enum Surface {
     Operator,
 }
 
-/// What a path that the held snapshot does not know may still mean.
+/// What a path that the current snapshot does not know may still mean.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
     /// `/health`: the process lives.
     Health,
-    /// `/ready`: a valid snapshot is held.
+    /// `/ready`: a valid snapshot is loaded.
     Ready,
     /// `/events`: another version is there.
     Events,

@@ -18,7 +18,7 @@ const STATUSES: [u16; 20] = [
     0,
 ];
 
-/// Upper bounds in microseconds. A held object takes some tens; the rest shows
+/// Upper bounds in microseconds. An object in memory takes some tens; the rest shows
 /// slow clients and disks.
 const BUCKETS_US: [u64; 14] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 2_500_000,
@@ -47,7 +47,7 @@ pub(crate) struct Gauges<'a> {
     pub(crate) is_behind: bool,
     pub(crate) open_connections: usize,
     pub(crate) listeners: usize,
-    pub(crate) held_bytes: u64,
+    pub(crate) loaded_bytes: u64,
 }
 
 impl Metrics {
@@ -141,12 +141,12 @@ impl Metrics {
         ] {
             page.line(name, &format!("{{reason=\"{reason}\"}}"), read(count));
         }
-        let held = gauges.held_bytes;
+        let loaded = gauges.loaded_bytes;
         page.one(
-            "objects_held_bytes",
+            "objects_loaded_bytes",
             "gauge",
             "Bytes of objects in memory.",
-            held,
+            loaded,
         );
         let swaps = read(&self.swaps);
         page.one(
@@ -194,9 +194,9 @@ impl Page {
     fn snapshot(&mut self, snapshot: Option<&Snapshot>, now: SystemTime) {
         let ready = u8::from(snapshot.is_some());
         self.one(
-            "snapshot_held",
+            "snapshot_loaded",
             "gauge",
-            "1 while a valid snapshot is held.",
+            "1 while a valid snapshot is loaded.",
             ready,
         );
         let Some(snapshot) = snapshot else { return };
@@ -221,21 +221,23 @@ impl Page {
             version.sequence,
         );
         let since = snapshot
-            .held_since
+            .loaded_since
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let name = "snapshot_held_since_seconds";
+        let name = "snapshot_loaded_since_seconds";
         self.one(
             name,
             "gauge",
             "When it was taken, in Unix time.",
             since.as_secs(),
         );
-        let age = now.duration_since(snapshot.held_since).unwrap_or_default();
+        let age = now
+            .duration_since(snapshot.loaded_since)
+            .unwrap_or_default();
         self.one(
             "snapshot_age_seconds",
             "gauge",
-            "How long it is held.",
+            "How long it is loaded.",
             age.as_secs(),
         );
     }
@@ -288,7 +290,7 @@ mod tests {
             is_behind: true,
             open_connections: 7,
             listeners: 3,
-            held_bytes: 9,
+            loaded_bytes: 9,
         };
         let page = metrics.render(&gauges, UNIX_EPOCH);
         for line in [
@@ -307,7 +309,7 @@ mod tests {
             "tablecast_listeners 3",
             "tablecast_snapshot_refused 1",
             "tablecast_snapshot_behind 1",
-            "tablecast_snapshot_held 0",
+            "tablecast_snapshot_loaded 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
         }

@@ -94,7 +94,7 @@ pub(crate) struct Settings {
 
     /// Which web pages may read the data: any, none, or origins with commas between
     ///
-    /// The data is public, so the default is any, which every cache can keep
+    /// The data is public, so the default is any, which every cache can store
     /// once for all. [default: any]
     #[arg(long, value_name = "WHO", env = "SNAPSHOT_CORS")]
     #[serde(deserialize_with = "text")]
@@ -109,7 +109,7 @@ pub(crate) struct Settings {
     #[serde(deserialize_with = "text")]
     poll_interval: Option<Time>,
 
-    /// Objects held in memory; larger ones are sent from their files [default: 256MiB]
+    /// Objects in memory; larger ones are sent from their files [default: 256MiB]
     #[arg(long, value_name = "SIZE", env = "SNAPSHOT_MEMORY")]
     #[serde(deserialize_with = "text")]
     memory: Option<Size>,

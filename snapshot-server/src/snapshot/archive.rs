@@ -1,7 +1,7 @@
-//! What the held snapshot does not name but the folder still has: objects of
+//! What the current snapshot does not name but the folder still has: objects of
 //! older and of coming versions, and the pages of history.
 //!
-//! Found by key only, verified like everything else, and kept for a while, so
+//! Found by key only, verified like everything else, and cached for a while, so
 //! that clients which are one version behind do not cost a hash each time.
 
 use std::collections::VecDeque;
@@ -14,23 +14,23 @@ use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 use crate::lock::lock;
 use crate::snapshot::error::{LoadError, unreadable};
 use crate::snapshot::listing::Listing;
-use crate::snapshot::load::{Folder, plain, put_at, read_small, with_variants};
+use crate::snapshot::load::{Folder, put_at, read_small, with_variants, without_variants};
 use crate::snapshot::state::{Object, Resource};
 use crate::snapshot::verify::Promise;
 
 /// More than the changed tables of several versions.
-const KEPT: usize = 128;
+const MOST_CACHED: usize = 128;
 
-/// The folder behind the held snapshot.
+/// The folder behind the current snapshot.
 pub(crate) struct Archive {
     pub(crate) folder: Folder,
-    kept: Mutex<VecDeque<(Key, Arc<Resource>)>>,
+    cached: Mutex<VecDeque<(Key, Arc<Resource>)>>,
     /// Empty until somebody asks.
     listing: ArcSwapOption<Listing>,
-    /// When the held snapshot was taken: a listing from before may lack the names
-    /// of the one that gave way, if that was held for a moment only.
+    /// When the current snapshot was taken: a listing from before may lack the names
+    /// of the one that gave way, if that was current for a moment only.
     swapped_at: ArcSwap<Instant>,
-    /// Held by whoever reads the names, so that all who wait read them once.
+    /// Locked by whoever reads the names, so that all who wait read them once.
     listing_anew: tokio::sync::Mutex<()>,
 }
 
@@ -38,14 +38,14 @@ impl Archive {
     pub(crate) fn new(folder: Folder) -> Self {
         Self {
             folder,
-            kept: Mutex::default(),
+            cached: Mutex::default(),
             listing: ArcSwapOption::empty(),
             swapped_at: ArcSwap::from_pointee(Instant::now()),
             listing_anew: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Notes that another snapshot is about to be held.
+    /// Notes that another snapshot is about to be current.
     pub(crate) fn swapped(&self) {
         self.swapped_at.store(Arc::new(Instant::now()));
     }
@@ -79,10 +79,11 @@ impl Archive {
     }
 
     /// What was found before.
-    pub(crate) fn kept(&self, key: &Key) -> Option<Arc<Resource>> {
-        let kept = lock(&self.kept);
-        kept.iter()
-            .find(|(held, _)| held == key)
+    pub(crate) fn cached(&self, key: &Key) -> Option<Arc<Resource>> {
+        let cached = lock(&self.cached);
+        cached
+            .iter()
+            .find(|(known, _)| known == key)
             .map(|(_, resource)| resource.clone())
     }
 
@@ -92,9 +93,9 @@ impl Archive {
     /// Where there is no such file, or it is not what its name says.
     pub(crate) fn find(&self, key: &Key) -> Result<Arc<Resource>, LoadError> {
         let resource = Arc::new(self.read(key)?);
-        let mut kept = lock(&self.kept);
-        kept.push_front((key.clone(), resource.clone()));
-        kept.truncate(KEPT);
+        let mut cached = lock(&self.cached);
+        cached.push_front((key.clone(), resource.clone()));
+        cached.truncate(MOST_CACHED);
         Ok(resource)
     }
 
@@ -113,7 +114,7 @@ impl Archive {
             }
             let page = Object {
                 put_at: put_at(files, key),
-                ..plain(bytes)
+                ..without_variants(bytes)
             };
             return Ok(Resource::immutable(key, &page));
         }

@@ -1,4 +1,4 @@
-//! The bytes of a representation: held in memory while the budget allows, else
+//! The bytes of a representation: in memory while the budget allows, else
 //! in an open file that requests read in bounded pieces.
 
 use std::fs::File;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 pub(crate) enum Content {
     /// In memory.
     Memory(Bytes),
-    /// In a file that stays readable while somebody holds it, even when it is
+    /// In a file that stays readable while somebody has it, even when it is
     /// pruned or the folder is replaced.
     File {
         /// Opened once, read at positions.
@@ -43,8 +43,8 @@ impl Content {
 
 /// How many bytes of objects may be in memory. Clones share one sum.
 ///
-/// What is held returns its share when its last user lets go of it: the
-/// snapshot that holds it, or a response that is still being written.
+/// What is in memory returns its share when its last user lets go of it: the
+/// snapshot that has it, or a response that is still being written.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     left_bytes: Arc<AtomicU64>,
@@ -60,7 +60,7 @@ impl Budget {
     }
 
     /// How much of it is taken.
-    pub(crate) fn held_bytes(&self) -> u64 {
+    pub(crate) fn used_bytes(&self) -> u64 {
         self.whole_bytes - self.left_bytes.load(Ordering::Acquire)
     }
 
@@ -78,7 +78,7 @@ impl Budget {
         let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
         // A file that grows while it is read is not an object; its hash tells.
         (&file).take(size_bytes + 1).read_to_end(&mut bytes)?;
-        Ok(Content::Memory(Bytes::from_owner(Held {
+        Ok(Content::Memory(Bytes::from_owner(Owned {
             bytes,
             _share: share,
         })))
@@ -110,12 +110,12 @@ impl Drop for Share {
     }
 }
 
-struct Held {
+struct Owned {
     bytes: Vec<u8>,
     _share: Share,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -175,11 +175,11 @@ mod tests {
     #[test]
     fn a_share_comes_back_with_its_last_user() {
         let budget = Budget::new(3);
-        let Content::Memory(held) = budget.take_in(file_of(b"abc"), 3).expect("readable") else {
+        let Content::Memory(loaded) = budget.take_in(file_of(b"abc"), 3).expect("readable") else {
             panic!("three bytes fit into three");
         };
-        let being_sent = held.slice(1..);
-        drop(held);
+        let being_sent = loaded.slice(1..);
+        drop(loaded);
         assert!(!in_memory(
             &budget.take_in(file_of(b"x"), 1).expect("readable")
         ));

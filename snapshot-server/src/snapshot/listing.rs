@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use snapshot_format::Key;
 use snapshot_store::{Folder, Kind, refused};
 
-/// How long a listing holds, at least.
+/// How long a listing is fresh, at least.
 const FRESH_FOR: Duration = Duration::from_millis(100);
 /// And at least so many times as long as it took, so that reading the names of a
 /// large or slow store stays a small part of the time.

@@ -1,7 +1,7 @@
 //! Reads a snapshot from its folder and believes nothing: every size, hash,
 //! link and variant is checked before a byte of it is served.
 //!
-//! Objects that the held snapshot already has are taken over from it, so a new
+//! Objects that the current snapshot already has are taken over from it, so a new
 //! version costs what changed.
 
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ use crate::snapshot::parallel::in_parallel;
 use crate::snapshot::state::{Object, Resource, Snapshot, Variant};
 use crate::snapshot::verify::{Promise, bytes_text, check, damaged, digest, disagreement};
 
-/// What is read of a variant at a time: tables may be larger than what we would hold.
+/// What is read of a variant at a time: tables may be larger than what would fit into memory.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Where objects come from and what they may occupy.
@@ -71,7 +71,7 @@ impl Folder {
         &self,
         version_bytes: Bytes,
         pointer: &HeaderValue,
-        held: Option<&Snapshot>,
+        current: Option<&Snapshot>,
     ) -> Result<Snapshot, LoadError> {
         let version = Version::parse(&version_bytes).map_err(LoadError::Version)?;
         let key = Key::Manifest(version.manifest.hash);
@@ -79,31 +79,35 @@ impl Folder {
         let (manifest_object, manifest) = load_manifest(&files, &key, &version)?;
 
         let wanted = wanted(&manifest);
-        let objects = self.load_objects(&files, &wanted, held)?;
+        let objects = self.load_objects(&files, &wanted, current)?;
 
         let mut resources = HashMap::new();
-        let mut hold = |path: String, resource: Resource| {
+        let mut add = |path: String, resource: Resource| {
             resources.insert(path, Arc::new(resource));
         };
-        hold(
+        add(
             path_of(&Key::Version),
-            Resource::current(Kind::Version, &plain(version_bytes.clone()), pointer),
+            Resource::current(
+                Kind::Version,
+                &without_variants(version_bytes.clone()),
+                pointer,
+            ),
         );
         let manifest_object = with_variants(manifest_object);
-        hold(path_of(&key), Resource::immutable(&key, &manifest_object));
-        let summary = plain(Bytes::from(summary(&version)));
-        hold(
+        add(path_of(&key), Resource::immutable(&key, &manifest_object));
+        let summary = without_variants(Bytes::from(summary(&version)));
+        add(
             format!("{API}version"),
             Resource::current(Kind::Version, &summary, pointer),
         );
         for (wanted, object) in wanted.iter().zip(&objects) {
-            hold(
+            add(
                 path_of(&wanted.key),
                 Resource::immutable(&wanted.key, object),
             );
             for variant in &object.variants {
                 let key = wanted.key.with_encoding(Some(variant.encoding));
-                hold(
+                add(
                     path_of(&key),
                     Resource::compressed_file(&key, object, variant),
                 );
@@ -119,7 +123,7 @@ impl Folder {
                 Key::Table(table, ..) => table.as_str(),
                 _ => "bootstrap",
             };
-            hold(
+            add(
                 format!("{API}{name}"),
                 Resource::current(Kind::of(&wanted.key), object, pointer),
             );
@@ -131,7 +135,7 @@ impl Folder {
             .zip(objects)
             .collect();
         let tables = manifest.tables.into_keys().collect();
-        let held_since = SystemTime::now();
+        let loaded_since = SystemTime::now();
         Ok(Snapshot {
             resources,
             objects,
@@ -139,7 +143,7 @@ impl Folder {
             version_bytes,
             pointer_cache_control: pointer.clone(),
             tables,
-            held_since,
+            loaded_since,
         })
     }
 
@@ -148,14 +152,15 @@ impl Folder {
         &self,
         files: &Files,
         wanted: &[Wanted],
-        held: Option<&Snapshot>,
+        current: Option<&Snapshot>,
     ) -> Result<Vec<Object>, LoadError> {
-        let held = |wanted: &Wanted| {
-            held.and_then(|snapshot| snapshot.objects.get(&wanted.key))
+        let reused = |wanted: &Wanted| {
+            current
+                .and_then(|snapshot| snapshot.objects.get(&wanted.key))
                 .cloned()
         };
         in_parallel(wanted, |wanted| {
-            held(wanted).map_or_else(|| self.load_object(files, &wanted.key, &wanted.promise), Ok)
+            reused(wanted).map_or_else(|| self.load_object(files, &wanted.key, &wanted.promise), Ok)
         })
     }
 
@@ -166,13 +171,13 @@ impl Folder {
         key: &Key,
         promise: &Promise,
     ) -> Result<Object, LoadError> {
-        let (plain, size) = self.take_in(files, key)?;
+        let (identity, size) = self.take_in(files, key)?;
         if let Some(expected) = promise.size
             && expected != size
         {
             return Err(damaged(key, bytes_text(expected), bytes_text(size)));
         }
-        let found = digest(plain.reader()).map_err(|source| unreadable(key, source))?;
+        let found = digest(identity.reader()).map_err(|source| unreadable(key, source))?;
         check(key, promise, &found)?;
 
         let mut variants = Vec::new();
@@ -188,7 +193,7 @@ impl Folder {
         }
         Ok(Object {
             hash: found.hash,
-            plain,
+            identity,
             variants,
             put_at: put_at(files, key),
         })
@@ -261,7 +266,7 @@ fn load_manifest(
     Ok((
         Object {
             put_at,
-            ..plain(bytes)
+            ..without_variants(bytes)
         },
         manifest,
     ))
@@ -274,7 +279,7 @@ struct Wanted {
 }
 
 /// The bootstrap object first, for it is asked for most and the budget fills in
-/// this order; then the tables from small to large, so that it holds many.
+/// this order; then the tables from small to large, so that many of them fit.
 fn wanted(manifest: &Manifest) -> Vec<Wanted> {
     let promise = |hash, sha256, size| Promise {
         hash,
@@ -317,19 +322,19 @@ fn summary(version: &Version) -> Vec<u8> {
 }
 
 /// Bytes that have no variants: too small, or not an object.
-pub(crate) fn plain(bytes: Bytes) -> Object {
+pub(crate) fn without_variants(bytes: Bytes) -> Object {
     Object {
         hash: ObjectHash::of(&bytes),
-        plain: Content::Memory(bytes),
+        identity: Content::Memory(bytes),
         variants: Vec::new(),
         put_at: None,
     }
 }
 
-/// A manifest with variants made here, since a store keeps none: it is most of
+/// A manifest with variants made here, since a store has none: it is most of
 /// what a change of one row moves, and half of it are names that come again.
 pub(crate) fn with_variants(manifest: Object) -> Object {
-    let Content::Memory(bytes) = &manifest.plain else {
+    let Content::Memory(bytes) = &manifest.identity else {
         return manifest;
     };
     // As for objects: a reader knows from the size whether there are variants.
@@ -355,7 +360,7 @@ pub(crate) fn path_of(key: &Key) -> String {
     format!("/{key}")
 }
 
-/// Reads a file that is held whole before anything is known of it.
+/// Reads a file whole, before anything is known of it.
 pub(crate) fn read_small(files: &Files, key: &Key, most_bytes: usize) -> Result<Bytes, LoadError> {
     let read = || {
         let mut bytes = Vec::new();

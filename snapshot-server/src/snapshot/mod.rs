@@ -1,4 +1,4 @@
-//! What is served: read from the folder, verified, held ready, and swapped whole.
+//! What is served: read from the folder, verified, and swapped whole.
 
 pub(crate) mod archive;
 pub(crate) mod chunks;

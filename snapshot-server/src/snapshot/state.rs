@@ -1,4 +1,4 @@
-//! A snapshot held ready: for each path the finished representations, so that a
+//! A snapshot, loaded: for each path the finished representations, so that a
 //! request only looks up and writes. It is swapped whole, never changed.
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub(crate) struct Snapshot {
     pub(crate) pointer_cache_control: HeaderValue,
     /// In key order.
     pub(crate) tables: Vec<TableKey>,
-    pub(crate) held_since: SystemTime,
+    pub(crate) loaded_since: SystemTime,
 }
 
 impl Snapshot {
@@ -69,7 +69,7 @@ pub(crate) struct Representation {
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     pub(crate) hash: ObjectHash,
-    pub(crate) plain: Content,
+    pub(crate) identity: Content,
     pub(crate) variants: Vec<Variant>,
     /// When the file was put, in whole seconds.
     pub(crate) put_at: Option<SystemTime>,
@@ -149,7 +149,7 @@ impl Resource {
                 .iter()
                 .map(|variant| variant.encoding)
                 .collect(),
-            identity: describe(&object.plain, None, tag(&object.hash.to_string())),
+            identity: describe(&object.identity, None, tag(&object.hash.to_string())),
             variants: object.variants.iter().map(variant).collect(),
         }
     }
@@ -162,12 +162,12 @@ impl Resource {
         &self.encodings
     }
 
-    /// The representation in a coding of [`Resource::encodings`], or the plain one.
+    /// The representation in a coding of [`Resource::encodings`], or the identity.
     pub(crate) fn representation(&self, encoding: Option<Encoding>) -> &Representation {
         let at = self
             .encodings
             .iter()
-            .position(|held| Some(*held) == encoding);
+            .position(|known| Some(*known) == encoding);
         at.map_or(&self.identity, |at| &self.variants[at])
     }
 }

@@ -12,7 +12,7 @@ use snapshot_format::Version;
 pub enum Step {
     /// It is the newest, or the first.
     Forward,
-    /// It is older than this `(epoch, sequence)`, which clients may hold.
+    /// It is older than this `(epoch, sequence)`, which clients may have.
     Back {
         /// The newest.
         from: (u64, u64),

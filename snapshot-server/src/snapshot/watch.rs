@@ -41,7 +41,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
 pub(crate) enum Outcome {
     /// Nothing new, or nothing there.
     Unchanged,
-    /// Another version is held now.
+    /// Another version is current now.
     Swapped,
     /// What is there cannot be used; the last good snapshot stays.
     Refused,
@@ -50,21 +50,21 @@ pub(crate) enum Outcome {
 /// Looks once. Reads and hashes, so it blocks.
 pub(crate) fn look(shared: &Shared) -> Outcome {
     let begun = Instant::now();
-    let held = shared.held();
+    let current = shared.current();
     let rules = shared.rules.load();
     let pointer = &rules.pointer_cache_control;
     let loaded = match shared.folder.read_version() {
-        // A folder that was emptied takes nothing from what is held.
+        // A folder that was emptied takes nothing from what is served.
         Ok(None) => return Outcome::Unchanged,
         Ok(Some(bytes))
-            if held
+            if current
                 .as_ref()
-                .is_some_and(|held| held.is_made_of(&bytes, pointer)) =>
+                .is_some_and(|current| current.is_made_of(&bytes, pointer)) =>
         {
             shared.set_refusal(None);
             return Outcome::Unchanged;
         }
-        Ok(Some(bytes)) => shared.folder.load(bytes, pointer, held.as_deref()),
+        Ok(Some(bytes)) => shared.folder.load(bytes, pointer, current.as_deref()),
         Err(error) => Err(error),
     };
     match loaded {

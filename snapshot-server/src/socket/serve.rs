@@ -194,7 +194,7 @@ async fn introduced<S: Stream>(
     }
 }
 
-/// The direct way while requests are plain, and hyper for the others. HTTP/2 is told by
+/// The fast path while requests are simple, and hyper for the others. HTTP/2 is told by
 /// its preface, or by what TLS agreed on.
 async fn speak<S: Stream>(stream: S, agreed: Agreed, begin: &Begin<'_>) {
     let connection = &begin.admitted.connection;

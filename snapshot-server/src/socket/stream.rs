@@ -30,13 +30,13 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
-    /// Makes the system hold little for a client that does not read, and give a
+    /// Makes the system buffer little for a client that does not read, and give a
     /// client up that vanished, after this time. For a stream of small messages
     /// that goes on and on; a response shows by itself that it stands still.
     fn keep_short(&self, _patience: Duration) {}
 }
 
-/// What the system may hold of a stream of messages: a dozen of them at least.
+/// What the system may buffer of a stream of messages: a dozen of them at least.
 #[cfg(unix)]
 const SHORT_BUFFER_BYTES: usize = 16 * 1024;
 
@@ -73,7 +73,7 @@ impl Stream for TcpStream {
     fn keep_short(&self, patience: Duration) {
         use nix::sys::socket::{setsockopt, sockopt};
 
-        // Where the system refuses, more is held for longer, and that is all.
+        // Where the system refuses, more is buffered for longer, and that is all.
         let _ = setsockopt(self, sockopt::SndBuf, &SHORT_BUFFER_BYTES);
         #[cfg(target_os = "linux")]
         let _ = setsockopt(

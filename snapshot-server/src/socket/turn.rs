@@ -189,7 +189,7 @@ pub(crate) struct Alone<'a, S> {
     pub(crate) patience: Option<Duration>,
 }
 
-/// What is held of a client that talks while it listens.
+/// What is remembered of a client that talks while it listens.
 const MAX_MEANWHILE_BYTES: usize = 4 * 1024;
 
 impl<S: Stream> Alone<'_, S> {

@@ -1,9 +1,9 @@
-//! The direct way: one read, one lookup, one vectored write.
+//! The fast path: one read, one lookup, one vectored write.
 //!
-//! Nearly every request is a plain GET of something that is held ready. Such a
+//! Nearly every request is a simple GET of something that is in memory. Such a
 //! request is read into a buffer that the whole thread shares, looked up, and
 //! answered with bytes that were made when the version was loaded; nothing is
-//! allocated, and an idle connection holds no buffer.
+//! allocated, and an idle connection has no buffer.
 //!
 //! This is no second HTTP implementation. It takes only what has one meaning
 //! (see [`Reply::to`]), parsed by hyper's own parser, and hands every other request
@@ -36,7 +36,7 @@ use crate::socket::connection::Connection;
 use crate::socket::stream::{Stream, Watched, write_all};
 use crate::socket::turn::Turn;
 
-/// What comes after the direct way.
+/// What comes after the fast path.
 pub(crate) enum Next {
     /// Nothing: the connection is over.
     End,
@@ -46,7 +46,7 @@ pub(crate) enum Next {
     Http2,
 }
 
-/// What TLS agreed on by ALPN, which then holds (RFC 9113 §3.2).
+/// What TLS agreed on by ALPN, which then stands (RFC 9113 §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agreed {
     /// Nothing: the first bytes tell.
@@ -57,7 +57,7 @@ pub(crate) enum Agreed {
 
 /// More than any head that is answered here.
 const SCRATCH_BYTES: usize = 16 * 1024;
-/// Fields of a plain request.
+/// Fields of a simple request.
 pub(crate) const MAX_FIELDS: usize = 64;
 /// What a client that was refused may still send before it has read why.
 const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
@@ -68,7 +68,7 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
 }
 
-/// Answers while requests are plain. For operators, and where pages are kept
+/// Answers while requests are simple. For operators, and where pages are kept
 /// out, it only finds out what is asked, and in which protocol.
 pub(crate) async fn serve<S: Stream>(
     stream: &mut Watched<S>,
@@ -95,7 +95,7 @@ pub(crate) async fn serve<S: Stream>(
             examined => examined,
         };
         match examined {
-            Examined::Plain { reply, .. } => {
+            Examined::Simple { reply, .. } => {
                 // RFC 9113 §3.4: the preface is the first that is sent, or none.
                 *agreed = Agreed::Http1;
                 reply.write(stream, shared, connection).await?;
@@ -130,7 +130,7 @@ pub(crate) struct Opening {
 /// What the bytes at hand are.
 enum Examined {
     /// A request with one meaning, of so many bytes.
-    Plain { used: usize, reply: Reply },
+    Simple { used: usize, reply: Reply },
     /// Too few to tell.
     Partial,
     /// No request, for this reason.
@@ -154,7 +154,7 @@ struct Examiner<'a> {
 impl Examiner<'_> {
     /// Asked for each request: the rules may change while a connection waits.
     fn answers(&self) -> bool {
-        self.surface == Surface::Public && self.shared.is_direct()
+        self.surface == Surface::Public && self.shared.has_fast_path()
     }
 
     fn poll_examine<S: AsyncRead + Unpin>(
@@ -203,7 +203,7 @@ impl Examiner<'_> {
         if examined.used() > 0 {
             waiting.drain(..examined.used());
             if waiting.is_empty() {
-                // An idle connection holds no buffer.
+                // An idle connection has no buffer.
                 *waiting = Vec::new();
             }
         }
@@ -225,7 +225,7 @@ impl Examiner<'_> {
                     && used <= MAX_HEAD_BYTES
                     && let Some(reply) = Reply::to(&request, self.shared, self.connection)
                 {
-                    return Examined::Plain { used, reply };
+                    return Examined::Simple { used, reply };
                 }
                 for_hyper(&request, used)
             }
@@ -239,7 +239,7 @@ impl Examined {
     /// How many of the bytes at hand are no longer needed.
     fn used(&self) -> usize {
         match self {
-            Self::Plain { used, .. } | Self::Other { used, .. } => *used,
+            Self::Simple { used, .. } | Self::Other { used, .. } => *used,
             _ => 0,
         }
     }
@@ -257,7 +257,7 @@ fn unless_endless(bytes: &[u8]) -> Examined {
     }
 }
 
-/// A request that is not plain: hyper's, unless it is none.
+/// A request that is not simple: hyper's, unless it is none.
 #[cold]
 fn for_hyper(request: &httparse::Request<'_, '_>, used: usize) -> Examined {
     match Turn::of(request) {
@@ -272,7 +272,7 @@ fn for_hyper(request: &httparse::Request<'_, '_>, used: usize) -> Examined {
 #[cold]
 fn refused_by_parser(bytes: &[u8], error: httparse::Error) -> Examined {
     if error == httparse::Error::TooManyHeaders {
-        // hyper takes more of them than a plain request has.
+        // hyper takes more of them than a simple request has.
         let mut fields = [httparse::EMPTY_HEADER; MAX_PARSED_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
         return match request.parse(bytes) {

@@ -1,4 +1,4 @@
-//! A plain request and its answer: what the direct way takes, see [`crate::answer::fast_path`].
+//! A simple request and its answer: what the fast path takes, see [`crate::answer::fast_path`].
 
 use std::io;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ use crate::socket::stream::{Stream, Watched, write_all};
 /// Field lines of one name; nobody sends more.
 const MAX_LINES: usize = 4;
 
-/// The answer to a plain request, ready to be written.
+/// The answer to a simple request, ready to be written.
 pub(crate) struct Reply {
     resource: Arc<Resource>,
     /// Which of its representations.
@@ -37,8 +37,8 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// `None` where the request is anything but plain: not GET or HEAD in HTTP/1.1
-    /// without a body, with a valid Host, of a path that is held in memory under
+    /// `None` where the request is anything but simple: not GET or HEAD in HTTP/1.1
+    /// without a body, with a valid Host, of a path that is in memory under
     /// exactly this spelling, and without a field that could change the answer but
     /// `Accept-Encoding` and `If-None-Match`.
     pub(crate) fn to(
@@ -70,8 +70,8 @@ impl Reply {
             return None;
         };
         let etag = representation.etag().as_bytes();
-        let is_held = conditional::is_held(fields.if_none_match.lines(), etag);
-        let status = if is_held {
+        let is_cached = conditional::is_cached(fields.if_none_match.lines(), etag);
+        let status = if is_cached {
             StatusCode::NOT_MODIFIED
         } else {
             StatusCode::OK
@@ -89,7 +89,7 @@ impl Reply {
                 method: method.clone(),
             })
         });
-        let has_body = !is_held && method == Method::GET;
+        let has_body = !is_cached && method == Method::GET;
         Some(Self {
             resource: resource.clone(),
             encoding,
@@ -223,16 +223,20 @@ mod tests {
     use crate::answer::fast_path::MAX_FIELDS;
 
     #[track_caller]
-    fn check(fields: &str, is_plain: bool) {
+    fn check(fields: &str, is_simple: bool) {
         let request = format!("GET /x HTTP/1.1\r\n{fields}\r\n");
         let mut headers = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut parsed = httparse::Request::new(&mut headers);
         parsed.parse(request.as_bytes()).expect("a request");
-        assert_eq!(Fields::read(parsed.headers).is_some(), is_plain, "{fields}");
+        assert_eq!(
+            Fields::read(parsed.headers).is_some(),
+            is_simple,
+            "{fields}"
+        );
     }
 
     #[test]
-    fn only_plain_fields_are_taken() {
+    fn only_simple_fields_are_taken() {
         check("Host: a\r\n", true);
         check(
             "hOST: a\r\nUser-Agent: x\r\nAccept: */*\r\nConnection: Keep-Alive\r\n",
