@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Semaphore, watch};
 
+use crate::answer::fast_path::files::Hot;
 use crate::answer::feed::Feed;
-use crate::answer::hot::Hot;
 use crate::error::ServerError;
 use crate::event::{Event, Observer};
 use crate::lock::lock;

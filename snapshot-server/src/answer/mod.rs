@@ -6,6 +6,5 @@ pub(crate) mod events;
 pub(crate) mod exchange;
 pub(crate) mod fast_path;
 pub(crate) mod feed;
-pub(crate) mod hot;
 pub(crate) mod refuse;
 pub(crate) mod respond;

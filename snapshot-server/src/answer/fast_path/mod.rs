@@ -10,6 +10,7 @@
 //! to hyper, one at a time (see [`Turn`]). A test sends the whole grammar both ways
 //! and compares the answers byte by byte.
 
+pub(crate) mod files;
 mod reply;
 
 use std::cell::RefCell;

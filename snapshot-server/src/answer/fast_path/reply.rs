@@ -11,7 +11,7 @@ use hyper::{Method, StatusCode, Version};
 use snapshot_format::Encoding;
 
 use crate::answer::exchange::Exchange;
-use crate::answer::hot::LARGE_BYTES;
+use crate::answer::fast_path::files::LARGE_BYTES;
 use crate::http::conditional;
 use crate::http::forwarded::ClientField;
 use crate::http::negotiate::{Choice, negotiate};
