@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Semaphore, watch};
 
-use crate::answer::fast_path::files::Hot;
+use crate::answer::fast_path::files::ResponseFiles;
 use crate::answer::feed::Feed;
 use crate::error::ServerError;
 use crate::event::{Event, Observer};
@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) rules: ArcSwap<Rules>,
     /// Whether simple requests are answered without hyper.
     has_fast_path: AtomicBool,
-    pub(crate) hot: Hot,
+    pub(crate) response_files: ResponseFiles,
     /// For those who listen at `/events`.
     pub(crate) feed: Feed,
     pub(crate) metrics: Metrics,
@@ -85,7 +85,7 @@ impl Shared {
             look: watch::Sender::default(),
             rules: ArcSwap::from_pointee(Rules::of(&options)?),
             has_fast_path: AtomicBool::new(rules::has_fast_path(&options)),
-            hot: Hot::default(),
+            response_files: ResponseFiles::default(),
             feed: Feed::default(),
             metrics: Metrics::default(),
             log: Logger::new(options.access_log),

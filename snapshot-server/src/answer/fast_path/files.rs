@@ -1,7 +1,7 @@
 //! Large responses that many clients ask for within the same second.
 //!
 //! Writing a bundle copies it into the kernel, which is most of its cost. So a
-//! response that is asked for again and again is kept whole, head, date and
+//! response that is asked for again and again is cached whole, head, date and
 //! body, in a file without a name, and the kernel takes its pages from there
 //! without a copy: one `sendfile` in place of one `writev`. It is good until
 //! the date changes. Anything that does not fit is written as ever.
@@ -31,14 +31,14 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// The responses of this second.
 #[derive(Default)]
-pub(crate) struct Hot {
+pub(crate) struct ResponseFiles {
     entries: Mutex<Vec<Entry>>,
     /// The thread that handles files; nothing where the system gives none.
     clerk: OnceLock<Option<Sender<Job>>>,
 }
 
 struct Entry {
-    /// Weak, so that a version that is gone is not kept for its address.
+    /// Weak, so that a version that is gone does not stay for its address.
     resource: Weak<Resource>,
     encoding: Option<Encoding>,
     date_line: DateLine,
@@ -81,7 +81,7 @@ impl Drop for Whole {
     }
 }
 
-impl Hot {
+impl ResponseFiles {
     /// Counts a request for the whole of a large representation; its response
     /// in a file, once that was worth making and is there.
     pub(crate) fn ask(
@@ -102,14 +102,14 @@ impl Hot {
             }
             return None;
         };
-        let held = entries.iter().filter(|entry| entry.whole.is_some());
-        let held: usize = held.map(|entry| entry.size_bytes).sum();
+        let used = entries.iter().filter(|entry| entry.whole.is_some());
+        let used: usize = used.map(|entry| entry.size_bytes).sum();
         let entry = &mut entries[at];
         entry.asked = entry.asked.saturating_add(1);
         if let Some(whole) = &entry.whole {
             return whole.get().is_some().then(|| whole.clone());
         }
-        if entry.asked >= WORTH_IT && held + entry.size_bytes <= MOST_BYTES {
+        if entry.asked >= WORTH_IT && used + entry.size_bytes <= MOST_BYTES {
             let whole = Arc::default();
             entry.whole = Some(Arc::clone(&whole));
             self.make(resource, encoding, *date_line, whole);
@@ -241,10 +241,10 @@ mod tests {
     }
 
     /// Asks until the file is there.
-    fn ask_on(hot: &Hot, resource: &Arc<Resource>, date_line: &DateLine) -> Vec<u8> {
+    fn ask_on(files: &ResponseFiles, resource: &Arc<Resource>, date_line: &DateLine) -> Vec<u8> {
         let begun = Instant::now();
         loop {
-            if let Some(whole) = hot.ask(resource, None, date_line) {
+            if let Some(whole) = files.ask(resource, None, date_line) {
                 let whole = whole.get().expect("given only when it is there");
                 let mut bytes = vec![0; whole.size_bytes + 1];
                 let count = crate::snapshot::content::read_at(whole.file(), &mut bytes, 0);
@@ -258,37 +258,37 @@ mod tests {
 
     #[test]
     fn the_file_is_the_response_of_this_second() {
-        let hot = Hot::default();
+        let files = ResponseFiles::default();
         let (first, second) = (resource(b"one body"), resource(b"another"));
         for (resource, body) in [(&first, &b"one body"[..]), (&second, b"another")] {
             for second in 1..4 {
-                let found = ask_on(&hot, resource, &date(second));
+                let found = ask_on(&files, resource, &date(second));
                 let head = resource.representation(None).ok_lines();
                 assert_eq!(found, [head, &date(second), body].concat());
             }
         }
         // Those of other seconds are gone.
-        assert_eq!(lock(&hot.entries).len(), 1);
+        assert_eq!(lock(&files.entries).len(), 1);
     }
 
     #[test]
     fn what_is_asked_for_once_costs_no_file() {
-        let hot = Hot::default();
+        let files = ResponseFiles::default();
         let all: Vec<_> = (0..20_u8).map(|n| resource(&[n])).collect();
         for resource in &all {
-            assert!(hot.ask(resource, None, &date(1)).is_none());
+            assert!(files.ask(resource, None, &date(1)).is_none());
         }
-        assert!(hot.clerk.get().is_none(), "no thread for nothing");
-        assert_eq!(lock(&hot.entries).len(), MOST_ENTRIES);
+        assert!(files.clerk.get().is_none(), "no thread for nothing");
+        assert_eq!(lock(&files.entries).len(), MOST_ENTRIES);
     }
 
     #[test]
     fn a_file_outlives_the_server_while_it_is_sent() {
-        let hot = Hot::default();
+        let files = ResponseFiles::default();
         let resource = resource(b"a body");
-        ask_on(&hot, &resource, &date(1));
-        let sending = hot.ask(&resource, None, &date(1)).expect("it is there");
-        drop((hot, resource));
+        ask_on(&files, &resource, &date(1));
+        let sending = files.ask(&resource, None, &date(1)).expect("it is there");
+        drop((files, resource));
         let mut rest = String::new();
         let mut file = sending.get().expect("it is there").file();
         io::Seek::rewind(&mut file).expect("a file");

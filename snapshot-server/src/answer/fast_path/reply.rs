@@ -116,7 +116,9 @@ impl Reply {
         };
         let parts = [head, &date[..], body];
         let whole = if S::SENDS_FILES && body.len() >= LARGE_BYTES {
-            shared.hot.ask(&self.resource, self.encoding, &date)
+            shared
+                .response_files
+                .ask(&self.resource, self.encoding, &date)
         } else {
             None
         };
