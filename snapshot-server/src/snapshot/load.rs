@@ -25,7 +25,7 @@ use crate::snapshot::content::{Budget, Content};
 use crate::snapshot::error::{LoadError, unreadable};
 use crate::snapshot::parallel::in_parallel;
 use crate::snapshot::state::{Object, Resource, Snapshot, Variant};
-use crate::snapshot::verify::{Promise, bytes_text, check, damaged, digest, disagreement};
+use crate::snapshot::verify::{Promise, check, check_size, digest, disagreement};
 
 /// What is read of a variant at a time: tables may be larger than what would fit into memory.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -172,11 +172,7 @@ impl Folder {
         promise: &Promise,
     ) -> Result<Object, LoadError> {
         let (identity, size) = self.take_in(files, key)?;
-        if let Some(expected) = promise.size
-            && expected != size
-        {
-            return Err(damaged(key, bytes_text(expected), bytes_text(size)));
-        }
+        check_size(key, promise, size)?;
         let found = digest(identity.reader()).map_err(|source| unreadable(key, source))?;
         check(key, promise, &found)?;
 

@@ -21,13 +21,18 @@ pub(crate) fn digest(mut reader: impl Read) -> io::Result<Digest> {
     Ok(writer.finish().1)
 }
 
+/// Whether they are as many as were promised, which is known before they are hashed.
+pub(crate) fn check_size(key: &Key, promise: &Promise, found: u64) -> Result<(), LoadError> {
+    let text = |size: u64| format!("{size} bytes");
+    match promise.size {
+        Some(size) if size != found => Err(damaged(key, text(size), text(found))),
+        _ => Ok(()),
+    }
+}
+
 /// Whether they are what was promised.
 pub(crate) fn check(key: &Key, promise: &Promise, found: &Digest) -> Result<(), LoadError> {
-    if let Some(size) = promise.size
-        && size != found.size
-    {
-        return Err(damaged(key, bytes_text(size), bytes_text(found.size)));
-    }
+    check_size(key, promise, found.size)?;
     if promise.hash != found.hash {
         let text = |hash: ObjectHash| format!("hash {hash}");
         return Err(damaged(key, text(promise.hash), text(found.hash)));
@@ -41,16 +46,12 @@ pub(crate) fn check(key: &Key, promise: &Promise, found: &Digest) -> Result<(), 
     Ok(())
 }
 
-pub(crate) fn damaged(key: &Key, expected: String, found: String) -> LoadError {
+fn damaged(key: &Key, expected: String, found: String) -> LoadError {
     LoadError::Damaged {
         path: key.path(),
         expected,
         found,
     }
-}
-
-pub(crate) fn bytes_text(size: u64) -> String {
-    format!("{size} bytes")
 }
 
 /// The first field in which a version and its manifest differ.
