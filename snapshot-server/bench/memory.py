@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What does snapshot-server hold in memory: a large snapshot, and idle connections?
+"""What does snapshot-server take in memory: a large snapshot, and idle connections?
 
     memory.py SERVER_BINARY SAMPLE_SNAPSHOT_BINARY
 

@@ -1,6 +1,6 @@
 //! Serves a snapshot folder over HTTP.
 //!
-//! The server holds one version ready and swaps it whole. A request looks its
+//! The server has one version loaded and swaps it whole. A request looks its
 //! path up and gets finished bytes and header fields; it waits for nothing and
 //! reads no file, unless the object is larger than the memory budget allows or
 //! belongs to another version than the current one.
@@ -21,277 +21,54 @@
 //! # }
 //! ```
 
-mod access_log;
-mod archive;
-mod body;
-mod conditional;
-mod connection;
-mod content;
-mod cors;
-mod direct;
-mod events;
-mod exchange;
-mod forwarded;
+mod answer;
+mod error;
+mod event;
+mod http;
+mod lock;
+mod observe;
+mod options;
+mod rules;
+mod shared;
+mod snapshot;
+mod socket;
+
+// They need the inside of the crate; no build for users has them.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-pub mod fuzzing;
-mod headers;
-mod hot;
-mod incoming;
-mod listen;
-mod listing;
-mod load;
-mod metrics;
-mod negotiate;
-mod plain;
-mod problem;
-mod proxied;
-mod range;
-mod refuse;
-mod request;
-mod respond;
-mod route;
-mod rules;
-mod serve;
-mod shared;
-mod state;
-mod step;
-mod stream;
-mod tls;
-mod turn;
-mod watch;
-mod workers;
+#[path = "../fuzz/properties.rs"]
+pub mod properties;
 
-use std::error::Error;
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use snapshot_format::{Cache, Version};
+use snapshot_format::Version;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
-pub use access_log::AccessLog;
-pub use connection::Timeouts;
-pub use cors::Cors;
-pub use forwarded::{ClientField, Proxy, ProxyError, TrustedProxies};
-pub use listen::{Listen, ListenError};
-pub use load::LoadError;
-pub use step::Step;
-pub use tls::{TlsError, TlsFiles};
+pub use crate::error::ServerError;
+pub use crate::event::{Event, Observer};
+pub use crate::http::cors::Cors;
+pub use crate::http::forwarded::{ClientField, Proxy, ProxyError, TrustedProxies};
+pub use crate::observe::access_log::AccessLog;
+pub use crate::options::Options;
+pub use crate::snapshot::error::LoadError;
+pub use crate::snapshot::step::Step;
+pub use crate::socket::limits::Timeouts;
+pub use crate::socket::place::{Listen, ListenError};
+pub use crate::socket::tls::{TlsError, TlsFiles};
 
-use listen::Listener;
-use serve::Surface;
-use shared::Shared;
-use tls::Tls;
-use workers::Workers;
+use crate::answer::events;
+use crate::http::route::Surface;
+use crate::shared::Shared;
+use crate::snapshot::watch;
+use crate::socket::listen::Listener;
+use crate::socket::tls::Tls;
+use crate::socket::workers::Workers;
+use crate::socket::{renewal, serve};
 
-/// What is served, where, and within which bounds.
-#[derive(Clone)]
-pub struct Options {
-    /// The snapshot folder. It may be empty: the first version is picked up
-    /// when it appears.
-    pub root: PathBuf,
-    /// Whether links below the root are followed: a volume of Kubernetes is
-    /// made of them. Without it they are refused; the root itself may be one.
-    pub follow_links: bool,
-    /// Where to listen; port 0 takes a free one.
-    pub listen: Vec<Listen>,
-    /// The certificate for [`Listen::Https`].
-    pub tls: Option<TlsFiles>,
-    /// How often `version.json` is compared.
-    pub poll_interval: Duration,
-    /// How many bytes of objects are held in memory; others stay in their files.
-    pub memory_budget_bytes: u64,
-    /// How many bytes read from files may wait for slow clients, all together.
-    pub in_flight_bytes: u64,
-    /// How many threads serve; 0 is one for each processor.
-    pub threads: usize,
-    /// How many connections may be open.
-    pub max_connections: usize,
-    /// How many of them one client's address may have; 0 is no limit. Proxies
-    /// that are trusted have none.
-    pub max_connections_per_client: usize,
-    /// How many may listen at `/events`, at most half of the connections.
-    pub max_listeners: usize,
-    /// How many of them one client's address may be: a quarter, and 16 at least, where it is
-    /// not said; 0 is no limit. An IPv6 address counts with all of its /64, and a trusted
-    /// proxy has no limit.
-    pub max_listeners_per_client: Option<usize>,
-    /// Who is believed when they say who the client is.
-    pub trusted_proxies: TrustedProxies,
-    /// How long a connection may make no progress.
-    pub timeouts: Timeouts,
-    /// `Cache-Control` of `version.json` and the endpoints under `/api`.
-    pub pointer_cache_control: String,
-    /// Where `/metrics` is served, apart from the public.
-    pub metrics: Option<SocketAddr>,
-    /// How requests are logged.
-    pub access_log: AccessLog,
-    /// Which pages may read responses.
-    pub cors: Cors,
-    /// Whether plain requests over HTTP/1.1 are answered without hyper: the
-    /// same bytes for less work. Only for every origin's CORS.
-    pub direct: bool,
-    /// Is told what happens.
-    pub observer: Observer,
-}
-
-/// Is told what happens to the server.
-pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
-
-impl Options {
-    /// The defaults, for this folder and address.
-    pub fn new(root: impl Into<PathBuf>, listen: SocketAddr) -> Self {
-        Self {
-            root: root.into(),
-            follow_links: false,
-            listen: vec![listen.into()],
-            tls: None,
-            poll_interval: Duration::from_millis(500),
-            memory_budget_bytes: 256 * 1024 * 1024,
-            in_flight_bytes: 64 * 1024 * 1024,
-            threads: 0,
-            max_connections: 16 * 1024,
-            max_connections_per_client: 12 * 1024,
-            max_listeners: 4 * 1024,
-            max_listeners_per_client: None,
-            trusted_proxies: TrustedProxies::default(),
-            timeouts: Timeouts::default(),
-            pointer_cache_control: Cache::Briefly.control().to_owned(),
-            metrics: None,
-            access_log: AccessLog::Off,
-            cors: Cors::Any,
-            direct: true,
-            observer: Arc::new(|event| eprintln!("snapshot-server: {event}")),
-        }
-    }
-}
-
-impl Default for Options {
-    /// `snapshots` on `127.0.0.1:8080`.
-    fn default() -> Self {
-        Self::new("snapshots", ([127, 0, 0, 1], 8080).into())
-    }
-}
-
-/// Something that an operator may want to know.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// Another version is served from now on.
-    Swapped {
-        /// Which one.
-        version: Version,
-        /// Number of tables.
-        tables: usize,
-        /// How long reading and verifying took.
-        took: Duration,
-        /// Where it leads, seen from the newest that was served.
-        step: Step,
-    },
-    /// The snapshot in the folder is not whole; what was held stays.
-    Refused(LoadError),
-    /// An object of another version was asked for and is damaged.
-    ObjectRefused(LoadError),
-    /// A renewed certificate is in use.
-    CertificateSwapped,
-    /// The certificate's files changed and cannot be used; the one before stays.
-    CertificateRefused(TlsError),
-    /// Other settings, by the names of their flags.
-    Configured {
-        /// In force from now on.
-        taken: Vec<&'static str>,
-        /// As they were until a restart.
-        fixed: Vec<&'static str>,
-    },
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Swapped {
-                version,
-                tables,
-                took,
-                step,
-            } => {
-                write!(
-                    f,
-                    "serving {} ({}-{}, {tables} tables, verified in {} ms)",
-                    version.reference_version,
-                    version.epoch,
-                    version.sequence,
-                    took.as_millis(),
-                )?;
-                match step {
-                    Step::Forward => Ok(()),
-                    step => write!(f, "; warning: {step}"),
-                }
-            }
-            Event::Refused(error) => write!(f, "snapshot refused: {}", explain(error)),
-            Event::ObjectRefused(error) => write!(f, "object refused: {}", explain(error)),
-            Event::CertificateSwapped => f.write_str("certificate renewed"),
-            Event::CertificateRefused(error) => {
-                write!(f, "certificate refused: {}", explain(error))
-            }
-            Event::Configured { taken, fixed } => {
-                let mut parts = Vec::new();
-                if !taken.is_empty() {
-                    parts.push(format!("in force: {}", taken.join(", ")));
-                }
-                if !fixed.is_empty() {
-                    parts.push(format!("only after a restart: {}", fixed.join(", ")));
-                }
-                write!(f, "settings: {}", parts.join("; "))
-            }
-        }
-    }
-}
-
-/// Why the server does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The place cannot be had.
-    #[error("failed to listen on {place}")]
-    Listen {
-        /// The one asked for.
-        place: Listen,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Nowhere to listen.
-    #[error("there is no place to listen at")]
-    NoListener,
-    /// HTTPS was asked for without a certificate.
-    #[error("https needs a certificate and its key")]
-    NoCertificate,
-    /// The certificate cannot be used.
-    #[error("failed to set TLS up")]
-    Tls(#[source] TlsError),
-    /// The root is there, but not a folder.
-    #[error("{} is not a folder", root.display())]
-    Root {
-        /// The one asked for.
-        root: PathBuf,
-    },
-    /// The system gives no threads to serve with.
-    #[error("failed to start the threads that serve")]
-    Threads(#[source] io::Error),
-    /// The `Cache-Control` value cannot stand in a header.
-    #[error("{value:?} is not a header value")]
-    CacheControl {
-        /// The one asked for.
-        value: String,
-    },
-}
-
-/// A server that listens, and holds the snapshot if there is one.
+/// A server that listens, and serves the snapshot if there is one.
 pub struct Server {
     listeners: Vec<Listener>,
     operator: Option<Listener>,
@@ -405,9 +182,11 @@ impl Server {
         }
     }
 
-    /// The version that is held.
+    /// The version that is served.
     pub fn version(&self) -> Option<Version> {
-        self.shared.held().map(|snapshot| snapshot.version.clone())
+        self.shared
+            .current()
+            .map(|snapshot| snapshot.version.clone())
     }
 
     /// A handle that works while the server runs.
@@ -435,7 +214,7 @@ impl Server {
         background.spawn(watch::watch(shared.clone()));
         background.spawn(events::beat(shared.clone()));
         if let Some(tls) = tls {
-            background.spawn(tls::watch(tls, shared.clone()));
+            background.spawn(renewal::watch(tls, shared.clone()));
         }
         let swept = connections.clone();
         background.spawn(async move { swept.sweep().await });
@@ -471,16 +250,4 @@ impl Server {
         tokio::join!(connections.stop(), operators.stop());
         Ok(())
     }
-}
-
-/// An error and its causes on one line.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

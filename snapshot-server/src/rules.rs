@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 
-use crate::connection::Limits;
-use crate::cors::Cors;
-use crate::forwarded::TrustedProxies;
-use crate::{Options, ServerError};
+use crate::error::ServerError;
+use crate::http::cors::Cors;
+use crate::http::forwarded::TrustedProxies;
+use crate::options::Options;
+use crate::socket::limits::Limits;
 
 /// How requests are answered, whatever the snapshot.
 pub(crate) struct Rules {
@@ -56,9 +57,9 @@ pub(crate) fn limits(options: &Options) -> Limits {
     }
 }
 
-/// Whether plain requests may be answered without hyper: the same for every origin.
-pub(crate) fn is_direct(options: &Options) -> bool {
-    options.direct && options.cors == Cors::Any
+/// Whether simple requests may be answered without hyper: the same for every origin.
+pub(crate) fn has_fast_path(options: &Options) -> bool {
+    options.fast_path && options.cors == Cors::Any
 }
 
 /// The difference between two sets of options, by the names of the flags.
@@ -70,14 +71,14 @@ pub(crate) struct Changes {
     pub(crate) fixed: Vec<&'static str>,
 }
 
-/// What differs; `held` takes over what can change while the server runs.
-pub(crate) fn take_over(held: &mut Options, new: &Options) -> Changes {
+/// What differs; `current` takes over what can change while the server runs.
+pub(crate) fn take_over(current: &mut Options, new: &Options) -> Changes {
     let mut taken = Vec::new();
     macro_rules! take {
         ($($flag:literal: $($field:ident).+),* $(,)?) => {$(
-            if held.$($field).+ != new.$($field).+ {
+            if current.$($field).+ != new.$($field).+ {
                 taken.push($flag);
-                held.$($field).+ = new.$($field).+.clone();
+                current.$($field).+ = new.$($field).+.clone();
             }
         )*};
     }
@@ -102,16 +103,16 @@ pub(crate) fn take_over(held: &mut Options, new: &Options) -> Changes {
     // What is opened, bound or measured out once.
     let files = |options: &Options| options.tls.clone().map(|tls| (tls.certificate, tls.key));
     let fixed = [
-        ("follow-links", held.follow_links != new.follow_links),
-        ("listen", held.listen != new.listen),
+        ("follow-links", current.follow_links != new.follow_links),
+        ("listen", current.listen != new.listen),
         (
             "memory",
-            held.memory_budget_bytes != new.memory_budget_bytes,
+            current.memory_budget_bytes != new.memory_budget_bytes,
         ),
-        ("metrics", held.metrics != new.metrics),
-        ("root", held.root != new.root),
-        ("threads", held.threads != new.threads),
-        ("tls-cert, tls-key", files(held) != files(new)),
+        ("metrics", current.metrics != new.metrics),
+        ("root", current.root != new.root),
+        ("threads", current.threads != new.threads),
+        ("tls-cert, tls-key", files(current) != files(new)),
     ];
     let fixed = fixed.into_iter().filter(|(_, differs)| *differs);
     let fixed = fixed.map(|(flag, _)| flag).collect();

@@ -7,35 +7,39 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Semaphore, watch};
 
-use crate::access_log::Logger;
-use crate::archive::Archive;
-use crate::body::ChunkPool;
-use crate::connection::{Connections, Limits};
-use crate::content::Budget;
-use crate::events::Feed;
-use crate::hot::Hot;
-use crate::load::{Folder, lock};
-use crate::metrics::{Gauges, Metrics};
+use crate::answer::fast_path::files::ResponseFiles;
+use crate::answer::feed::Feed;
+use crate::error::ServerError;
+use crate::event::{Event, Observer};
+use crate::lock::lock;
+use crate::observe::access_log::Logger;
+use crate::observe::metrics::{Gauges, Metrics};
+use crate::options::Options;
 use crate::rules::{self, Changes, Rules};
-use crate::state::Snapshot;
-use crate::step::{Step, Steps};
-use crate::{Event, Observer, Options, ServerError};
+use crate::snapshot::archive::Archive;
+use crate::snapshot::chunks::ChunkPool;
+use crate::snapshot::content::Budget;
+use crate::snapshot::load::Folder;
+use crate::snapshot::state::Snapshot;
+use crate::snapshot::step::{Step, Steps};
+use crate::socket::connections::Connections;
+use crate::socket::limits::Limits;
 
 pub(crate) struct Shared {
-    /// The held version, swapped whole. A request loads it once and so never
+    /// The current version, swapped whole. A request loads it once and so never
     /// mixes two.
     pub(crate) snapshot: ArcSwapOption<Snapshot>,
     pub(crate) folder: Folder,
     pub(crate) archive: Archive,
-    /// How many lookups behind the held snapshot may hash at a time.
+    /// How many lookups behind the current snapshot may hash at a time.
     pub(crate) lookups: Semaphore,
     pub(crate) chunks: ArcSwap<ChunkPool>,
     /// Asks those who follow files to look now.
     pub(crate) look: watch::Sender<()>,
     pub(crate) rules: ArcSwap<Rules>,
-    /// Whether plain requests are answered without hyper.
-    is_direct: AtomicBool,
-    pub(crate) hot: Hot,
+    /// Whether simple requests are answered without hyper.
+    has_fast_path: AtomicBool,
+    pub(crate) response_files: ResponseFiles,
     /// For those who listen at `/events`.
     pub(crate) feed: Feed,
     pub(crate) metrics: Metrics,
@@ -47,9 +51,9 @@ pub(crate) struct Shared {
     observer: Observer,
     /// What is in force.
     options: Mutex<Options>,
-    /// Why the version in the folder is not the one held.
+    /// Why the version in the folder is not the current one.
     refusal: Mutex<Option<String>>,
-    /// Where the held version stands among those that were served.
+    /// Where the current version stands among those that were served.
     steps: Mutex<Steps>,
 }
 
@@ -80,8 +84,8 @@ impl Shared {
             chunks: ArcSwap::from_pointee(ChunkPool::new(options.in_flight_bytes)),
             look: watch::Sender::default(),
             rules: ArcSwap::from_pointee(Rules::of(&options)?),
-            is_direct: AtomicBool::new(rules::is_direct(&options)),
-            hot: Hot::default(),
+            has_fast_path: AtomicBool::new(rules::has_fast_path(&options)),
+            response_files: ResponseFiles::default(),
             feed: Feed::default(),
             metrics: Metrics::default(),
             log: Logger::new(options.access_log),
@@ -99,26 +103,26 @@ impl Shared {
     /// # Errors
     /// Where a value cannot stand in a header; everything then stays as it was.
     pub(crate) fn configure(&self, new: &Options) -> Result<(), ServerError> {
-        let mut held = lock(&self.options);
+        let mut current = lock(&self.options);
         let rules = Rules::of(new)?;
-        let had_in_flight_bytes = held.in_flight_bytes;
-        let changes = rules::take_over(&mut held, new);
+        let had_in_flight_bytes = current.in_flight_bytes;
+        let changes = rules::take_over(&mut current, new);
 
-        let limits = rules::limits(&held);
+        let limits = rules::limits(&current);
         self.connections.set_limits(limits);
         self.operators.set_limits(Limits {
             most: MAX_OPERATORS,
             ..limits
         });
-        if held.in_flight_bytes != had_in_flight_bytes {
-            let chunks = ChunkPool::new(held.in_flight_bytes);
+        if current.in_flight_bytes != had_in_flight_bytes {
+            let chunks = ChunkPool::new(current.in_flight_bytes);
             self.chunks.store(Arc::new(chunks));
         }
-        self.log.set_format(held.access_log);
+        self.log.set_format(current.access_log);
         self.rules.store(Arc::new(rules));
-        self.is_direct
-            .store(rules::is_direct(&held), Ordering::Relaxed);
-        drop(held);
+        self.has_fast_path
+            .store(rules::has_fast_path(&current), Ordering::Relaxed);
+        drop(current);
         if changes != Changes::default() {
             self.observe(&Event::Configured {
                 taken: changes.taken,
@@ -128,9 +132,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether plain requests are answered without hyper.
-    pub(crate) fn is_direct(&self) -> bool {
-        self.is_direct.load(Ordering::Relaxed)
+    /// Whether simple requests are answered without hyper.
+    pub(crate) fn has_fast_path(&self) -> bool {
+        self.has_fast_path.load(Ordering::Relaxed)
     }
 
     pub(crate) fn render_metrics(&self, snapshot: Option<&Snapshot>, now: SystemTime) -> String {
@@ -140,7 +144,7 @@ impl Shared {
             is_behind: self.warning().is_some(),
             open_connections: self.connections.count(),
             listeners: self.feed.listeners(),
-            held_bytes: self.folder.budget.held_bytes() + self.archive.folder.budget.held_bytes(),
+            loaded_bytes: self.folder.budget.used_bytes() + self.archive.folder.budget.used_bytes(),
         };
         self.metrics.render(&gauges, now)
     }
@@ -155,9 +159,9 @@ impl Shared {
 
     /// Notes how the last look at the folder ended; true where that is news.
     pub(crate) fn set_refusal(&self, refusal: Option<String>) -> bool {
-        let mut held = lock(&self.refusal);
-        let is_news = *held != refusal;
-        *held = refusal;
+        let mut last = lock(&self.refusal);
+        let is_news = *last != refusal;
+        *last = refusal;
         is_news
     }
 
@@ -166,12 +170,12 @@ impl Shared {
         lock(&self.steps).note(&snapshot.version, &snapshot.version_bytes)
     }
 
-    /// What is to be said of the held version, where it is not the newest that was served.
+    /// What is to be said of the current version, where it is not the newest that was served.
     pub(crate) fn warning(&self) -> Option<String> {
         lock(&self.steps).warning()
     }
 
-    pub(crate) fn held(&self) -> Option<Arc<Snapshot>> {
+    pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.load_full()
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use snapshot_server::fuzzing::Damageable;
+use snapshot_server::properties::Damageable;
 use tempfile::TempDir;
 
 static FOLDER: OnceLock<(TempDir, Damageable)> = OnceLock::new();

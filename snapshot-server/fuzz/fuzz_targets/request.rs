@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use snapshot_server::fuzzing::Ways;
+use snapshot_server::properties::Ways;
 use tempfile::TempDir;
 
 static WAYS: OnceLock<(TempDir, Ways)> = OnceLock::new();

@@ -160,9 +160,9 @@ const ROWS: &[Row] = &[
 ];
 
 /// What takes more than one request or answer.
-type Story = (&'static str, fn(&Context<'_>));
+type Scenario = (&'static str, fn(&Context<'_>));
 
-const STORIES: &[Story] = &[
+const SCENARIOS: &[Scenario] = &[
     ("vary_200_304_206", vary_is_on_every_answer),
     ("etags_per_encoding", each_coding_has_a_tag),
     ("http10", old_http_closes),
@@ -258,13 +258,13 @@ fn every_measured_behaviour_is_the_right_one() {
     let names: BTreeSet<_> = ROWS
         .iter()
         .map(|row| row.0)
-        .chain(STORIES.iter().map(|s| s.0))
+        .chain(SCENARIOS.iter().map(|s| s.0))
         .collect();
     assert_eq!(names.len(), 99);
-    let (last, others) = STORIES.split_last().expect("stories");
-    others.iter().for_each(|(_, story)| story(&context));
+    let (last, others) = SCENARIOS.split_last().expect("scenarios");
+    others.iter().for_each(|(_, scenario)| scenario(&context));
 
-    // The last story's swap: the same size, within the same second.
+    // The last scenario's swap: the same size, within the same second.
     let before = context.served.get("/version.json", &[]);
     let next = store.publish(&[
         ("grips", crate::support::rows(3)),

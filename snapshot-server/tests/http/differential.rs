@@ -291,7 +291,7 @@ impl Case<'_> {
     fn reason(&self, ours: &Reply, theirs: &Reply) -> Option<&'static str> {
         let of_range = !self.range.0.is_empty();
         let coding = ours.field("content-encoding");
-        let is_conditional = |name| self.condition.0.iter().any(|(held, _)| *held == name);
+        let is_conditional = |name| self.condition.0.iter().any(|(field, _)| *field == name);
         Some(match () {
             () if self.method == "OPTIONS" => "OPTIONS is answered",
             () if self.method == "BREW" => "unknown method",
@@ -534,7 +534,7 @@ fn every_answer_is_the_rfcs_and_every_difference_from_nginx_has_a_reason() {
     }
 }
 
-/// The same bytes come the direct way and through hyper, for every request of
+/// The same bytes come by the fast path and through hyper, for every request of
 /// the grammar, alone and in one packet with others.
 #[test]
 fn both_ways_answer_with_the_same_bytes() {
@@ -553,8 +553,8 @@ fn both_ways_answer_with_the_same_bytes() {
         path("/api/v1/reference/muscles", true, false),
         path("/api/v1/reference/version?a=b", false, false),
     ];
-    let direct = store.serve();
-    let through_hyper = store.serve_with(|options| options.direct = false);
+    let fast = store.serve();
+    let through_hyper = store.serve_with(|options| options.fast_path = false);
     let without_date = |bytes: Vec<u8>| {
         let at = bytes
             .windows(8)
@@ -590,14 +590,14 @@ fn both_ways_answer_with_the_same_bytes() {
         };
         let expected = answer(&through_hyper);
         assert_eq!(
-            String::from_utf8_lossy(&answer(&direct)),
+            String::from_utf8_lossy(&answer(&fast)),
             String::from_utf8_lossy(&expected),
             "{request}"
         );
         packet.extend(request.into_bytes());
         together.push((case.method.to_owned(), expected));
         if together.len() == 10 {
-            let mut client = direct.client();
+            let mut client = fast.client();
             client.send(std::mem::take(&mut packet));
             for (method, expected) in together.drain(..) {
                 assert_eq!(without_date(client.reply_bytes(&method)), expected);

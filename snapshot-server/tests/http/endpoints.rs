@@ -136,7 +136,7 @@ fn health_and_readiness_are_two_things() {
     assert_eq!(ready.json()["referenceVersion"], "seq:41");
     assert_eq!(ready.json()["sequence"], 1);
     assert_eq!(ready.json()["refused"], json!(null));
-    assert!(ready.json()["heldForSeconds"].is_u64());
+    assert!(ready.json()["loadedForSeconds"].is_u64());
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn manifests_are_coded_too_though_no_store_has_their_variants() {
         .is(304);
     served.get(&path, &[("If-None-Match", tag)]).is(200);
 
-    // The same of a version that is not held any more.
+    // The same of a version that is not current any more.
     store.publish(&[("grips", rows(3))]);
     served.next_event();
     check_codings(&served, &first, &path, hash);

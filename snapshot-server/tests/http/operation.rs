@@ -45,7 +45,7 @@ fn counters_are_on_a_listener_of_their_own() {
         r#"tablecast_http_requests_total{kind="bootstrap",status="206"} 1"#.to_owned(),
         "tablecast_reference_version 41".to_owned(),
         "tablecast_snapshot_sequence 1".to_owned(),
-        "tablecast_snapshot_held 1".to_owned(),
+        "tablecast_snapshot_loaded 1".to_owned(),
         "tablecast_snapshot_swaps_total 1".to_owned(),
         "tablecast_snapshot_refused 1".to_owned(),
     ] {

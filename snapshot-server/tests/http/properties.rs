@@ -85,7 +85,7 @@ fn no_damaged_snapshot_is_taken() {
         .enable_all()
         .build();
     let runtime = runtime.expect("a runtime");
-    let held = || {
+    let current = || {
         let mut options = Options::new(store.folder.path(), ([127, 0, 0, 1], 0).into());
         options.observer = std::sync::Arc::new(|_| {});
         let server = runtime
@@ -93,13 +93,13 @@ fn no_damaged_snapshot_is_taken() {
             .expect("a free port");
         server.version()
     };
-    assert_eq!(held().as_ref(), Some(&published.version));
+    assert_eq!(current().as_ref(), Some(&published.version));
 
     let property = |(which, damage): (prop::sample::Index, Damage)| {
         let path = which.get(&files);
         let whole = bytes_of(&published, path);
         apply(&store, path, whole, &damage);
-        let version = held();
+        let version = current();
         store.put(path, whole);
         let is_pointer = path == "version.json";
         let is_harmless = match &version {
@@ -124,7 +124,7 @@ fn no_damaged_snapshot_is_taken() {
     let strategy = (any::<prop::sample::Index>(), damage());
     let result = proptest::test_runner::TestRunner::new(config).run(&strategy, property);
     result.unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!(held().as_ref(), Some(&published.version));
+    assert_eq!(current().as_ref(), Some(&published.version));
 }
 
 fn bytes_of<'a>(published: &'a Published, path: &str) -> &'a [u8] {

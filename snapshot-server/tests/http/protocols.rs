@@ -6,10 +6,10 @@ use http::{HeaderMap, Method, Request, StatusCode};
 
 use crate::support::{Served, Store, rows};
 
-/// Runs a story over one HTTP/2 connection.
+/// Runs a scenario over one HTTP/2 connection.
 fn over_http2<F: Future<Output = ()>>(
     served: &Served,
-    story: impl FnOnce(SendRequest<Bytes>) -> F,
+    scenario: impl FnOnce(SendRequest<Bytes>) -> F,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -20,7 +20,7 @@ fn over_http2<F: Future<Output = ()>>(
             .expect("it listens");
         let (client, connection) = h2::client::handshake(stream).await.expect("a handshake");
         tokio::spawn(connection);
-        story(client).await;
+        scenario(client).await;
     });
 }
 

@@ -58,7 +58,7 @@ fn what_is_not_http_is_told_so() {
     let (store, _) = Store::published();
     for served in [
         store.serve(),
-        store.serve_with(|options| options.direct = false),
+        store.serve_with(|options| options.fast_path = false),
     ] {
         for (head, status) in [
             ("GET /health HTTP/1.1\r\nHost : a", 400),
@@ -126,7 +126,7 @@ fn a_target_that_is_none_is_refused() {
     let (store, _) = Store::published();
     for served in [
         store.serve(),
-        store.serve_with(|options| options.direct = false),
+        store.serve_with(|options| options.fast_path = false),
     ] {
         let get = |target: &str| served.raw(format!("GET {target} HTTP/1.1\r\nHost: test{REST}"));
         for good in [
@@ -218,7 +218,7 @@ fn empty_members_of_lists_are_ignored() {
     let path = published.bootstrap_path();
     for served in [
         store.serve(),
-        store.serve_with(|options| options.direct = false),
+        store.serve_with(|options| options.fast_path = false),
     ] {
         for value in [
             ", chunked",
