@@ -238,6 +238,7 @@ pub(crate) async fn judge(
             .is_none()
             .then_some(&rendered.manifest.generated_at),
         last: last.version.as_ref(),
+        is_alone: false,
     })?;
     let mut reasons = limits::reasons(&rendered.manifest, manifest.len(), terms.max_object_bytes);
     if let Some(guards) = &terms.guards {

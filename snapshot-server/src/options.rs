@@ -43,7 +43,8 @@ pub struct Options {
     pub max_connections_per_client: usize,
     /// How many may listen at `/events`, at most half of the connections.
     pub max_listeners: usize,
-    /// How many of them one client's address may be: a quarter, and 16 at least, where it is
+    /// How many of them one client's address may be: a quarter, or 16 where that
+    /// is more, and never more than half, where it is
     /// not said; 0 is no limit. An IPv6 address counts with all of its /64, and a trusted
     /// proxy has no limit.
     pub max_listeners_per_client: Option<usize>,

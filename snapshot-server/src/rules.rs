@@ -44,9 +44,15 @@ impl Rules {
             max_listeners,
             max_listeners_per_client: options
                 .max_listeners_per_client
-                .unwrap_or((max_listeners / 4).max(LEAST_LISTENERS_PER_CLIENT)),
+                .unwrap_or(share_of(max_listeners)),
         })
     }
+}
+
+// What one client may take, so that there is always room for another.
+fn share_of(listeners: usize) -> usize {
+    let quarter = (listeners / 4).max(LEAST_LISTENERS_PER_CLIENT);
+    quarter.min(listeners / 2).max(1)
 }
 
 pub(crate) fn limits(options: &Options) -> Limits {

@@ -20,6 +20,10 @@ const TOLERANCE: SignedDuration = SignedDuration::from_mins(30);
 /// 2026-01-01T00:00:00Z: nothing was published in this format before.
 const EARLIEST: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
+/// A store is not left alone for longer without a word of its operator. A date that is ahead
+/// would keep every later publication from a clock that is right.
+const LONGEST_REST: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// What time it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
@@ -44,6 +48,8 @@ pub(super) struct Evidence<'e> {
     pub(super) generated_at: Option<&'e str>,
     /// The last publication.
     pub(super) last: Option<&'e Version>,
+    /// Whether the last publication is all that tells of the time.
+    pub(super) is_alone: bool,
 }
 
 impl Clock {
@@ -75,6 +81,7 @@ impl Clock {
     pub(crate) fn check_after(&self, last: &Version) -> Result<(), PublishError> {
         self.check(&Evidence {
             last: Some(last),
+            is_alone: true,
             ..Evidence::default()
         })
     }
@@ -125,6 +132,16 @@ impl Clock {
             let moment = &last.published_at;
             reasons.push(format!(
                 "version {epoch}-{sequence} was published at {moment}"
+            ));
+        }
+        if let Some(last) = evidence.last.filter(|_| evidence.is_alone)
+            && let Ok(moment) = last.published_at.parse::<Timestamp>()
+            && self.now.duration_since(moment) > LONGEST_REST
+        {
+            let (epoch, sequence) = last.order();
+            reasons.push(format!(
+                "version {epoch}-{sequence} was published at {}, and nothing else tells of the time",
+                last.published_at
             ));
         }
         reasons
@@ -199,6 +216,29 @@ mod tests {
             ahead: Some(SignedDuration::from_mins(-30)),
             generated_at: Some("2026-12-01T12:30:00Z"),
             last: Some(&last),
+            is_alone: true,
+        };
+        refused(NOW, &evidence, &[]);
+    }
+
+    #[test]
+    fn a_clock_that_is_a_year_ahead_of_all_that_tells_of_the_time_is_refused() {
+        let last = published("2025-11-30T11:59:59Z");
+        let alone = |is_alone| Evidence {
+            last: Some(&last),
+            is_alone,
+            ..Evidence::default()
+        };
+        // With a database, whose clock tells too, a store may rest for years.
+        refused(NOW, &alone(false), &[]);
+        let reason =
+            "version 7-1 was published at 2025-11-30T11:59:59Z, and nothing else tells of the time";
+        refused(NOW, &alone(true), &[reason]);
+        let last = published("2025-11-30T12:00:00Z");
+        let evidence = Evidence {
+            last: Some(&last),
+            is_alone: true,
+            ..Evidence::default()
         };
         refused(NOW, &evidence, &[]);
     }

@@ -143,6 +143,8 @@ pub(crate) struct Settings {
 
     /// Of these, how many one client's address may be; 0 is no limit [default: a quarter]
     ///
+    /// With few listeners 16, and never more than half of them.
+    ///
     /// Over IPv6 all addresses of one /64 count as one. Clients of a trusted proxy
     /// are told apart by what it says; where it says nothing there is no such limit.
     #[arg(long, value_name = "N", env = "SNAPSHOT_MAX_LISTENERS_PER_CLIENT")]

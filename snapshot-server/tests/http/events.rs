@@ -214,6 +214,7 @@ fn beyond_the_bound_one_is_told_to_poll_until_another_leaves() {
     let served = store.serve_with(|options| {
         options.timeouts.heartbeat = NEVER;
         options.max_listeners = 2;
+        options.max_listeners_per_client = Some(0);
         options.metrics = Some(([127, 0, 0, 1], 0).into());
     });
     let mut staying = Listener::to(&served);
@@ -267,6 +268,7 @@ fn one_client_takes_no_more_than_its_share() {
 fn listeners_take_at_most_half_of_the_connections() {
     let (store, first) = Store::published();
     let served = store.serve_with(|options| options.max_connections = 4);
+    options.max_listeners_per_client = Some(0);
     let mut held = [Listener::to(&served), Listener::to(&served)];
     served.get("/events", &[]).is_problem(503);
     held[0].hears_of(&first);
