@@ -1,8 +1,5 @@
 //! The types of columns, as the manifest has them.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use jiff::civil::{Date, Time};
 use snapshot_format::canonical;
 use snapshot_format::json::{Parser, Value};
 use snapshot_format::number::{self, MAX_SAFE_INTEGER};
@@ -117,7 +114,7 @@ impl ColumnType {
             Self::Date => is_date(text),
             Self::Time => is_time(text) || text == "24:00:00",
             Self::Timestamp => is_timestamp(text),
-            Self::Bytea => BASE64.decode(text).is_ok(),
+            Self::Bytea => is_base64(text),
             _ => false,
         };
         match fits {
@@ -259,22 +256,70 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
+// Of the years 0001 to 9999.
 fn is_date(text: &str) -> bool {
-    let date: Option<Date> = text.parse().ok();
-    date.is_some_and(|date| date.year() >= 1 && date.strftime("%Y-%m-%d").to_string() == text)
+    let Some([year, month, day]) = fields(text, "dddd-dd-dd") else {
+        return false;
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    year >= 1 && (1..=12).contains(&month) && (1..=days).contains(&day)
 }
 
 // PostgreSQL has no leap seconds, and six digits or none behind the point.
 fn is_time(text: &str) -> bool {
-    let time: Option<Time> = text.parse().ok();
-    let Some(time) = time else {
-        return false;
+    let (time, fraction) = match text.split_once('.') {
+        Some((time, fraction)) => (time, Some(fraction)),
+        None => (text, None),
     };
-    let written = match time.subsec_nanosecond() {
-        0 => time.strftime("%H:%M:%S").to_string(),
-        _ => time.strftime("%H:%M:%S.%6f").to_string(),
+    let is_in_day = |[hour, minute, second]: [u32; 3]| hour < 24 && minute < 60 && second < 60;
+    let is_fraction = |digits| fields(digits, "dddddd").is_some_and(|[number]| number > 0);
+    fields(time, "dd:dd:dd").is_some_and(is_in_day) && fraction.is_none_or(is_fraction)
+}
+
+// The numbers of a text of this form, in which `d` is a digit.
+fn fields<const COUNT: usize>(text: &str, form: &str) -> Option<[u32; COUNT]> {
+    let fits = |(byte, form): (u8, u8)| match form {
+        b'd' => byte.is_ascii_digit(),
+        other => byte == other,
     };
-    written == text
+    let has_form = text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits);
+    let numbers = text.split(|c: char| !c.is_ascii_digit());
+    let numbers: Option<Vec<u32>> = numbers.map(|digits| digits.parse().ok()).collect();
+    numbers.filter(|_| has_form)?.try_into().ok()
+}
+
+// RFC 4648 section 4: with padding, and no bits behind the last byte.
+fn is_base64(text: &str) -> bool {
+    let digits = text.strip_suffix("==").or_else(|| text.strip_suffix('='));
+    let digits = digits.unwrap_or(text).as_bytes();
+    let unused = match text.len() - digits.len() {
+        0 => 1,
+        1 => 4,
+        _ => 16,
+    };
+    let ends_whole = || {
+        let last = digits.last().copied().and_then(base64_digit);
+        last.is_none_or(|last| last % unused == 0)
+    };
+    let is_digit = |digit: &u8| base64_digit(*digit).is_some();
+    text.len() % 4 == 0 && digits.iter().all(is_digit) && ends_whole()
+}
+
+fn base64_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'A'..=b'Z' => Some(digit - b'A'),
+        b'a'..=b'z' => Some(digit - b'a' + 26),
+        b'0'..=b'9' => Some(digit - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
 }
 
 fn is_timestamp(text: &str) -> bool {
@@ -322,7 +367,12 @@ mod tests {
             "\"2026-02-24T13:12:04.500000Z\"",
             Ok("\"2026-02-24T13:12:04.500000Z\""),
         );
-        check("bytea", "\"AAE=\"", Ok("\"AAE=\""));
+        for date in ["2024-02-29", "2000-02-29", "9999-12-31"] {
+            check("date", &format!("{date:?}"), Ok(&format!("{date:?}")));
+        }
+        for bytes in ["", "AA==", "AAE=", "AAEC", "/+09"] {
+            check("bytea", &format!("{bytes:?}"), Ok(&format!("{bytes:?}")));
+        }
         check(
             "jsonb",
             "{\"b\":1.0,\"a\":null}",
@@ -372,7 +422,29 @@ mod tests {
                 Err(moment),
             );
         }
-        check("bytea", "\"AAE\"", Err("base64 with padding"));
+        for wrong in [
+            "2025-02-29",
+            "1900-02-29",
+            "2026-04-31",
+            "2026-13-01",
+            "2026-1-1",
+            "0000-01-01",
+        ] {
+            check("date", &format!("{wrong:?}"), Err("a date as 2026-02-24"));
+        }
+        for wrong in [
+            "24:00:01",
+            "13:12:60",
+            "13:12",
+            "13:12:04.",
+            "13:12:04.000000",
+            "+3:12:04",
+        ] {
+            check("time without time zone", &format!("{wrong:?}"), Err(time));
+        }
+        for wrong in ["AAE", "AAF=", "AB==", "A===", "====", "=", "AA=A", "A-E="] {
+            check("bytea", &format!("{wrong:?}"), Err("base64 with padding"));
+        }
         check("text[]", "{}", Err("an array"));
         check("text[]", "[1]", Err("a string"));
         check(
