@@ -11,12 +11,13 @@ mod age;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use snapshot_format::{Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey, Version};
+use snapshot_format::{
+    ColumnType, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey, Version,
+};
 
 pub use self::age::{Identity, Provenance};
 
 use crate::diff::RowCounts;
-use crate::published::ColumnType;
 use crate::source::Problem;
 
 /// What a table's publication may do.

@@ -14,6 +14,7 @@
 //! `tests/vectors/`.
 
 pub mod canonical;
+mod column;
 pub mod json;
 mod layout;
 mod limits;
@@ -26,6 +27,7 @@ mod render;
 mod variant;
 mod version;
 
+pub use column::ColumnType;
 pub use layout::{Cache, Key};
 pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};

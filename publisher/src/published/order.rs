@@ -4,9 +4,8 @@ use std::cmp::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use snapshot_format::ColumnType;
 use snapshot_format::json::{Parser, Value};
-
-use super::ColumnType;
 
 /// Where a value stands among others of its column.
 #[derive(Debug, Clone, PartialEq)]

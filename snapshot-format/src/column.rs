@@ -1,8 +1,8 @@
 //! The types of columns, as the manifest has them.
 
-use snapshot_format::canonical;
-use snapshot_format::json::{Parser, Value};
-use snapshot_format::number::{self, MAX_SAFE_INTEGER};
+use crate::canonical;
+use crate::json::{Parser, Value};
+use crate::number::{self, MAX_SAFE_INTEGER};
 
 /// What a column's type says of its values in JSON (`docs/snapshot-format.md`, section 6).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl ColumnType {
     ///
     /// # Examples
     /// ```
-    /// use publisher::published::ColumnType;
+    /// use snapshot_format::ColumnType;
     /// assert_eq!(ColumnType::of("numeric(10,2)?"), (ColumnType::Numeric, true));
     /// ```
     pub fn of(text: &str) -> (Self, bool) {
