@@ -304,15 +304,7 @@ fn broken_promises(old: &TableEntry, new: &TableEntry) -> Vec<String> {
 
 fn is_retyped(was: &str, is: &str) -> bool {
     let ((old, old_nullable), (new, new_nullable)) = (ColumnType::of(was), ColumnType::of(is));
-    let same = match (&old, &new) {
-        // Whose types are not known are told apart by their names.
-        (ColumnType::Named, ColumnType::Named) => {
-            was.trim_end_matches('?') == is.trim_end_matches('?')
-        }
-        (ColumnType::Integer(old), ColumnType::Integer(new)) => old <= new,
-        _ => old == new,
-    };
-    !same || (new_nullable && !old_nullable)
+    !new.is_read_as(&old) || (new_nullable && !old_nullable)
 }
 
 #[cfg(test)]

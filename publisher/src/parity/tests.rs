@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use snapshot_format::{SchemaVersion, TableKey};
+use snapshot_format::{ColumnType, SchemaVersion, TableKey};
 
 use super::normalize::Contract;
 use super::report::{Side, TableReport};
@@ -15,7 +15,7 @@ use super::sides::{database_rows, published_rows, source};
 use super::text::{notes, sentence};
 use super::{Catalog, Inputs, PairReport, TablePair, TableSide, TableSides, compare};
 use crate::config::{Config, ConfigFile};
-use crate::schema::{Column, Kind, Schema, Table};
+use crate::schema::{Column, Schema, Table};
 use crate::source::SourceFile;
 
 // One table, as each side has it; what is not said is empty.
@@ -46,7 +46,7 @@ fn columns(all: &str) -> Vec<Column> {
         Column {
             name: name.to_owned(),
             sql_type: sql_type.to_owned(),
-            kind: kind(sql_type),
+            kind: ColumnType::parse(sql_type),
             nullable,
             default,
             generated: false,
@@ -56,30 +56,6 @@ fn columns(all: &str) -> Vec<Column> {
     let mut columns: Vec<Column> = all.split("; ").map(column).collect();
     columns.sort_by(|a, b| a.name.cmp(&b.name));
     columns
-}
-
-fn kind(sql_type: &str) -> Kind {
-    if let Some(element) = sql_type.strip_suffix("[]") {
-        return Kind::Array(Box::new(kind(element)));
-    }
-    match sql_type {
-        "boolean" => Kind::Bool,
-        "integer" => Kind::Int4,
-        "bigint" => Kind::Int8,
-        "real" => Kind::Float4,
-        "double precision" => Kind::Float8,
-        "numeric" => Kind::Numeric(None),
-        "uuid" => Kind::Uuid,
-        "date" => Kind::Date,
-        "time without time zone" => Kind::Time,
-        "timestamp without time zone" => Kind::Timestamp,
-        "timestamp with time zone" => Kind::TimestampTz,
-        "bytea" => Kind::Bytea,
-        "jsonb" => Kind::Jsonb,
-        "text" => Kind::Text(None),
-        "character(4)" => Kind::Text(Some(4)),
-        _ => Kind::Other,
-    }
 }
 
 fn config(settings: &str) -> Config {

@@ -32,7 +32,7 @@ impl SortKey {
     pub fn of(column: &ColumnType, value: &Value<'_>) -> Self {
         match (column, value) {
             (_, Value::Null) => Self::Null,
-            (ColumnType::Json, _) => Self::Unknown,
+            (ColumnType::Json | ColumnType::Jsonb, _) => Self::Unknown,
             (_, Value::Bool(value)) => Self::Bool(*value),
             (_, Value::Number(text)) => text.parse().map_or(Self::Unknown, Self::Number),
             (ColumnType::Array(element), Value::Array(text)) => Self::of_array(element, text),
@@ -43,12 +43,30 @@ impl SortKey {
 
     fn of_text(column: &ColumnType, text: &str) -> Self {
         match column {
-            ColumnType::Timestamp => Self::bytes(text.strip_suffix('Z').unwrap_or(text)),
+            ColumnType::Timestamp | ColumnType::TimestampTz => {
+                Self::bytes(text.strip_suffix('Z').unwrap_or(text))
+            }
             // The spaces that fill it up do not count.
-            ColumnType::Character => Self::bytes(text.trim_end_matches(' ')),
+            ColumnType::Character(_) => Self::bytes(text.trim_end_matches(' ')),
             ColumnType::Bytea => BASE64.decode(text).map_or(Self::Unknown, Self::Bytes),
-            ColumnType::Named => Self::Named(text.to_owned()),
-            _ => Self::bytes(text),
+            ColumnType::Named(_) => Self::Named(text.to_owned()),
+            ColumnType::Text(_)
+            | ColumnType::Citext
+            | ColumnType::Enum { .. }
+            | ColumnType::Uuid
+            | ColumnType::Date
+            | ColumnType::Time => Self::bytes(text),
+            // None of these is a string.
+            ColumnType::Boolean
+            | ColumnType::SmallInt
+            | ColumnType::Integer
+            | ColumnType::BigInt
+            | ColumnType::Real
+            | ColumnType::Double
+            | ColumnType::Numeric(_)
+            | ColumnType::Json
+            | ColumnType::Jsonb
+            | ColumnType::Array(_) => Self::bytes(text),
         }
     }
 
@@ -60,12 +78,10 @@ impl SortKey {
     fn of_array(element: &ColumnType, text: &str) -> Self {
         let mut list = Vec::new();
         let read = Parser::new(text).array(|_, value| match &value {
-            Value::Array(inner) if *element != ColumnType::Json => {
-                match Self::of_array(element, inner) {
-                    Self::List(inner) => list.extend(inner),
-                    other => list.push(other),
-                }
-            }
+            Value::Array(inner) if !element.is_json() => match Self::of_array(element, inner) {
+                Self::List(inner) => list.extend(inner),
+                other => list.push(other),
+            },
             value => list.push(Self::of(element, value)),
         });
         match read {

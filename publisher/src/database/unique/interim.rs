@@ -3,8 +3,10 @@
 
 use std::collections::HashSet;
 
+use snapshot_format::ColumnType;
+
 use super::UniqueIndex;
-use crate::schema::{Column, IS_ACTIVE, Kind, SOURCE_TYPE, Table};
+use crate::schema::{Column, IS_ACTIVE, SOURCE_TYPE, Table};
 
 /// A way to step out of another row's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,30 +67,41 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         ways.push(Way::Null);
     }
     ways.extend(match &column.kind {
-        Kind::Bool if column.name == IS_ACTIVE && index.predicate.is_some() => {
+        ColumnType::Boolean if column.name == IS_ACTIVE && index.predicate.is_some() => {
             &[Way::Same("f")][..]
         }
-        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) | Kind::Float4 | Kind::Float8 => {
-            &[Way::Below, Way::Above, Way::Between]
+        ColumnType::Boolean | ColumnType::Array(_) => &[],
+        ColumnType::SmallInt
+        | ColumnType::Integer
+        | ColumnType::BigInt
+        | ColumnType::Numeric(_)
+        | ColumnType::Real
+        | ColumnType::Double
+        | ColumnType::Date
+        | ColumnType::Timestamp
+        | ColumnType::TimestampTz => &[Way::Below, Way::Above, Way::Between],
+        ColumnType::Text(_) | ColumnType::Citext | ColumnType::Character(_) => {
+            &[Way::Marked, Way::Shaped]
         }
-        Kind::Date | Kind::Timestamp | Kind::TimestampTz => &[Way::Below, Way::Above, Way::Between],
-        Kind::Text(_) => &[Way::Marked, Way::Shaped],
-        Kind::Bytea | Kind::Time | Kind::Json | Kind::Jsonb => &[Way::Marked],
-        Kind::Uuid => &[Way::Random],
-        Kind::Enum(_) => &[Way::Label],
+        ColumnType::Bytea | ColumnType::Time | ColumnType::Json | ColumnType::Jsonb => {
+            &[Way::Marked]
+        }
+        ColumnType::Uuid => &[Way::Random],
+        ColumnType::Enum { .. } => &[Way::Label],
         // Of ranges, which overlap with nothing then.
-        Kind::Other => &[Way::Same("empty")],
-        _ => &[],
+        ColumnType::Named(_) => &[Way::Same("empty")],
     });
     ways
 }
 
 /// The SQL of the `$1` values that lie below, above or between the column's `low` and
 /// `high`.
-pub(super) fn series(kind: &Kind, way: Way) -> String {
+pub(super) fn series(kind: &ColumnType, way: Way) -> String {
     let (low, high, unit) = match kind {
-        Kind::Date | Kind::Timestamp => ("low::timestamp", "high::timestamp", "interval '1 day'"),
-        Kind::TimestampTz => ("low", "high", "interval '1 day'"),
+        ColumnType::Date | ColumnType::Timestamp => {
+            ("low::timestamp", "high::timestamp", "interval '1 day'")
+        }
+        ColumnType::TimestampTz => ("low", "high", "interval '1 day'"),
         _ => ("low::numeric", "high::numeric", "1::numeric"),
     };
     match way {
@@ -101,7 +114,7 @@ pub(super) fn series(kind: &Kind, way: Way) -> String {
 /// As many texts as there are `values`, none of which is in use. `in_use` is in lower
 /// case, for an index may not tell the cases apart.
 pub(super) fn texts(
-    kind: &Kind,
+    kind: &ColumnType,
     way: Way,
     values: &[Option<String>],
     in_use: &HashSet<String>,
@@ -114,7 +127,7 @@ pub(super) fn texts(
     let numbers = 0..in_use.len() + 2 * values.len() + 1;
     let mut numbered = numbers.map(|number| marked(kind, number));
     let mut labels = match kind {
-        Kind::Enum(labels) => labels.clone(),
+        ColumnType::Enum { labels, .. } => labels.clone(),
         _ => Vec::new(),
     }
     .into_iter();
@@ -131,16 +144,16 @@ pub(super) fn texts(
     Some(texts?.into_iter().map(Some).collect())
 }
 
-fn marked(kind: &Kind, number: usize) -> String {
+fn marked(kind: &ColumnType, number: usize) -> String {
     match kind {
-        Kind::Bytea => format!("\\x7461626c6563617374{number:016x}"),
-        Kind::Time => format!(
+        ColumnType::Bytea => format!("\\x7461626c6563617374{number:016x}"),
+        ColumnType::Time => format!(
             "23:{:02}:{:02}.{:06}",
             number / 1_000_000 / 60 % 60,
             number / 1_000_000 % 60,
             number % 1_000_000
         ),
-        Kind::Json | Kind::Jsonb => format!("\"tablecast {number}\""),
+        ColumnType::Json | ColumnType::Jsonb => format!("\"tablecast {number}\""),
         _ => format!("tablecast {number}"),
     }
 }
@@ -177,7 +190,7 @@ mod tests {
     fn check(way: Way, values: &[&str], in_use: &[&str], expected: Option<&[&str]>) {
         let values: Vec<_> = values.iter().map(|v| Some((*v).to_owned())).collect();
         let in_use = in_use.iter().map(|v| (*v).to_owned()).collect();
-        let texts = texts(&Kind::Text(None), way, &values, &in_use);
+        let texts = texts(&ColumnType::Text(None), way, &values, &in_use);
         let expected = expected.map(|e| e.iter().map(|v| Some((*v).to_owned())).collect());
         assert_eq!(texts, expected);
     }
