@@ -320,17 +320,7 @@ mod tests {
             .map(|(name, sql_type)| ((*name).to_owned(), (*sql_type).to_owned()))
             .collect();
         let primary_key = vec!["id".to_owned()];
-        TableEntry {
-            hash: digest.hash,
-            sha256: digest.sha256,
-            size: digest.size,
-            rows,
-            version_seq: 1,
-            in_bootstrap: true,
-            schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
-            primary_key,
-            columns,
-        }
+        TableEntry::new(digest, rows, 1, columns, primary_key)
     }
 
     const COLUMNS: [(&str, &str); 2] = [("id", "text"), ("label", "text")];

@@ -14,6 +14,7 @@
 //! `tests/vectors/`.
 
 pub mod canonical;
+mod check;
 mod column;
 pub mod json;
 mod layout;
@@ -27,6 +28,7 @@ mod render;
 mod variant;
 mod version;
 
+pub use check::{ObjectError, VariantError, check_object, check_variant};
 pub use column::ColumnType;
 pub use layout::{Cache, Key};
 pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
