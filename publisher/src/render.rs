@@ -9,6 +9,8 @@
 //! would be published with another value than the database holds is refused, by table,
 //! row and column. Bytes that PostgreSQL would not send are an error, never a panic.
 
+mod interval;
+mod network;
 mod numeric;
 mod value;
 
@@ -349,6 +351,11 @@ mod tests {
             "the year 10000 is outside of the years 0001 to 9999, which RFC 3339 can write",
         );
         check(
+            ColumnType::Interval,
+            b"\x7f\xff\xff\xff\xff\xff\xff\xff\x7f\xff\xff\xff\x7f\xff\xff\xff",
+            "infinity is an interval without end, and ISO 8601 has none",
+        );
+        check(
             ColumnType::Json,
             br#"{"a":1,"a":2}"#,
             "duplicate key \"a\" in one object",
@@ -382,6 +389,27 @@ mod tests {
                 "a bigint of 4 bytes, not 8",
             ),
             (ColumnType::Time, &[255; 8], "a time of -1 microseconds"),
+            (ColumnType::Interval, b"", "an interval of 0 bytes, not 16"),
+            (
+                ColumnType::Inet,
+                b"\x02\x21\0\x04\x0a\0\0\x01",
+                "an address with a prefix of 33 bits",
+            ),
+            (
+                ColumnType::Inet,
+                b"\x02\x20\0\x04\x0a",
+                "an address of 5 bytes",
+            ),
+            (
+                ColumnType::Inet,
+                b"\x07",
+                "an address of a family that is neither IPv4 nor IPv6",
+            ),
+            (
+                ColumnType::Cidr,
+                b"\x02\x10\x01\x04\x0a\0\0\x01",
+                "a cidr that is no network",
+            ),
             (ColumnType::Jsonb, b"", "a jsonb of 0 bytes"),
             (ColumnType::Jsonb, b"{}", "a jsonb of version 123, not 1"),
             (ColumnType::Numeric(None), b"\0\0\0", "a numeric of 3 bytes"),
@@ -427,21 +455,21 @@ mod tests {
 
     #[test]
     fn a_type_without_a_form_is_published_as_text_or_refused() {
-        let mut duration = column("length", ColumnType::Named("interval".to_owned()));
-        duration.sql_type = "interval".to_owned();
-        let mut table = table(vec![column("id", ColumnType::Integer), duration], &[0]);
-        let values = [Some(&[0, 0, 0, 1][..]), Some(b"01:30:00")];
+        let mut words = column("words", ColumnType::Named("tsvector".to_owned()));
+        words.sql_type = "tsvector".to_owned();
+        let mut table = table(vec![column("id", ColumnType::Integer), words], &[0]);
+        let values = [Some(&[0, 0, 0, 1][..]), Some(b"'a' 'b'")];
         refused(
             &table,
             &values,
-            r#"bigTable: column "length": the type interval has no form in JSON"#,
+            r#"bigTable: column "words": the type tsvector has no form in JSON"#,
             Some(
-                r#"publish it as a string: add as_text = ["length"] under [tables.bigTable] in tablecast.toml"#,
+                r#"publish it as a string: add as_text = ["words"] under [tables.bigTable] in tablecast.toml"#,
             ),
         );
         table.columns[1].as_text = true;
         let row = render(&table, &values);
-        assert_eq!(row.as_deref(), Ok(r#"{"id":1,"length":"01:30:00"}"#));
+        assert_eq!(row.as_deref(), Ok(r#"{"id":1,"words":"'a' 'b'"}"#));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use snapshot_format::{ColumnType, SchemaVersion, TableEntry};
+use snapshot_format::{ColumnType, JsonForm, SchemaVersion, TableEntry};
 use tera::{Context, Tera};
 
 use crate::schema::{Column, Schema, Table};
@@ -64,14 +64,6 @@ fn typescript_of(column: &Column) -> String {
 
 fn typescript_of_type(column: &ColumnType) -> String {
     match column {
-        ColumnType::Boolean => "boolean".to_owned(),
-        ColumnType::SmallInt
-        | ColumnType::Integer
-        | ColumnType::BigInt
-        | ColumnType::Real
-        | ColumnType::Double
-        | ColumnType::Numeric(_) => "number".to_owned(),
-        ColumnType::Json | ColumnType::Jsonb => "Json".to_owned(),
         ColumnType::Enum { labels, .. } => {
             let quoted = labels
                 .iter()
@@ -83,16 +75,13 @@ fn typescript_of_type(column: &ColumnType) -> String {
             json if json == "Json" => "readonly Json[]".to_owned(),
             plain => format!("readonly ({plain} | null)[]"),
         },
-        ColumnType::Text(_)
-        | ColumnType::Citext
-        | ColumnType::Character(_)
-        | ColumnType::Uuid
-        | ColumnType::Date
-        | ColumnType::Time
-        | ColumnType::Timestamp
-        | ColumnType::TimestampTz
-        | ColumnType::Bytea
-        | ColumnType::Named(_) => "string".to_owned(),
+        other => match other.json_form() {
+            JsonForm::Boolean => "boolean".to_owned(),
+            JsonForm::Number => "number".to_owned(),
+            JsonForm::String => "string".to_owned(),
+            JsonForm::Any => "Json".to_owned(),
+            JsonForm::Array => "readonly Json[]".to_owned(),
+        },
     }
 }
 
@@ -146,16 +135,9 @@ fn schema_of_column(column: &Column) -> Value {
 fn schema_of_type(column: &ColumnType) -> Value {
     let format = |name: &str| json!({"type": "string", "format": name});
     match column {
-        ColumnType::Boolean => json!({"type": "boolean"}),
         ColumnType::SmallInt => integer(i16::MIN.into(), i16::MAX.into()),
         ColumnType::Integer => integer(i32::MIN.into(), i32::MAX.into()),
         ColumnType::BigInt => integer(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
-        ColumnType::Real | ColumnType::Double | ColumnType::Numeric(_) => json!({"type": "number"}),
-        ColumnType::Text(None)
-        | ColumnType::Citext
-        | ColumnType::Character(None)
-        | ColumnType::Time
-        | ColumnType::Named(_) => json!({"type": "string"}),
         ColumnType::Text(Some(characters)) | ColumnType::Character(Some(characters)) => {
             json!({"type": "string", "maxLength": characters})
         }
@@ -163,9 +145,15 @@ fn schema_of_type(column: &ColumnType) -> Value {
         ColumnType::Date => format("date"),
         ColumnType::Timestamp | ColumnType::TimestampTz => format("date-time"),
         ColumnType::Bytea => json!({"type": "string", "contentEncoding": "base64"}),
-        ColumnType::Json | ColumnType::Jsonb => json!({}),
         ColumnType::Enum { labels, .. } => json!({"type": "string", "enum": labels}),
         ColumnType::Array(of) => json!({"type": "array", "items": or_null(schema_of_type(of))}),
+        other => match other.json_form() {
+            JsonForm::Boolean => json!({"type": "boolean"}),
+            JsonForm::Number => json!({"type": "number"}),
+            JsonForm::String => json!({"type": "string"}),
+            JsonForm::Any => json!({}),
+            JsonForm::Array => json!({"type": "array"}),
+        },
     }
 }
 

@@ -1,11 +1,16 @@
 //! The types of columns: PostgreSQL's names for them, and what each says of its values.
 //!
-//! Everything that depends on a type is a `match` over [`ColumnType`] without `_`: a new
-//! type does not compile until each has its answer. CONTRIBUTING.md lists the places.
+//! What a type says is a `match` over [`ColumnType`] without `_`: a new one does not compile
+//! before it has an answer here, in rendering and in parity. CONTRIBUTING.md lists the places.
 
+mod interval;
+mod network;
 mod value;
 
 use std::fmt;
+
+pub use interval::Interval;
+pub use network::Network;
 
 /// The type of a column, as PostgreSQL names it, and so what its values are in JSON
 /// (`docs/snapshot-format.md`, section 6).
@@ -52,6 +57,12 @@ pub enum ColumnType {
     Timestamp,
     /// `timestamp with time zone`
     TimestampTz,
+    /// `interval`
+    Interval,
+    /// `inet`: an address, with the length of its network where it has one.
+    Inet,
+    /// `cidr`: a network.
+    Cidr,
     /// `bytea`
     Bytea,
     /// `json`
@@ -111,26 +122,52 @@ impl ColumnType {
             "time without time zone" => Self::Time,
             "timestamp without time zone" => Self::Timestamp,
             "timestamp with time zone" => Self::TimestampTz,
+            "interval" => Self::Interval,
+            "inet" => Self::Inet,
+            "cidr" => Self::Cidr,
             "bytea" => Self::Bytea,
             "json" => Self::Json,
             "jsonb" => Self::Jsonb,
+            // `interval day to second`: which parts it keeps does not matter either.
+            name if name.starts_with("interval ") => Self::Interval,
             // An extension's: it may stand in any schema.
             name if name == "citext" || name.ends_with(".citext") => Self::Citext,
             _ => Self::Named(sql_type.to_owned()),
         }
     }
 
+    /// What its values are in JSON; for a type of which only the name is known, as text.
+    pub fn json_form(&self) -> JsonForm {
+        match self {
+            Self::Boolean => JsonForm::Boolean,
+            Self::SmallInt
+            | Self::Integer
+            | Self::BigInt
+            | Self::Real
+            | Self::Double
+            | Self::Numeric(_) => JsonForm::Number,
+            Self::Json | Self::Jsonb => JsonForm::Any,
+            Self::Array(_) => JsonForm::Array,
+            Self::Text(_)
+            | Self::Citext
+            | Self::Character(_)
+            | Self::Uuid
+            | Self::Date
+            | Self::Time
+            | Self::Timestamp
+            | Self::TimestampTz
+            | Self::Interval
+            | Self::Inet
+            | Self::Cidr
+            | Self::Bytea
+            | Self::Enum { .. }
+            | Self::Named(_) => JsonForm::String,
+        }
+    }
+
     /// Whether its values are numbers.
     pub fn is_number(&self) -> bool {
-        matches!(
-            self,
-            Self::SmallInt
-                | Self::Integer
-                | Self::BigInt
-                | Self::Real
-                | Self::Double
-                | Self::Numeric(_)
-        )
+        self.json_form() == JsonForm::Number
     }
 
     /// Whether its values are text of any kind.
@@ -140,7 +177,43 @@ impl ColumnType {
 
     /// Whether any JSON is a value of it.
     pub fn is_json(&self) -> bool {
-        matches!(self, Self::Json | Self::Jsonb)
+        self.json_form() == JsonForm::Any
+    }
+
+    /// Whether rows are ordered by the bytes of its published string, though PostgreSQL
+    /// compares the values otherwise.
+    pub fn is_ordered_by_string(&self) -> bool {
+        match self {
+            Self::Citext | Self::Enum { .. } | Self::Interval | Self::Inet | Self::Cidr => true,
+            Self::Boolean
+            | Self::SmallInt
+            | Self::Integer
+            | Self::BigInt
+            | Self::Real
+            | Self::Double
+            | Self::Numeric(_)
+            | Self::Text(_)
+            | Self::Character(_)
+            | Self::Uuid
+            | Self::Date
+            | Self::Time
+            | Self::Timestamp
+            | Self::TimestampTz
+            | Self::Bytea
+            | Self::Json
+            | Self::Jsonb
+            | Self::Array(_)
+            | Self::Named(_) => false,
+        }
+    }
+
+    /// Whether PostgreSQL has other spellings of its values than the format's: intervals
+    /// and addresses, and arrays of them.
+    pub fn is_spelled(&self) -> bool {
+        match self {
+            Self::Array(element) => element.is_spelled(),
+            _ => matches!(self, Self::Interval | Self::Inet | Self::Cidr),
+        }
     }
 
     /// Whether whoever reads values of `old` reads those of this type as well: the same
@@ -169,9 +242,27 @@ impl ColumnType {
             | Self::Uuid
             | Self::Date
             | Self::Time
+            | Self::Interval
+            | Self::Inet
+            | Self::Cidr
             | Self::Bytea => std::mem::discriminant(self) == std::mem::discriminant(old),
         }
     }
+}
+
+/// What the values of a type are in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonForm {
+    /// `true` or `false`.
+    Boolean,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// Any value.
+    Any,
+    /// An array.
+    Array,
 }
 
 /// PostgreSQL's name, which parses to the same type.
@@ -196,6 +287,9 @@ impl fmt::Display for ColumnType {
             Self::Time => f.write_str("time without time zone"),
             Self::Timestamp => f.write_str("timestamp without time zone"),
             Self::TimestampTz => f.write_str("timestamp with time zone"),
+            Self::Interval => f.write_str("interval"),
+            Self::Inet => f.write_str("inet"),
+            Self::Cidr => f.write_str("cidr"),
             Self::Bytea => f.write_str("bytea"),
             Self::Json => f.write_str("json"),
             Self::Jsonb => f.write_str("jsonb"),
@@ -247,6 +341,9 @@ mod tests {
             "time without time zone",
             "timestamp without time zone",
             "timestamp with time zone",
+            "interval",
+            "inet",
+            "cidr",
             "bytea",
             "json",
             "jsonb",
@@ -261,6 +358,9 @@ mod tests {
         };
         same("timestamp(3) with time zone", "timestamp with time zone");
         same("time(0) without time zone", "time without time zone");
+        same("interval(3)", "interval");
+        same("interval day to second(3)", "interval");
+        same("interval year to month", "interval");
         same("character varying", "text");
         same("name", "text");
         same("character", "bpchar");
@@ -290,6 +390,8 @@ mod tests {
             ("text", "uuid"),
             ("date", "text"),
             ("text", "text[]"),
+            ("inet", "cidr"),
+            ("interval", "text"),
             ("mood", "temper"),
             ("mood[]", "temper[]"),
         ] {

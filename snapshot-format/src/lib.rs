@@ -29,7 +29,7 @@ mod variant;
 mod version;
 
 pub use check::{ObjectError, VariantError, check_object, check_variant};
-pub use column::ColumnType;
+pub use column::{ColumnType, Interval, JsonForm, Network};
 pub use layout::{Cache, Key};
 pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};

@@ -261,10 +261,12 @@ impl Draft {
             let as_text = settings.is_some_and(|table| table.as_text.contains(&column.name));
             // A column name has the form of a table key's, for the same reasons.
             column.name.parse::<TableKey>().map_err(unusable)?;
-            columns.push(Column {
-                as_text,
-                ..column.clone()
-            });
+            let mut column = column.clone();
+            // As text, PostgreSQL's own spellings of these are taken as well.
+            if as_text && column.kind.is_spelled() {
+                column.kind = ColumnType::Named(column.sql_type.clone());
+            }
+            columns.push(Column { as_text, ..column });
         }
         Ok(Table {
             key,

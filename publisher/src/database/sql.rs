@@ -39,23 +39,11 @@ pub(super) fn in_byte_order(column: &Column, value: &str) -> String {
         ColumnType::Citext | ColumnType::Enum { .. } => format!("{value}::text COLLATE \"C\""),
         ColumnType::Text(_) | ColumnType::Character(_) => format!("{value} COLLATE \"C\""),
         ColumnType::Array(element) if element.is_text() => format!("{value} COLLATE \"C\""),
-        ColumnType::Boolean
-        | ColumnType::SmallInt
-        | ColumnType::Integer
-        | ColumnType::BigInt
-        | ColumnType::Real
-        | ColumnType::Double
-        | ColumnType::Numeric(_)
-        | ColumnType::Uuid
-        | ColumnType::Date
-        | ColumnType::Time
-        | ColumnType::Timestamp
-        | ColumnType::TimestampTz
-        | ColumnType::Bytea
-        | ColumnType::Json
-        | ColumnType::Jsonb
-        | ColumnType::Array(_)
-        | ColumnType::Named(_) => value.to_owned(),
+        // Its published string: inet::text would add the prefix of a whole address.
+        kind if kind.is_ordered_by_string() => {
+            format!("(pg_catalog.to_json({value}) #>> '{{}}') COLLATE \"C\"")
+        }
+        _ => value.to_owned(),
     }
 }
 

@@ -19,7 +19,7 @@
 //! | N11 `true` and `false` are no numbers and no strings | `value` |
 //! | N12 numbers are equal by value, exactly | `decimal::write` |
 //! | N13 a `real` has two spellings | `value` |
-//! | N14 moments, uuids and bytes are equal by value | `value` |
+//! | N14 moments, intervals, addresses, uuids and bytes are equal by value | `value` |
 //! | N15 arrays keep their order | `value`, `values` |
 //! | N16 unless the settings say that it is a set | `row` |
 //! | N17 objects are compared by key | `value`, `values` |

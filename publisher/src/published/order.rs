@@ -35,6 +35,8 @@ impl SortKey {
             (ColumnType::Json | ColumnType::Jsonb, _) => Self::Unknown,
             (_, Value::Bool(value)) => Self::Bool(*value),
             (_, Value::Number(text)) => text.parse().map_or(Self::Unknown, Self::Number),
+            // PostgreSQL orders these by value, where they are elements.
+            (ColumnType::Array(element), _) if element.is_ordered_by_string() => Self::Unknown,
             (ColumnType::Array(element), Value::Array(text)) => Self::of_array(element, text),
             (_, Value::String(text)) => Self::of_text(column, text),
             _ => Self::Unknown,
@@ -50,23 +52,7 @@ impl SortKey {
             ColumnType::Character(_) => Self::bytes(text.trim_end_matches(' ')),
             ColumnType::Bytea => BASE64.decode(text).map_or(Self::Unknown, Self::Bytes),
             ColumnType::Named(_) => Self::Named(text.to_owned()),
-            ColumnType::Text(_)
-            | ColumnType::Citext
-            | ColumnType::Enum { .. }
-            | ColumnType::Uuid
-            | ColumnType::Date
-            | ColumnType::Time => Self::bytes(text),
-            // None of these is a string.
-            ColumnType::Boolean
-            | ColumnType::SmallInt
-            | ColumnType::Integer
-            | ColumnType::BigInt
-            | ColumnType::Real
-            | ColumnType::Double
-            | ColumnType::Numeric(_)
-            | ColumnType::Json
-            | ColumnType::Jsonb
-            | ColumnType::Array(_) => Self::bytes(text),
+            _ => Self::bytes(text),
         }
     }
 
@@ -158,6 +144,8 @@ mod tests {
                 "\"2026-02-24T13:12:05Z\"",
             ],
         );
+        ascending("interval", &["\"P10D\"", "\"P1D\"", "\"PT36H\""]);
+        ascending("inet", &["\"10.0.0.1\"", "\"9.0.0.1\"", "\"::1\""]);
         // 0x00 0xff, 0xfb: the digits would say the opposite.
         ascending("bytea", &["\"AP8=\"", "\"+w==\""]);
         ascending("character(3)", &["\"a  \"", "\"a\\t \""]);

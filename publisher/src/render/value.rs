@@ -7,6 +7,8 @@
 //! | `uuid` | `"0190163d-8694-739b-aea5-966c26f8ad91"` |
 //! | `date`, `time` | `"2026-02-24"`, `"13:12:04.5"`: see below |
 //! | `timestamp`, `timestamptz` | `"2026-02-24T13:12:04Z"`, `"2026-02-24T13:12:04.500000Z"` |
+//! | `interval` | `"P1Y2M3DT4H5M6.5S"` (ISO 8601) |
+//! | `inet`, `cidr` | `"10.0.0.1"`, `"10.1.0.0/16"` |
 //! | `bytea` | base64 with padding (RFC 4648 §4) |
 //! | `json`, `jsonb` | their canonical form |
 //! | arrays | arrays; an array of two dimensions is an array of arrays |
@@ -19,7 +21,7 @@ use snapshot_format::ColumnType;
 use snapshot_format::canonical::{self, CanonicalError};
 use snapshot_format::number::{self, NumberError};
 
-use super::numeric;
+use super::{interval, network, numeric};
 
 /// How deep a `json` value may nest. With arrays and the object around it, it stays
 /// below the 127 levels that serde_json reads, the least of the readers we know.
@@ -45,6 +47,9 @@ pub enum ValueError {
     /// An infinite date, or one whose year has not four digits.
     #[error("{0} is outside of the years 0001 to 9999, which RFC 3339 can write")]
     Moment(String),
+    /// An interval without end.
+    #[error("{0} is an interval without end, and ISO 8601 has none")]
+    Endless(&'static str),
     /// An array that does not count from 1.
     #[error("the array's subscripts start at {0}, not 1, and JSON would lose that")]
     LowerBound(i32),
@@ -91,7 +96,7 @@ impl ValueError {
             },
             Self::Json(CanonicalError::Syntax(_)) => "syntax",
             Self::Depth => "depth",
-            Self::Moment(_) => "moment",
+            Self::Moment(_) | Self::Endless(_) => "moment",
             Self::LowerBound(_) => "lower-bound",
             Self::NotUtf8 | Self::Binary(_) => "binary",
         }
@@ -138,6 +143,9 @@ pub(super) fn write(column: &ColumnType, value: &[u8], out: &mut Vec<u8>) -> Res
         ColumnType::Timestamp | ColumnType::TimestampTz => {
             write_timestamp(i64::from_be_bytes(fixed("timestamp", value)?), out)
         }
+        ColumnType::Interval => interval::write(fixed("interval", value)?, out),
+        ColumnType::Inet => network::write_inet(value, out),
+        ColumnType::Cidr => network::write_cidr(value, out),
         ColumnType::Bytea => {
             write_base64(value, out);
             Ok(())
@@ -465,9 +473,12 @@ impl<'v> Input<'v> {
 
 fn fixed<const SIZE: usize>(sql_type: &str, value: &[u8]) -> Result<[u8; SIZE]> {
     let size = value.len();
-    value
-        .try_into()
-        .or_else(|_| binary(format!("a {sql_type} of {size} bytes, not {SIZE}")))
+    value.try_into().or_else(|_| {
+        binary(format!(
+            "{} {sql_type} of {size} bytes, not {SIZE}",
+            if sql_type == "interval" { "an" } else { "a" }
+        ))
+    })
 }
 
 fn utf8(value: &[u8]) -> Result<&str> {

@@ -6,10 +6,10 @@ use std::fmt::Write;
 
 use base64::Engine;
 use jiff::civil;
-use snapshot_format::ColumnType;
 use snapshot_format::canonical::{self, CanonicalError};
 use snapshot_format::json::{Parser, Value};
 use snapshot_format::number;
+use snapshot_format::{ColumnType, Interval, Network};
 
 use array::convert_array;
 
@@ -103,6 +103,18 @@ fn convert_string(kind: &ColumnType, text: &str, out: &mut String) -> Converted 
         },
         ColumnType::Timestamp => convert_timestamp(text, out).map_or_else(malformed, Ok),
         ColumnType::TimestampTz => convert_timestamp_tz(text, out).map_or_else(malformed, Ok),
+        ColumnType::Interval => match Interval::parse(text) {
+            Some(interval) => push(out, &interval.to_string()),
+            None => malformed(),
+        },
+        ColumnType::Inet => match Network::parse(text) {
+            Some(network) => push(out, &network.to_string()),
+            None => malformed(),
+        },
+        ColumnType::Cidr => match Network::parse(text) {
+            Some(network) if network.is_network() => push(out, &network.with_prefix()),
+            _ => malformed(),
+        },
         ColumnType::Bytea => match base64::engine::general_purpose::STANDARD.decode(text) {
             Ok(bytes) => {
                 out.push_str("\\x");
@@ -337,6 +349,9 @@ fn string_form(kind: &ColumnType) -> &'static str {
         ColumnType::TimestampTz => {
             "a time with zone such as \"2026-02-24T13:12:04Z\", to the microsecond"
         }
+        ColumnType::Interval => "a duration such as \"P1DT2H30M\", to the microsecond",
+        ColumnType::Inet => "an address such as \"10.0.0.1\" or \"10.1.0.0/16\"",
+        ColumnType::Cidr => "a network such as \"10.1.0.0/16\", without bits behind its prefix",
         ColumnType::Bytea => "bytes in base64",
         _ => "a string",
     }

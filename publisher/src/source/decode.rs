@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use snapshot_format::ColumnType;
 use snapshot_format::json::{Parser, SyntaxError, Value};
+use snapshot_format::{ColumnType, Interval};
 
 use super::convert::{Context, convert, number_key};
 use super::problem::{Place, Problem, Problems, Subject};
@@ -110,13 +110,21 @@ impl<'t> RowDecoder<'t> {
     /// `None` for null.
     pub fn comparable(&self, column: usize) -> Option<Cow<'_, str>> {
         let value = self.value(column)?;
-        Some(match &self.table.columns[column].kind {
+        let Column { kind, sql_type, .. } = &self.table.columns[column];
+        Some(match kind {
             ColumnType::Real | ColumnType::Double | ColumnType::Numeric(_) => {
                 number_key(value).into()
             }
             // The spaces that fill up a char(n) say nothing.
             ColumnType::Character(_) => value.trim_end_matches(' ').into(),
-            ColumnType::Citext => value.to_lowercase().into(),
+            // Of a domain over it, the database tells.
+            ColumnType::Citext if ColumnType::parse(sql_type) == *kind => {
+                value.to_lowercase().into()
+            }
+            ColumnType::Interval => match Interval::parse(value) {
+                Some(interval) => interval.span().to_string().into(),
+                None => value.into(),
+            },
             _ => value.into(),
         })
     }

@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 // In the order that `seed.py` knows.
-fn kinds() -> [ColumnType; 15] {
+fn kinds() -> [ColumnType; 18] {
     [
         ColumnType::Boolean,
         ColumnType::SmallInt,
@@ -44,6 +44,9 @@ fn kinds() -> [ColumnType; 15] {
         ColumnType::Bytea,
         ColumnType::Json,
         ColumnType::Jsonb,
+        ColumnType::Interval,
+        ColumnType::Inet,
+        ColumnType::Cidr,
     ]
 }
 

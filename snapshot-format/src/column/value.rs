@@ -1,6 +1,6 @@
 //! The canonical value of a column's type.
 
-use super::ColumnType;
+use super::{ColumnType, Interval, Network};
 use crate::canonical;
 use crate::json::{Parser, Value};
 use crate::number::{self, MAX_SAFE_INTEGER};
@@ -46,6 +46,12 @@ impl ColumnType {
             Self::Date => is_date(text),
             Self::Time => is_time(text) || text == "24:00:00",
             Self::Timestamp | Self::TimestampTz => is_timestamp(text),
+            Self::Interval => {
+                Interval::parse(text).is_some_and(|interval| interval.to_string() == text)
+            }
+            Self::Inet => Network::parse(text).is_some_and(|address| address.to_string() == text),
+            Self::Cidr => Network::parse(text)
+                .is_some_and(|network| network.is_network() && network.with_prefix() == text),
             Self::Bytea => is_base64(text),
             Self::Boolean
             | Self::SmallInt
@@ -74,6 +80,9 @@ impl ColumnType {
             Self::Timestamp | Self::TimestampTz => {
                 "a moment as 2026-02-24T13:12:04Z or 2026-02-24T13:12:04.500000Z"
             }
+            Self::Interval => "a duration as P1Y2M3DT4H5M6.5S",
+            Self::Inet => "an address as 10.0.0.1 or 10.1.0.0/16",
+            Self::Cidr => "a network as 10.1.0.0/16 or 2001:db8::/32",
             Self::Bytea => "base64 with padding",
             Self::Json | Self::Jsonb | Self::Named(_) => "a value",
             Self::Array(_) => "an array",
@@ -244,7 +253,7 @@ fn is_base64(text: &str) -> bool {
         last.is_none_or(|last| last % unused == 0)
     };
     let is_digit = |digit: &u8| base64_digit(*digit).is_some();
-    text.len() % 4 == 0 && digits.iter().all(is_digit) && ends_whole()
+    text.len().is_multiple_of(4) && digits.iter().all(is_digit) && ends_whole()
 }
 
 fn base64_digit(digit: u8) -> Option<u8> {
@@ -314,6 +323,19 @@ mod tests {
             "{\"b\":1.0,\"a\":null}",
             Ok("{\"a\":null,\"b\":1}"),
         );
+        for interval in ["PT0S", "P-1Y2DT-3H-0.5S", "PT36H"] {
+            check(
+                "interval",
+                &format!("{interval:?}"),
+                Ok(&format!("{interval:?}")),
+            );
+        }
+        for address in ["10.0.0.1", "10.0.0.1/8", "::1", "2001:db8::/32"] {
+            check("inet", &format!("{address:?}"), Ok(&format!("{address:?}")));
+        }
+        for network in ["10.0.0.0/8", "10.0.0.1/32", "::1/128"] {
+            check("cidr", &format!("{network:?}"), Ok(&format!("{network:?}")));
+        }
         check("text[]", "[\"a\", null, \"\\/\"]", Ok("[\"a\",null,\"/\"]"));
         check("integer[]", "[[1,2],[3,null]]", Ok("[[1,2],[3,null]]"));
         check("jsonb[]", "[[1, 2], {}]", Ok("[[1,2],{}]"));
@@ -380,6 +402,18 @@ mod tests {
         }
         for wrong in ["AAE", "AAF=", "AB==", "A===", "====", "=", "AA=A", "A-E="] {
             check("bytea", &format!("{wrong:?}"), Err("base64 with padding"));
+        }
+        for wrong in ["PT90M", "P0D", "PT0.50S", "01:30:00", "1 day"] {
+            let expected = "a duration as P1Y2M3DT4H5M6.5S";
+            check("interval", &format!("{wrong:?}"), Err(expected));
+        }
+        for wrong in ["10.0.0.1/32", "::FFFF", "::1/128", "2001:db8:0::1", "host"] {
+            let expected = "an address as 10.0.0.1 or 10.1.0.0/16";
+            check("inet", &format!("{wrong:?}"), Err(expected));
+        }
+        for wrong in ["10.0.0.1", "10.1.0.1/16", "10.1/16", "::1"] {
+            let expected = "a network as 10.1.0.0/16 or 2001:db8::/32";
+            check("cidr", &format!("{wrong:?}"), Err(expected));
         }
         check("text[]", "{}", Err("an array"));
         check("text[]", "[1]", Err("a string"));

@@ -2,8 +2,9 @@
 //! has or will have. Pure, but for what is handed in.
 
 use std::collections::HashSet;
+use std::net::Ipv6Addr;
 
-use snapshot_format::ColumnType;
+use snapshot_format::{ColumnType, Network};
 
 use super::UniqueIndex;
 use crate::schema::{Column, IS_ACTIVE, SOURCE_TYPE, Table};
@@ -70,7 +71,6 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         ColumnType::Boolean if column.name == IS_ACTIVE && index.predicate.is_some() => {
             &[Way::Same("f")][..]
         }
-        ColumnType::Boolean | ColumnType::Array(_) => &[],
         ColumnType::SmallInt
         | ColumnType::Integer
         | ColumnType::BigInt
@@ -83,13 +83,18 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         ColumnType::Text(_) | ColumnType::Citext | ColumnType::Character(_) => {
             &[Way::Marked, Way::Shaped]
         }
-        ColumnType::Bytea | ColumnType::Time | ColumnType::Json | ColumnType::Jsonb => {
-            &[Way::Marked]
-        }
+        ColumnType::Bytea
+        | ColumnType::Time
+        | ColumnType::Interval
+        | ColumnType::Inet
+        | ColumnType::Cidr
+        | ColumnType::Json
+        | ColumnType::Jsonb => &[Way::Marked],
         ColumnType::Uuid => &[Way::Random],
         ColumnType::Enum { .. } => &[Way::Label],
         // Of ranges, which overlap with nothing then.
         ColumnType::Named(_) => &[Way::Same("empty")],
+        _ => &[],
     });
     ways
 }
@@ -153,6 +158,24 @@ fn marked(kind: &ColumnType, number: usize) -> String {
             number / 1_000_000 % 60,
             number % 1_000_000
         ),
+        // Nearly as long as an interval can be.
+        ColumnType::Interval => format!(
+            "PT2562047788H{}.{:06}S",
+            number / 1_000_000,
+            number % 1_000_000
+        ),
+        // Of the network that leads nowhere, RFC 6666.
+        ColumnType::Inet | ColumnType::Cidr => {
+            let address = Ipv6Addr::from_bits((0x0100 << 112) | (number as u128 + 1));
+            let network = Network {
+                address: address.into(),
+                prefix: 128,
+            };
+            match kind {
+                ColumnType::Inet => network.to_string(),
+                _ => network.with_prefix(),
+            }
+        }
         ColumnType::Json | ColumnType::Jsonb => format!("\"tablecast {number}\""),
         _ => format!("tablecast {number}"),
     }

@@ -25,6 +25,10 @@ pub enum Rule {
     Timestamp,
     /// `timestamp with time zone` (N14).
     TimestampTz,
+    /// `interval` (N14).
+    Interval,
+    /// `inet`, `cidr` (N14).
+    Network,
     /// `bytea` (N14).
     Bytea,
     /// `json`, `jsonb` (N17).
@@ -53,6 +57,8 @@ impl Rule {
             ColumnType::Time => Self::Time,
             ColumnType::Timestamp => Self::Timestamp,
             ColumnType::TimestampTz => Self::TimestampTz,
+            ColumnType::Interval => Self::Interval,
+            ColumnType::Inet | ColumnType::Cidr => Self::Network,
             ColumnType::Bytea => Self::Bytea,
             ColumnType::Json | ColumnType::Jsonb => Self::Json,
             ColumnType::Array(element) => Self::Array(Box::new(Self::of(element))),
