@@ -21,7 +21,7 @@ fn the_manual_has_every_command_and_flag_and_no_other() {
             .unwrap_or_else(|| panic!("docs/cli.md has no section \"{name}\""));
         for word in flags(&help).chain(variables(&help)) {
             assert!(
-                has_word(&section, word) || has_word(shared, word),
+                has_word(section, word) || has_word(shared, word),
                 "docs/cli.md, section \"{name}\", does not name {word}"
             );
             everywhere.insert(word.to_owned());
@@ -173,7 +173,7 @@ fn page(name: &str) -> String {
 }
 
 // The text under a title of the second level.
-fn section<'a>(page: &'a str, is_it: impl Fn(&str) -> bool) -> Option<&'a str> {
+fn section(page: &str, is_it: impl Fn(&str) -> bool) -> Option<&str> {
     page.split("\n## ")
         .skip(1)
         .find(|part| is_it(part.lines().next().unwrap_or_default()))

@@ -44,6 +44,7 @@ mod run;
 mod seed;
 mod sequences;
 mod silence;
+mod spans;
 mod support;
 mod swallowed;
 mod switched_off;

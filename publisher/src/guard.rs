@@ -11,12 +11,13 @@ mod age;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use snapshot_format::{Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey, Version};
+use snapshot_format::{
+    ColumnType, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey, Version,
+};
 
 pub use self::age::{Identity, Provenance};
 
 use crate::diff::RowCounts;
-use crate::published::ColumnType;
 use crate::source::Problem;
 
 /// What a table's publication may do.
@@ -303,15 +304,7 @@ fn broken_promises(old: &TableEntry, new: &TableEntry) -> Vec<String> {
 
 fn is_retyped(was: &str, is: &str) -> bool {
     let ((old, old_nullable), (new, new_nullable)) = (ColumnType::of(was), ColumnType::of(is));
-    let same = match (&old, &new) {
-        // Whose types are not known are told apart by their names.
-        (ColumnType::Named, ColumnType::Named) => {
-            was.trim_end_matches('?') == is.trim_end_matches('?')
-        }
-        (ColumnType::Integer(old), ColumnType::Integer(new)) => old <= new,
-        _ => old == new,
-    };
-    !same || (new_nullable && !old_nullable)
+    !new.is_read_as(&old) || (new_nullable && !old_nullable)
 }
 
 #[cfg(test)]
@@ -327,17 +320,7 @@ mod tests {
             .map(|(name, sql_type)| ((*name).to_owned(), (*sql_type).to_owned()))
             .collect();
         let primary_key = vec!["id".to_owned()];
-        TableEntry {
-            hash: digest.hash,
-            sha256: digest.sha256,
-            size: digest.size,
-            rows,
-            version_seq: 1,
-            in_bootstrap: true,
-            schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
-            primary_key,
-            columns,
-        }
+        TableEntry::new(digest, rows, 1, columns, primary_key)
     }
 
     const COLUMNS: [(&str, &str); 2] = [("id", "text"), ("label", "text")];

@@ -22,7 +22,7 @@ use snapshot_format::{Key, Manifest, Version};
 pub use self::keep::Keep;
 use crate::history::{self, History, PageError};
 use crate::publish::Fault;
-use crate::publish::read_back::{files_of, objects_of, read_manifest};
+use crate::publish::read_back::{files_of, read_manifest};
 use crate::store::{Kind, Store, StoreError, Stored};
 
 /// What a prune removed, or would remove.
@@ -270,7 +270,7 @@ async fn named_once(store: &impl Store, removed: &[Version]) -> HashSet<Key> {
 }
 
 fn files_named_by(manifest: &Manifest) -> impl Iterator<Item = Key> {
-    let objects = objects_of(manifest).into_iter();
+    let objects = manifest.objects();
     objects.flat_map(|(key, digest)| files_of(&key, digest.size))
 }
 

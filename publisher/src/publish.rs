@@ -439,13 +439,8 @@ fn names_all(manifest: &Manifest, objects: &[RenderedObject]) -> bool {
         let mut same = objects.iter().filter(|object| object.key == key);
         same.next().is_some_and(|object| object.digest.size == size)
     };
-    let tables = manifest.tables.iter();
     objects.len() == manifest.tables.len() + 1
-        && holds(
-            Key::Bootstrap(manifest.bootstrap.hash, None),
-            manifest.bootstrap.size,
-        )
-        && tables
-            .map(|(table, entry)| (Key::Table(table.clone(), entry.hash, None), entry.size))
-            .all(|(key, size)| holds(key, size))
+        && manifest
+            .objects()
+            .all(|(key, digest)| holds(key, digest.size))
 }

@@ -9,17 +9,19 @@
 //! would be published with another value than the database holds is refused, by table,
 //! row and column. Bytes that PostgreSQL would not send are an error, never a panic.
 
+mod interval;
+mod network;
 mod numeric;
 mod value;
 
 use snapshot_format::json::Parser;
-use snapshot_format::{RowShape, TableKey};
+use snapshot_format::{ColumnType, RowShape, TableKey};
 
 use crate::schema::{Column, Table};
 
 pub use value::ValueError;
-use value::{Form, shortened};
 pub(crate) use value::{MAX_JSON_DEPTH, is_too_deep};
+use value::{has_form, shortened};
 
 /// Renders the rows of one table.
 #[derive(Debug, Clone)]
@@ -173,32 +175,30 @@ impl RowRenderer {
 #[derive(Debug, Clone)]
 struct RenderedColumn {
     name: String,
-    form: Form,
+    published: ColumnType,
 }
 
 impl RenderedColumn {
     fn new(table: &Table, column: &Column) -> Result<Self, RenderError> {
-        let form = if column.as_text {
-            Some(Form::Text)
+        let published = if column.as_text {
+            ColumnType::Text(None)
         } else {
-            Form::of(&column.kind)
+            column.kind.clone()
         };
-        match form {
-            Some(form) => Ok(Self {
-                name: column.name.clone(),
-                form,
-            }),
-            None => Err(RenderError::Type {
+        if !has_form(&published) {
+            return Err(RenderError::Type {
                 table: table.key.clone(),
                 column: column.name.clone(),
                 sql_type: column.sql_type.clone(),
-            }),
+            });
         }
+        let name = column.name.clone();
+        Ok(Self { name, published })
     }
 
     fn write(&self, value: Option<&[u8]>, row: &mut Vec<u8>) -> Result<(), ValueError> {
         match value {
-            Some(value) => self.form.write(value, row),
+            Some(value) => value::write(&self.published, value, row),
             None => {
                 row.extend_from_slice(b"null");
                 Ok(())
@@ -212,9 +212,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::schema::Kind;
 
-    fn column(name: &str, kind: Kind) -> Column {
+    fn column(name: &str, kind: ColumnType) -> Column {
         Column {
             name: name.to_owned(),
             sql_type: String::new(),
@@ -256,11 +255,11 @@ mod tests {
     #[test]
     fn a_row_has_every_published_column() {
         let columns = vec![
-            column("id", Kind::Text(None)),
-            column("is_active", Kind::Bool),
-            column("label", Kind::Text(None)),
-            column("source_type", Kind::Text(None)),
-            column("steps", Kind::Array(Box::new(Kind::Int4))),
+            column("id", ColumnType::Text(None)),
+            column("is_active", ColumnType::Boolean),
+            column("label", ColumnType::Text(None)),
+            column("source_type", ColumnType::Text(None)),
+            column("steps", ColumnType::Array(Box::new(ColumnType::Integer))),
         ];
         let steps = b"\0\0\0\x01\0\0\0\0\0\0\0\x17\0\0\0\x01\0\0\0\x01\0\0\0\x04\0\0\0\x07";
         let values = [Some(&b"NEUTRAL"[..]), Some(&[1]), None, Some(steps)];
@@ -275,7 +274,10 @@ mod tests {
         let (big, one) = (int8(9_007_199_254_740_993), int8(1));
         let hint = r#"publish it as a string: add as_text = ["views"] under [tables.bigTable] in tablecast.toml"#;
 
-        let columns = vec![column("id", Kind::Text(None)), column("views", Kind::Int8)];
+        let columns = vec![
+            column("id", ColumnType::Text(None)),
+            column("views", ColumnType::BigInt),
+        ];
         refused(
             &table(columns, &[0]),
             &[Some(b"A"), Some(&big)],
@@ -285,9 +287,9 @@ mod tests {
 
         // The key may stand behind the value, have several columns, or be the value.
         let columns = vec![
-            column("views", Kind::Float8),
-            column("x", Kind::Int8),
-            column("y", Kind::Text(None)),
+            column("views", ColumnType::Double),
+            column("x", ColumnType::BigInt),
+            column("y", ColumnType::Text(None)),
         ];
         let not_a_number = f64::NAN.to_be_bytes();
         refused(
@@ -297,7 +299,7 @@ mod tests {
             Some(hint),
         );
         refused(
-            &table(vec![column("views", Kind::Int8)], &[0]),
+            &table(vec![column("views", ColumnType::BigInt)], &[0]),
             &[Some(&big)],
             r#"bigTable: row 9007199254740993: column "views": 9007199254740993 is beyond 2^53-1, where readers round integers"#,
             Some(hint),
@@ -306,8 +308,8 @@ mod tests {
 
     #[test]
     fn every_reason_is_a_sentence() {
-        let check = |kind: Kind, value: &[u8], reason: &str| {
-            let columns = vec![column("id", Kind::Int2), column("x", kind)];
+        let check = |kind: ColumnType, value: &[u8], reason: &str| {
+            let columns = vec![column("id", ColumnType::SmallInt), column("x", kind)];
             let error = render(&table(columns, &[0]), &[Some(&[0, 7]), Some(value)]);
             let message = error.expect_err("has no form in JSON").to_string();
             assert_eq!(message, format!("bigTable: row 7: column \"x\": {reason}"));
@@ -317,98 +319,132 @@ mod tests {
             header.concat()
         };
         check(
-            Kind::Numeric(None),
+            ColumnType::Numeric(None),
             &[
                 0, 5, 255, 255, 0, 0, 0, 20, 4, 210, 22, 46, 35, 52, 13, 128, 30, 210,
             ],
             "0.1234567890123456789 has more digits than a double holds",
         );
         check(
-            Kind::Numeric(None),
+            ColumnType::Numeric(None),
             &[0, 1, 0, 99, 0, 0, 0, 0, 0, 1],
             "100000000000000000000000000000000000000000000000000000000000… is beyond 2^53-1, where readers round integers",
         );
         check(
-            Kind::Numeric(None),
+            ColumnType::Numeric(None),
             &[0, 0, 0, 0, 0xf0, 0, 0, 32],
             "-Infinity is not a finite number, and JSON has no other",
         );
         check(
-            Kind::Date,
+            ColumnType::Date,
             &i32::MAX.to_be_bytes(),
             "infinity is outside of the years 0001 to 9999, which RFC 3339 can write",
         );
         check(
-            Kind::TimestampTz,
+            ColumnType::TimestampTz,
             &(-730_120 * 86_400_000_000_i64).to_be_bytes(),
             "the year 1 BC is outside of the years 0001 to 9999, which RFC 3339 can write",
         );
         check(
-            Kind::Timestamp,
+            ColumnType::Timestamp,
             &252_455_616_000_000_000_i64.to_be_bytes(),
             "the year 10000 is outside of the years 0001 to 9999, which RFC 3339 can write",
         );
         check(
-            Kind::Json,
+            ColumnType::Interval,
+            b"\x7f\xff\xff\xff\xff\xff\xff\xff\x7f\xff\xff\xff\x7f\xff\xff\xff",
+            "infinity is an interval without end, and ISO 8601 has none",
+        );
+        check(
+            ColumnType::Json,
             br#"{"a":1,"a":2}"#,
             "duplicate key \"a\" in one object",
         );
         check(
-            Kind::Jsonb,
+            ColumnType::Jsonb,
             b"\x01[9007199254740993]",
             "number 9007199254740993 is beyond 2^53-1, where readers round integers",
         );
         check(
-            Kind::Json,
+            ColumnType::Json,
             "[".repeat(101).repeat(2).as_bytes(),
             "nests deeper than 100 levels, which some readers refuse",
         );
         check(
-            Kind::Array(Box::new(Kind::Int8)),
+            ColumnType::Array(Box::new(ColumnType::BigInt)),
             &array(1, 0),
             "the array's subscripts start at 0, not 1, and JSON would lose that",
         );
         for (kind, value, sent) in [
-            (Kind::Text(None), &b"\xff"[..], "text that is not UTF-8"),
-            (Kind::Bool, b"", "a boolean of 0 bytes, not 1"),
-            (Kind::Bool, b"\x02", "a boolean of 2, not 0 or 1"),
-            (Kind::Int8, b"\0\0\0\x01", "a bigint of 4 bytes, not 8"),
-            (Kind::Time, &[255; 8], "a time of -1 microseconds"),
-            (Kind::Jsonb, b"", "a jsonb of 0 bytes"),
-            (Kind::Jsonb, b"{}", "a jsonb of version 123, not 1"),
-            (Kind::Numeric(None), b"\0\0\0", "a numeric of 3 bytes"),
             (
-                Kind::Numeric(None),
+                ColumnType::Text(None),
+                &b"\xff"[..],
+                "text that is not UTF-8",
+            ),
+            (ColumnType::Boolean, b"", "a boolean of 0 bytes, not 1"),
+            (ColumnType::Boolean, b"\x02", "a boolean of 2, not 0 or 1"),
+            (
+                ColumnType::BigInt,
+                b"\0\0\0\x01",
+                "a bigint of 4 bytes, not 8",
+            ),
+            (ColumnType::Time, &[255; 8], "a time of -1 microseconds"),
+            (ColumnType::Interval, b"", "an interval of 0 bytes, not 16"),
+            (
+                ColumnType::Inet,
+                b"\x02\x21\0\x04\x0a\0\0\x01",
+                "an address with a prefix of 33 bits",
+            ),
+            (
+                ColumnType::Inet,
+                b"\x02\x20\0\x04\x0a",
+                "an address of 5 bytes",
+            ),
+            (
+                ColumnType::Inet,
+                b"\x07",
+                "an address of a family that is neither IPv4 nor IPv6",
+            ),
+            (
+                ColumnType::Cidr,
+                b"\x02\x10\x01\x04\x0a\0\0\x01",
+                "a cidr that is no network",
+            ),
+            (ColumnType::Jsonb, b"", "a jsonb of 0 bytes"),
+            (ColumnType::Jsonb, b"{}", "a jsonb of version 123, not 1"),
+            (ColumnType::Numeric(None), b"\0\0\0", "a numeric of 3 bytes"),
+            (
+                ColumnType::Numeric(None),
                 &[0, 2, 0, 0, 0, 0, 0, 0, 0, 1],
                 "a numeric of 1 digits that claims 2",
             ),
             (
-                Kind::Numeric(None),
+                ColumnType::Numeric(None),
                 &[0, 0, 0, 0, 0x12, 0x34, 0, 0],
                 "a numeric with the sign 0x1234",
             ),
             (
-                Kind::Numeric(None),
+                ColumnType::Numeric(None),
                 &[0, 1, 0, 0, 0, 0, 0, 0, 0x27, 0x10],
                 "a numeric with the digit 10000, not 0 to 9999",
             ),
             (
-                Kind::Array(Box::new(Kind::Int8)),
+                ColumnType::Array(Box::new(ColumnType::BigInt)),
                 &[0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 20],
                 "an array of 7 dimensions",
             ),
             (
-                Kind::Array(Box::new(Kind::Int8)),
+                ColumnType::Array(Box::new(ColumnType::BigInt)),
                 &array(0, 1),
                 "an array with a dimension of 0",
             ),
             (
-                Kind::Array(Box::new(Kind::Int8)),
+                ColumnType::Array(Box::new(ColumnType::BigInt)),
                 &array(i32::MAX, 1),
                 "an array that ends too early",
             ),
             (
-                Kind::Array(Box::new(Kind::Int8)),
+                ColumnType::Array(Box::new(ColumnType::BigInt)),
                 &[0; 13],
                 "an array with 1 bytes behind its end",
             ),
@@ -419,26 +455,26 @@ mod tests {
 
     #[test]
     fn a_type_without_a_form_is_published_as_text_or_refused() {
-        let mut duration = column("length", Kind::Other);
-        duration.sql_type = "interval".to_owned();
-        let mut table = table(vec![column("id", Kind::Int4), duration], &[0]);
-        let values = [Some(&[0, 0, 0, 1][..]), Some(b"01:30:00")];
+        let mut words = column("words", ColumnType::Named("tsvector".to_owned()));
+        words.sql_type = "tsvector".to_owned();
+        let mut table = table(vec![column("id", ColumnType::Integer), words], &[0]);
+        let values = [Some(&[0, 0, 0, 1][..]), Some(b"'a' 'b'")];
         refused(
             &table,
             &values,
-            r#"bigTable: column "length": the type interval has no form in JSON"#,
+            r#"bigTable: column "words": the type tsvector has no form in JSON"#,
             Some(
-                r#"publish it as a string: add as_text = ["length"] under [tables.bigTable] in tablecast.toml"#,
+                r#"publish it as a string: add as_text = ["words"] under [tables.bigTable] in tablecast.toml"#,
             ),
         );
         table.columns[1].as_text = true;
         let row = render(&table, &values);
-        assert_eq!(row.as_deref(), Ok(r#"{"id":1,"length":"01:30:00"}"#));
+        assert_eq!(row.as_deref(), Ok(r#"{"id":1,"words":"'a' 'b'"}"#));
     }
 
     #[test]
     fn a_table_without_a_published_column_is_refused() {
-        let table = table(vec![column("source_type", Kind::Text(None))], &[0]);
+        let table = table(vec![column("source_type", ColumnType::Text(None))], &[0]);
         refused(
             &table,
             &[],
@@ -479,7 +515,7 @@ mod tests {
 
     struct Case {
         name: String,
-        kind: Kind,
+        kind: ColumnType,
         binary: Vec<u8>,
         expected: Result<String, String>,
     }
@@ -501,31 +537,20 @@ mod tests {
         cases.iter().map(case).collect()
     }
 
-    fn kind_of(sql_type: &str) -> Kind {
+    // The vectors have SQL's names; what these are, the catalog would tell.
+    fn kind_of(sql_type: &str) -> ColumnType {
         if let Some(element) = sql_type.strip_suffix("[]") {
-            return Kind::Array(Box::new(kind_of(element)));
+            return ColumnType::Array(Box::new(kind_of(element)));
         }
-        match sql_type.split('(').next().expect("a name") {
-            "boolean" => Kind::Bool,
-            "smallint" => Kind::Int2,
-            "integer" => Kind::Int4,
-            "bigint" => Kind::Int8,
-            "real" => Kind::Float4,
-            "double precision" => Kind::Float8,
-            "numeric" | "pg_temp.amount" => Kind::Numeric(None),
-            "text" | "character varying" | "character" | "\"char\"" | "name" | "pg_temp.sku" => {
-                Kind::Text(None)
-            }
-            "uuid" => Kind::Uuid,
-            "date" => Kind::Date,
-            "time" => Kind::Time,
-            "timestamp without time zone" => Kind::Timestamp,
-            "timestamp with time zone" => Kind::TimestampTz,
-            "bytea" => Kind::Bytea,
-            "json" => Kind::Json,
-            "jsonb" => Kind::Jsonb,
-            "pg_temp.grip" => Kind::Enum(Vec::new()),
-            other => panic!("no kind for {other}"),
+        match sql_type {
+            "time" => ColumnType::Time,
+            "pg_temp.amount" => ColumnType::Numeric(None),
+            "\"char\"" | "pg_temp.sku" => ColumnType::Text(None),
+            "pg_temp.grip" => ColumnType::Enum {
+                name: sql_type.to_owned(),
+                labels: Vec::new(),
+            },
+            _ => ColumnType::parse(sql_type),
         }
     }
 

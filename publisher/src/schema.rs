@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use snapshot_format::TableKey;
+use snapshot_format::{ColumnType, TableKey};
 
 /// Every table that is published, in key order.
 #[derive(Debug, Clone, Default)]
@@ -58,8 +58,8 @@ pub struct Column {
     pub name: String,
     /// The type as PostgreSQL prints it: `text`, `numeric(10,2)`, `text[]`.
     pub sql_type: String,
-    /// What its values are.
-    pub kind: Kind,
+    /// What its values are; for a domain, the type below it.
+    pub kind: ColumnType,
     /// Whether it may be null.
     pub nullable: bool,
     /// The SQL of its default.
@@ -69,49 +69,6 @@ pub struct Column {
     /// Whether it is published as a string, whatever its type (`as_text` in
     /// `tablecast.toml`).
     pub as_text: bool,
-}
-
-/// What the values of a column are; for a domain, those of its base type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// `boolean`
-    Bool,
-    /// `smallint`
-    Int2,
-    /// `integer`
-    Int4,
-    /// `bigint`
-    Int8,
-    /// `real`
-    Float4,
-    /// `double precision`
-    Float8,
-    /// `numeric`, with precision and scale where they are declared.
-    Numeric(Option<(u16, i16)>),
-    /// `text`, `varchar`, `char`, `name`, `citext`; with the most characters where declared.
-    Text(Option<u32>),
-    /// `uuid`
-    Uuid,
-    /// `date`
-    Date,
-    /// `time` without time zone
-    Time,
-    /// `timestamp` without time zone, which is taken to be UTC.
-    Timestamp,
-    /// `timestamp with time zone`
-    TimestampTz,
-    /// `bytea`
-    Bytea,
-    /// `json`
-    Json,
-    /// `jsonb`
-    Jsonb,
-    /// An enumeration, with its labels.
-    Enum(Vec<String>),
-    /// An array of one of these.
-    Array(Box<Self>),
-    /// Anything else. It is published only as text.
-    Other,
 }
 
 /// One foreign key.
@@ -199,7 +156,7 @@ impl Table {
     /// Whether rows can be deactivated.
     pub fn has_is_active(&self) -> bool {
         self.column(IS_ACTIVE)
-            .is_some_and(|(_, column)| column.kind == Kind::Bool)
+            .is_some_and(|(_, column)| column.kind == ColumnType::Boolean)
     }
 
     /// Whether rows can belong to an administrator.
@@ -231,6 +188,11 @@ impl Table {
 }
 
 impl Column {
+    /// Whether its values stand in quotes where a message names them.
+    pub fn is_quoted(&self) -> bool {
+        self.kind.is_text() || matches!(self.kind, ColumnType::Enum { .. } | ColumnType::Uuid)
+    }
+
     /// The type that is published, with a `?` where the column may be null.
     pub fn published_type(&self) -> String {
         let sql_type = match self.as_text {

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 
 use snapshot_format::{
-    BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Key, Manifest,
-    ReferenceVersion, SchemaVersion, TableEntry, TableReader, TableWriter, content_hash,
+    BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Manifest, ReferenceVersion,
+    SchemaVersion, TableEntry, TableReader, TableWriter, content_hash,
 };
 
 use crate::config::Config;
@@ -100,7 +100,7 @@ impl State {
             objects, manifest, ..
         } = &mut self.rendered;
         let entry = manifest.tables.remove(&table.key)?;
-        let key = Key::Table(table.key.clone(), entry.hash, None);
+        let key = entry.key(&table.key);
         let index = objects.iter().position(|object| *object.key() == key)?;
         Some((objects.swap_remove(index), entry))
     }
@@ -352,19 +352,10 @@ fn table_entry(
     version_seq: u64,
     in_bootstrap: bool,
 ) -> TableEntry {
-    let columns = table.published_types();
-    let primary_key = table.primary_key_names();
-    let digest = object.digest();
+    let (columns, primary_key) = (table.published_types(), table.primary_key_names());
     TableEntry {
-        hash: digest.hash,
-        sha256: digest.sha256,
-        size: digest.size,
-        rows,
-        version_seq,
         in_bootstrap,
-        schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
-        primary_key,
-        columns,
+        ..TableEntry::new(object.digest(), rows, version_seq, columns, primary_key)
     }
 }
 

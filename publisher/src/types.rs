@@ -6,10 +6,10 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use snapshot_format::{SchemaVersion, TableEntry};
+use snapshot_format::{ColumnType, JsonForm, SchemaVersion, TableEntry};
 use tera::{Context, Tera};
 
-use crate::schema::{Column, Kind, Schema, Table};
+use crate::schema::{Column, Schema, Table};
 
 const TEMPLATE: &str = include_str!("../templates/types.ts");
 // The bound of every number that is published, docs/snapshot-format.md section 6.
@@ -53,7 +53,7 @@ pub fn typescript(schema: &Schema) -> String {
 fn typescript_of(column: &Column) -> String {
     let plain = match column.as_text {
         true => "string".to_owned(),
-        false => typescript_of_kind(&column.kind),
+        false => typescript_of_type(&column.kind),
     };
     // Any JSON value may be null already.
     match column.nullable && plain != "Json" {
@@ -62,32 +62,26 @@ fn typescript_of(column: &Column) -> String {
     }
 }
 
-fn typescript_of_kind(kind: &Kind) -> String {
-    match kind {
-        Kind::Bool => "boolean".to_owned(),
-        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Float4 | Kind::Float8 | Kind::Numeric(_) => {
-            "number".to_owned()
-        }
-        Kind::Json | Kind::Jsonb => "Json".to_owned(),
-        Kind::Enum(labels) => {
+fn typescript_of_type(column: &ColumnType) -> String {
+    match column {
+        ColumnType::Enum { labels, .. } => {
             let quoted = labels
                 .iter()
                 .map(|label| Value::from(label.as_str()).to_string());
             quoted.collect::<Vec<_>>().join(" | ")
         }
         // The catalog does not say of how many dimensions; nearly every array has one.
-        Kind::Array(of) => match typescript_of_kind(of) {
+        ColumnType::Array(of) => match typescript_of_type(of) {
             json if json == "Json" => "readonly Json[]".to_owned(),
             plain => format!("readonly ({plain} | null)[]"),
         },
-        Kind::Text(_)
-        | Kind::Uuid
-        | Kind::Date
-        | Kind::Time
-        | Kind::Timestamp
-        | Kind::TimestampTz
-        | Kind::Bytea
-        | Kind::Other => "string".to_owned(),
+        other => match other.json_form() {
+            JsonForm::Boolean => "boolean".to_owned(),
+            JsonForm::Number => "number".to_owned(),
+            JsonForm::String => "string".to_owned(),
+            JsonForm::Any => "Json".to_owned(),
+            JsonForm::Array => "readonly Json[]".to_owned(),
+        },
     }
 }
 
@@ -130,7 +124,7 @@ fn schema_of(table: &Table) -> Value {
 fn schema_of_column(column: &Column) -> Value {
     let plain = match column.as_text {
         true => json!({"type": "string"}),
-        false => schema_of_kind(&column.kind),
+        false => schema_of_type(&column.kind),
     };
     match column.nullable {
         true => or_null(plain),
@@ -138,23 +132,28 @@ fn schema_of_column(column: &Column) -> Value {
     }
 }
 
-fn schema_of_kind(kind: &Kind) -> Value {
+fn schema_of_type(column: &ColumnType) -> Value {
     let format = |name: &str| json!({"type": "string", "format": name});
-    match kind {
-        Kind::Bool => json!({"type": "boolean"}),
-        Kind::Int2 => integer(i16::MIN.into(), i16::MAX.into()),
-        Kind::Int4 => integer(i32::MIN.into(), i32::MAX.into()),
-        Kind::Int8 => integer(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
-        Kind::Float4 | Kind::Float8 | Kind::Numeric(_) => json!({"type": "number"}),
-        Kind::Text(None) | Kind::Time | Kind::Other => json!({"type": "string"}),
-        Kind::Text(Some(characters)) => json!({"type": "string", "maxLength": characters}),
-        Kind::Uuid => format("uuid"),
-        Kind::Date => format("date"),
-        Kind::Timestamp | Kind::TimestampTz => format("date-time"),
-        Kind::Bytea => json!({"type": "string", "contentEncoding": "base64"}),
-        Kind::Json | Kind::Jsonb => json!({}),
-        Kind::Enum(labels) => json!({"type": "string", "enum": labels}),
-        Kind::Array(of) => json!({"type": "array", "items": or_null(schema_of_kind(of))}),
+    match column {
+        ColumnType::SmallInt => integer(i16::MIN.into(), i16::MAX.into()),
+        ColumnType::Integer => integer(i32::MIN.into(), i32::MAX.into()),
+        ColumnType::BigInt => integer(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
+        ColumnType::Text(Some(characters)) | ColumnType::Character(Some(characters)) => {
+            json!({"type": "string", "maxLength": characters})
+        }
+        ColumnType::Uuid => format("uuid"),
+        ColumnType::Date => format("date"),
+        ColumnType::Timestamp | ColumnType::TimestampTz => format("date-time"),
+        ColumnType::Bytea => json!({"type": "string", "contentEncoding": "base64"}),
+        ColumnType::Enum { labels, .. } => json!({"type": "string", "enum": labels}),
+        ColumnType::Array(of) => json!({"type": "array", "items": or_null(schema_of_type(of))}),
+        other => match other.json_form() {
+            JsonForm::Boolean => json!({"type": "boolean"}),
+            JsonForm::Number => json!({"type": "number"}),
+            JsonForm::String => json!({"type": "string"}),
+            JsonForm::Any => json!({}),
+            JsonForm::Array => json!({"type": "array"}),
+        },
     }
 }
 
@@ -184,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    fn column(kind: Kind) -> Column {
+    fn column(kind: ColumnType) -> Column {
         Column {
             name: "c".to_owned(),
             sql_type: "t".to_owned(),
@@ -204,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_column_that_may_be_null_says_so() {
-        let mut text = column(Kind::Text(Some(3)));
+        let mut text = column(ColumnType::Text(Some(3)));
         text.nullable = true;
         let string = json!({"type": "string", "maxLength": 3});
         check(
@@ -213,14 +212,14 @@ mod tests {
             json!({"anyOf": [string, {"type": "null"}]}),
         );
         // JSON's own null is a value of jsonb.
-        let mut json = column(Kind::Jsonb);
+        let mut json = column(ColumnType::Jsonb);
         json.nullable = true;
         check(&json, "Json", json!({}));
     }
 
     #[test]
     fn a_column_that_is_published_as_text_is_text() {
-        let mut big = column(Kind::Int8);
+        let mut big = column(ColumnType::BigInt);
         let bounds = json!({
             "type": "integer", "minimum": -9_007_199_254_740_991_i64, "maximum": 9_007_199_254_740_991_i64,
         });
@@ -231,9 +230,10 @@ mod tests {
 
     #[test]
     fn an_enumeration_is_the_list_of_its_labels() {
+        let name = "mood".to_owned();
         let labels = vec!["it's".to_owned(), "a \"b\"".to_owned()];
         check(
-            &column(Kind::Enum(labels)),
+            &column(ColumnType::Enum { name, labels }),
             r#""it's" | "a \"b\"""#,
             json!({"type": "string", "enum": ["it's", "a \"b\""]}),
         );
@@ -241,12 +241,16 @@ mod tests {
 
     #[test]
     fn an_element_of_an_array_may_be_null() {
-        let array = |of| column(Kind::Array(Box::new(of)));
+        let array = |of| column(ColumnType::Array(Box::new(of)));
         let numbers =
             json!({"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "null"}]}});
-        check(&array(Kind::Float8), "readonly (number | null)[]", numbers);
         check(
-            &array(Kind::Jsonb),
+            &array(ColumnType::Double),
+            "readonly (number | null)[]",
+            numbers,
+        );
+        check(
+            &array(ColumnType::Jsonb),
             "readonly Json[]",
             json!({"type": "array", "items": {}}),
         );

@@ -9,7 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VECTORS = os.path.join(HERE, "..", "..", "tests", "vectors")
 # As in fuzz_targets/row.rs.
 KINDS = (
-    "boolean smallint integer bigint real double numeric text uuid date time timestamp bytea json jsonb".split()
+    "boolean smallint integer bigint real double numeric text uuid date time timestamp bytea json jsonb interval inet cidr".split()
 )
 
 

@@ -14,6 +14,8 @@
 //! `tests/vectors/`.
 
 pub mod canonical;
+mod check;
+mod column;
 pub mod json;
 mod layout;
 mod limits;
@@ -26,6 +28,8 @@ mod render;
 mod variant;
 mod version;
 
+pub use check::{ObjectError, VariantError, check_object, check_variant};
+pub use column::{ColumnType, Interval, JsonForm, Network};
 pub use layout::{Cache, Key};
 pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, FORMAT_VERSION, MAX_MANIFEST_SIZE, ObjectHash, ReferenceVersion, SchemaVersion, Sha256,
-    TableKey,
+    Digest, FORMAT_VERSION, Key, MAX_MANIFEST_SIZE, ObjectHash, ReferenceVersion, SchemaVersion,
+    Sha256, TableKey,
 };
 
 /// `manifests/<hash>.json`.
@@ -115,6 +115,15 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Every object that it names, with what it says of the bytes: the bootstrap object,
+    /// then the tables' in key order.
+    pub fn objects(&self) -> impl Iterator<Item = (Key, Digest)> {
+        let bootstrap = Key::Bootstrap(self.bootstrap.hash, None);
+        let tables = self.tables.iter();
+        let tables = tables.map(|(table, entry)| (entry.key(table), entry.digest()));
+        std::iter::once((bootstrap, self.bootstrap.digest())).chain(tables)
+    }
+
     /// The bytes to put; their hash is the manifest's name.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a manifest holds nothing that JSON cannot")
@@ -127,7 +136,51 @@ struct Probe {
     format_version: u32,
 }
 
+impl BootstrapEntry {
+    /// What it says of the object's bytes.
+    pub fn digest(&self) -> Digest {
+        let Self { hash, sha256, size } = *self;
+        Digest { hash, sha256, size }
+    }
+}
+
 impl TableEntry {
+    /// The entry of a table that is in the bootstrap object: `rows` many in the object of
+    /// that digest, and `version_seq` the number of the table's last change.
+    pub fn new(
+        digest: Digest,
+        rows: u64,
+        version_seq: u64,
+        columns: BTreeMap<String, String>,
+        primary_key: Vec<String>,
+    ) -> Self {
+        Self {
+            hash: digest.hash,
+            sha256: digest.sha256,
+            size: digest.size,
+            rows,
+            version_seq,
+            in_bootstrap: true,
+            schema_fingerprint: Self::fingerprint(&columns, &primary_key),
+            primary_key,
+            columns,
+        }
+    }
+
+    /// Where the object of `table`, whose entry this is, has its place.
+    pub fn key(&self, table: &TableKey) -> Key {
+        Key::Table(table.clone(), self.hash, None)
+    }
+
+    /// What it says of the object's bytes.
+    pub fn digest(&self) -> Digest {
+        Digest {
+            hash: self.hash,
+            sha256: self.sha256,
+            size: self.size,
+        }
+    }
+
     /// Fingerprint of a table's shape: the first sixteen digits of the BLAKE3 of
     /// `name type` lines for the columns in order of name, then one `primary key` line.
     pub fn fingerprint(columns: &BTreeMap<String, String>, primary_key: &[String]) -> String {

@@ -444,7 +444,7 @@ class TableCheck:
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 # Types whose order is neither that of their text nor one that we compute here.
 # What is in none of these lists is an enumeration, under a name of its own.
-OTHERS = ("interval", "inet", "cidr", "macaddr", "money", "bit", "json", "ts", "xml", "point")
+OTHERS = ("macaddr", "money", "bit", "json", "ts", "xml", "point")
 
 
 def json_types(sql_type):

@@ -177,20 +177,10 @@ fn render(seq: u64, staging: &Staging) -> io::Result<Rendered> {
     })
 }
 
-fn entry(Digest { hash, sha256, size }: Digest, rows: u64, version_seq: u64) -> TableEntry {
+fn entry(digest: Digest, rows: u64, version_seq: u64) -> TableEntry {
     let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
     let primary_key = vec!["id".to_owned()];
-    TableEntry {
-        hash,
-        sha256,
-        size,
-        rows,
-        version_seq,
-        in_bootstrap: true,
-        schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
-        primary_key,
-        columns,
-    }
+    TableEntry::new(digest, rows, version_seq, columns, primary_key)
 }
 
 /// A store of its own for one test.

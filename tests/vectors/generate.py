@@ -406,6 +406,13 @@ ROWS = {
             '{"id":"quote\\"","label":"line\\nend\u2028","met":1e-7,"rules":""}',
         ],
     ),
+    "intervals and addresses": (
+        "gateways",
+        [
+            '{"address":"10.0.0.9","network":"10.0.0.0/8","timeout":"P-1Y2DT-3H-0.5S"}',
+            '{"address":"2001:db8::1/64","network":null,"timeout":"PT0S"}',
+        ],
+    ),
 }
 
 
@@ -679,6 +686,28 @@ def postgres_values():
     zoned = ["2026-02-24 13:12:04+01", "2026-02-24 00:00:00.25-11:30", "2026-07-01 12:00 Europe/Berlin", "0001-01-01 00:00+14"]
     zoned += ["9999-12-31 23:59:59-12", "0001-01-01 00:00:00+00", "infinity", "-infinity"]
     yield from each("timestamp with time zone", [f"'{moment}'" for moment in zoned])
+    yield from each(
+        "interval",
+        quoted(
+            "PT0S P1Y P14M P-14M P1Y2M3DT4H5M6S P40D P1W PT90M PT-90M PT36H PT0.5S PT-0.5S PT1.000001S PT-0.000001S"
+            " PT59.999999S PT100H P1DT-2H P-1Y2DT-3H-0.25S P1M-1D PT1H-0.5S P178956970Y7M2147483647DT2562047788H54.775807S P178956970Y7M2147483647DT2562047788H54.775806S"
+            " P-178956970Y-8M-2147483648DT-2562047788H-54.775808S"
+        )
+        + ["'1 day 2:03'", "'-1 year 2 months -3 days 04:05:06.7'", "'1.5 days'", "'2 weeks ago'"],
+    )
+    addresses = (
+        "10.0.0.1 10.0.0.1/32 10.1.0.0/16 10.0.0.1/8 0.0.0.0/0 255.255.255.255 :: ::1 ::/0 2001:DB8:0:0:0:0:0:1 2001:db8::/32"
+        " 2001:db8:0:1:0:0:0:1/64 1:0:2:3:4:5:6:7 1:0:0:2:0:0:0:3 1:0:0:2:0:0:3:4 fe80::1/10 ::ffff:1.2.3.4 ::ffff:0:0 ::1.2.3.4"
+        " ::1:0 ::1:0:0 1:2:3:4:5:6:7:0 0:2:3:4:5:6:7:8"
+    )
+    yield from each("inet", quoted(addresses))
+    yield from each(
+        "cidr",
+        quoted(
+            "10.0.0.1 10.1.0.0/16 10.1/16 10 0.0.0.0/0 192.168.1.128/25 :: ::1 ::/0 2001:db8::/32 2001:db8:0:1::/64"
+            " ::ffff:1.2.3.4 ::1.2.0.0/112"
+        ),
+    )
     yield from each("bytea", [f"'\\x{data}'" for data in ["", "00", "ff", "0001", "000102", "00010203", "fbff", "6869", "00" * 100]])
     for name, text in CANONICAL_JSON.items():
         if is_json_to_postgres(text) and len(text) < 1000:
@@ -719,6 +748,9 @@ def postgres_values():
     yield from each("date[]", ["'{2026-02-24,0001-01-01}'", "'{infinity}'"])
     yield from each("time[]", ["'{13:12:04.5}'"])
     yield from each("timestamp with time zone[]", ["'{2026-02-24 13:12:04+01,NULL}'"])
+    yield from each("interval[]", ["'{P1D,NULL,PT-0.5S}'"])
+    yield from each("inet[]", ["'{10.0.0.1,::1/64,NULL}'"])
+    yield from each("cidr[]", ["'{10.0.0.0/8}'"])
     yield from each("bytea[]", ["ARRAY['\\x00ff'::bytea,NULL]"])
     yield from each("jsonb[]", ["""ARRAY['{"b":1,"a":[]}'::jsonb,NULL,'null'::jsonb]"""])
     yield from each("pg_temp.grip[]", ["'{NEUTRAL,NULL}'"])
@@ -794,7 +826,7 @@ def without_own_oid(sql_type, data):
 
 
 def psql(dsn, statement):
-    settings = "TimeZone=UTC DateStyle=ISO,YMD bytea_output=hex extra_float_digits=1 client_encoding=UTF8"
+    settings = "TimeZone=UTC DateStyle=ISO,YMD IntervalStyle=iso_8601 bytea_output=hex extra_float_digits=1 client_encoding=UTF8"
     options = " ".join(f"-c {setting}" for setting in settings.split())
     command = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={dsn}"]
     # One session, so that the types are there; by a pipe, because the statement is long.
@@ -814,6 +846,13 @@ def copied_fields(copied):
         yield copied[at + 4 : at + 4 + length]
         at += 4 + length
     assert copied[at:] == b"\xff\xff"
+
+
+# The greatest and the least interval, whose bytes are infinity since PostgreSQL 17.
+ENDLESS = (
+    "P178956970Y7M2147483647DT2562047788H54.775807S",
+    "P-178956970Y-8M-2147483648DT-2562047788H-54.775808S",
+)
 
 
 def postgres_json(sql_type, text):
@@ -843,6 +882,8 @@ def postgres_json(sql_type, text):
         return f'"{day(date)}T{time_of_day(time.removesuffix("+00"))}Z"'
     if name == "bytea":
         return f'"{base64.b64encode(bytes.fromhex(text[2:])).decode()}"'
+    if name == "interval" and text in ENDLESS:
+        raise Refused("moment")
     if name in ("json", "jsonb"):
         return canonical_json(text, MAX_VALUE_DEPTH)
     return render_string(text)

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
-use snapshot_format::TableKey;
+use snapshot_format::{ColumnType, TableKey};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row};
 
 use super::error::DatabaseError;
 use super::lock;
 use crate::config::Config;
-use crate::schema::{Column, ForeignKey, Kind, Part, Schema, Table};
+use crate::schema::{Column, ForeignKey, Part, Schema, Table};
 
 /// Reads the shape of every table that is published: those of the configured schema that
 /// have a primary key and are not excluded.
@@ -99,7 +99,7 @@ const PRIMARY_KEYS: &str = "
 const COLUMNS: &str = "
     SELECT attribute.attrelid AS table, attribute.attnum AS number, attribute.attname AS name,
            pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) AS sql_type,
-           attribute.atttypid AS type, attribute.atttypmod AS modifier,
+           attribute.atttypid AS type,
            attribute.attnotnull AS not_null,
            CASE WHEN attribute.attgenerated = ''
                 THEN pg_catalog.pg_get_expr(initial.adbin, initial.adrelid) END AS default,
@@ -261,10 +261,12 @@ impl Draft {
             let as_text = settings.is_some_and(|table| table.as_text.contains(&column.name));
             // A column name has the form of a table key's, for the same reasons.
             column.name.parse::<TableKey>().map_err(unusable)?;
-            columns.push(Column {
-                as_text,
-                ..column.clone()
-            });
+            let mut column = column.clone();
+            // As text, PostgreSQL's own spellings of these are taken as well.
+            if as_text && column.kind.is_spelled() {
+                column.kind = ColumnType::Named(column.sql_type.clone());
+            }
+            columns.push(Column { as_text, ..column });
         }
         Ok(Table {
             key,
@@ -297,14 +299,15 @@ impl Draft {
 }
 
 fn read_column(row: &Row, types: &Types) -> Result<(i16, Column), tokio_postgres::Error> {
-    let (kind, domain_not_null) = types.kind(row.try_get("type")?, row.try_get("modifier")?);
+    let sql_type: String = row.try_get("sql_type")?;
+    let (kind, domain_not_null) = types.resolve(row.try_get("type")?, &sql_type);
     let not_null: bool = row.try_get("not_null")?;
     let default: Option<String> = row.try_get("default")?;
     // An identity column takes its next number where the file names none.
     let identity: bool = row.try_get("identity")?;
     let column = Column {
         name: row.try_get("name")?,
-        sql_type: row.try_get("sql_type")?,
+        sql_type,
         kind,
         nullable: !not_null && !domain_not_null,
         default: default.or_else(|| identity.then(|| "DEFAULT".to_owned())),
@@ -371,19 +374,20 @@ fn refuse_equal_keys(schema: &Schema) -> Result<(), DatabaseError> {
 struct Types(HashMap<u32, PgType>);
 
 struct PgType {
-    name: String,
     // `b` base, `d` domain, `e` enumeration.
     class: i8,
     base: u32,
-    base_modifier: i32,
+    // As PostgreSQL prints the type below a domain.
+    base_type: String,
     not_null: bool,
     element: u32,
     labels: Option<Vec<String>>,
 }
 
 const TYPES: &str = "
-    SELECT type.oid AS oid, type.typname AS name, type.typtype AS class, type.typbasetype AS base,
-           type.typtypmod AS base_modifier, type.typnotnull AS not_null,
+    SELECT type.oid AS oid, type.typtype AS class, type.typbasetype AS base,
+           pg_catalog.format_type(type.typbasetype, type.typtypmod) AS base_type,
+           type.typnotnull AS not_null,
            CASE WHEN type.typcategory = 'A' AND type.typlen = -1 THEN type.typelem
                 ELSE 0::oid END AS element,
            (SELECT array_agg(label.enumlabel::text ORDER BY label.enumsortorder)
@@ -396,10 +400,9 @@ impl Types {
         let mut types = HashMap::new();
         for row in client.query(TYPES, &[]).await? {
             let pg_type = PgType {
-                name: row.try_get("name")?,
                 class: row.try_get("class")?,
                 base: row.try_get("base")?,
-                base_modifier: row.try_get("base_modifier")?,
+                base_type: row.try_get("base_type")?,
                 not_null: row.try_get("not_null")?,
                 element: row.try_get("element")?,
                 labels: row.try_get("labels")?,
@@ -409,69 +412,28 @@ impl Types {
         Ok(Self(types))
     }
 
-    // The kind of a type, and whether a domain on the way forbids null.
-    fn kind(&self, oid: u32, modifier: i32) -> (Kind, bool) {
+    // The type of that name, or the one below a domain; and whether a domain on the way
+    // forbids null.
+    fn resolve(&self, oid: u32, sql_type: &str) -> (ColumnType, bool) {
+        let unknown = || ColumnType::Named(sql_type.to_owned());
         let Some(pg_type) = self.0.get(&oid) else {
-            return (Kind::Other, false);
+            return (unknown(), false);
         };
         if pg_type.class == b'd' as i8 {
-            let (kind, not_null) = self.kind(pg_type.base, pg_type.base_modifier);
-            return (kind, not_null || pg_type.not_null);
+            let (below, not_null) = self.resolve(pg_type.base, &pg_type.base_type);
+            return (below, not_null || pg_type.not_null);
         }
         if let Some(labels) = &pg_type.labels {
-            return (Kind::Enum(labels.clone()), false);
+            let (name, labels) = (sql_type.to_owned(), labels.clone());
+            return (ColumnType::Enum { name, labels }, false);
         }
         if pg_type.element != 0 {
-            return match self.kind(pg_type.element, modifier).0 {
-                Kind::Other => (Kind::Other, false),
-                element => (Kind::Array(Box::new(element)), false),
+            let element_type = sql_type.strip_suffix("[]").unwrap_or(sql_type);
+            return match self.resolve(pg_type.element, element_type).0 {
+                ColumnType::Named(_) => (unknown(), false),
+                element => (ColumnType::Array(Box::new(element)), false),
             };
         }
-        (base_kind(&pg_type.name, modifier), false)
-    }
-}
-
-fn base_kind(name: &str, modifier: i32) -> Kind {
-    match name {
-        "bool" => Kind::Bool,
-        "int2" => Kind::Int2,
-        "int4" => Kind::Int4,
-        "int8" => Kind::Int8,
-        "float4" => Kind::Float4,
-        "float8" => Kind::Float8,
-        "numeric" => Kind::Numeric(numeric_limits(modifier)),
-        "text" | "name" | "citext" => Kind::Text(None),
-        "varchar" | "bpchar" => Kind::Text(u32::try_from(modifier - 4).ok()),
-        "uuid" => Kind::Uuid,
-        "date" => Kind::Date,
-        "time" => Kind::Time,
-        "timestamp" => Kind::Timestamp,
-        "timestamptz" => Kind::TimestampTz,
-        "bytea" => Kind::Bytea,
-        "json" => Kind::Json,
-        "jsonb" => Kind::Jsonb,
-        _ => Kind::Other,
-    }
-}
-
-// Precision and scale lie in one number; the scale is signed and has eleven bits.
-// Source: PostgreSQL's src/backend/utils/adt/numeric.c, numeric_typmod_scale.
-fn numeric_limits(modifier: i32) -> Option<(u16, i16)> {
-    let packed = modifier.checked_sub(4).filter(|packed| *packed >= 0)?;
-    let precision = u16::try_from(packed >> 16).ok()?;
-    let scale = ((packed & 0x7ff) ^ 1024) - 1024;
-    Some((precision, i16::try_from(scale).ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_numeric_says_its_limits_in_one_number() {
-        // SELECT atttypmod FROM pg_attribute for numeric, numeric(10,2) and numeric(3,-2).
-        assert_eq!(numeric_limits(-1), None);
-        assert_eq!(numeric_limits(655_366), Some((10, 2)));
-        assert_eq!(numeric_limits(198_658), Some((3, -2)));
+        (ColumnType::parse(sql_type), false)
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
+use snapshot_format::ColumnType;
 use tokio_postgres::{Client, GenericClient};
 
 use super::catalog::read_schema;
@@ -17,7 +18,7 @@ use super::error::{DatabaseError, PgError, is_one_of};
 use super::sql::identifier;
 use super::{gate, lineage, lock};
 use crate::config::Config;
-use crate::schema::{Kind, Table};
+use crate::schema::Table;
 
 /// One file of the migrations folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -547,7 +548,7 @@ fn line_at(sql: &str, position: u32) -> usize {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shape {
     // Name, type and, for an enumeration, its labels.
-    columns: Vec<(String, String, Kind)>,
+    columns: Vec<(String, String, ColumnType)>,
     primary_key: Vec<String>,
     // What was done before there were triggers is not known.
     is_tracked: bool,

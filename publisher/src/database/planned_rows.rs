@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use snapshot_format::ColumnType;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
@@ -14,7 +15,7 @@ use super::error::DatabaseError;
 use super::sql::{identifier, in_byte_order, render};
 use super::stage::{Stage, StageSql};
 use crate::diff::ColumnChange;
-use crate::schema::{Column, Kind};
+use crate::schema::Column;
 
 /// What would become of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -219,7 +220,9 @@ impl<'s> Listing<'s> {
 // A value as JSON text, as a file would say it.
 fn as_json(column: &Column, value: &str) -> String {
     match column.kind {
-        Kind::Bytea => format!("to_json(replace(encode({value}, 'base64'), E'\\n', ''))::text"),
+        ColumnType::Bytea => {
+            format!("to_json(replace(encode({value}, 'base64'), E'\\n', ''))::text")
+        }
         _ => format!("to_json({value})::text"),
     }
 }

@@ -325,16 +325,10 @@ async fn write<'c>(
 
     let after = reference_versions(tx, &config.schema).await?;
     gate::remember(tx, config, schema, &staged_sources(&staged), &after).await?;
-    let report = report(
-        start,
-        options,
-        schema,
-        reports,
-        judged.notes,
-        skipped,
-        &before,
-        &after,
-    );
+    let report = SeedReport {
+        notes: judged.notes,
+        ..report(start, options, schema, reports, skipped, &before, &after)
+    };
     Ok((report, tables))
 }
 
@@ -476,7 +470,6 @@ fn report(
     options: &SeedOptions,
     schema: &Schema,
     reports: Vec<SeededTable>,
-    notes: Vec<String>,
     skipped: &[gate::Unchanged],
     before: &BTreeMap<String, TableVersion>,
     after: &BTreeMap<String, TableVersion>,
@@ -502,7 +495,7 @@ fn report(
         from: ReferenceVersion(highest(before)),
         to: ReferenceVersion(highest(after)),
         tables,
-        notes,
+        notes: Vec::new(),
         elapsed_ms: millis(start),
     }
 }

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use snapshot_format::ColumnType;
 use tokio_postgres::{Row, Transaction};
 
 use super::error::DatabaseError;
 use super::sql::{identifier, qualified};
 use crate::config::Config;
-use crate::schema::{Kind, Schema, Table};
+use crate::schema::{Schema, Table};
 
 /// A sequence, and a column that takes its numbers.
 struct Source<'s> {
@@ -101,7 +102,10 @@ fn source<'s>(
     let is_number = table.column(&column).is_some_and(|(_, column)| {
         matches!(
             column.kind,
-            Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_)
+            ColumnType::SmallInt
+                | ColumnType::Integer
+                | ColumnType::BigInt
+                | ColumnType::Numeric(_)
         )
     });
     if !is_number {

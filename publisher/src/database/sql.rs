@@ -1,11 +1,12 @@
 //! SQL as text: quoting, and the statements that are made per table from templates.
 
 use serde::Serialize;
+use snapshot_format::ColumnType;
 use tera::{Context, Tera};
 
 use super::lineage::GIVE_LINEAGE;
 use crate::guard::Identity;
-use crate::schema::{Column, Kind, Table};
+use crate::schema::{Column, Table};
 
 /// A name as SQL writes it.
 pub(super) fn identifier(name: &str) -> String {
@@ -35,11 +36,12 @@ pub(super) fn in_byte_order(column: &Column, value: &str) -> String {
     match &column.kind {
         // As it is published: whoever knows the manifest alone sees strings.
         _ if column.as_text => format!("{value}::text COLLATE \"C\""),
-        Kind::Text(_) if column.sql_type == "citext" => format!("{value}::text COLLATE \"C\""),
-        Kind::Text(_) => format!("{value} COLLATE \"C\""),
-        Kind::Enum(_) => format!("{value}::text COLLATE \"C\""),
-        Kind::Array(element) if matches!(**element, Kind::Text(_)) => {
-            format!("{value} COLLATE \"C\"")
+        ColumnType::Citext | ColumnType::Enum { .. } => format!("{value}::text COLLATE \"C\""),
+        ColumnType::Text(_) | ColumnType::Character(_) => format!("{value} COLLATE \"C\""),
+        ColumnType::Array(element) if element.is_text() => format!("{value} COLLATE \"C\""),
+        // Its published string: inet::text would add the prefix of a whole address.
+        kind if kind.is_ordered_by_string() => {
+            format!("(pg_catalog.to_json({value}) #>> '{{}}') COLLATE \"C\"")
         }
         _ => value.to_owned(),
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use snapshot_format::{TableEntry, TableKey};
+use snapshot_format::{ColumnType, TableEntry, TableKey};
 
 use super::columns::{ColumnChange, changed_columns, raw_value};
 use super::join::{DiffError, RowChange, RowCounts, members};
-use crate::published::{ColumnType, SortKey, compare};
+use crate::published::{SortKey, compare};
 
 /// A table that differs.
 #[derive(Debug, Clone, Serialize)]

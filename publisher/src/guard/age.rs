@@ -139,17 +139,7 @@ mod tests {
             let digest = Digest::of(b"rows");
             let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
             let primary_key = vec!["id".to_owned()];
-            TableEntry {
-                hash: digest.hash,
-                sha256: digest.sha256,
-                size: digest.size,
-                rows: 1,
-                version_seq: seq,
-                in_bootstrap: true,
-                schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
-                primary_key,
-                columns,
-            }
+            TableEntry::new(digest, 1, seq, columns, primary_key)
         };
         let highest = tables.iter().map(|(_, seq)| *seq).max().unwrap_or_default();
         Manifest {

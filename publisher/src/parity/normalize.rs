@@ -19,7 +19,7 @@
 //! | N11 `true` and `false` are no numbers and no strings | `value` |
 //! | N12 numbers are equal by value, exactly | `decimal::write` |
 //! | N13 a `real` has two spellings | `value` |
-//! | N14 moments, uuids and bytes are equal by value | `value` |
+//! | N14 moments, intervals, addresses, uuids and bytes are equal by value | `value` |
 //! | N15 arrays keep their order | `value`, `values` |
 //! | N16 unless the settings say that it is a set | `row` |
 //! | N17 objects are compared by key | `value`, `values` |
@@ -38,6 +38,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use snapshot_format::ColumnType;
 use snapshot_format::json::Parser;
 
 use self::row::Writer;
@@ -284,7 +285,7 @@ impl ComparedColumn {
         settings: &TableConfig,
         defaults: &BTreeMap<String, String>,
     ) -> Self {
-        let rule = Rule::of_column(column);
+        let rule = Rule::of(&column.kind);
         let constant = || {
             defaults
                 .get(&column.name)
@@ -319,7 +320,12 @@ impl ComparedColumn {
                 false => missing,
             },
             kept_if_unnamed: !is_active,
-            ..Self::of_rule(name, Rule::of_type(plain), sql_type, settings)
+            ..Self::of_rule(
+                name,
+                Rule::of(&ColumnType::parse(plain)),
+                sql_type,
+                settings,
+            )
         }
     }
 

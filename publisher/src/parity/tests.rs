@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use snapshot_format::{SchemaVersion, TableKey};
+use snapshot_format::{ColumnType, SchemaVersion, TableKey};
 
 use super::normalize::Contract;
 use super::report::{Side, TableReport};
@@ -15,7 +15,7 @@ use super::sides::{database_rows, published_rows, source};
 use super::text::{notes, sentence};
 use super::{Catalog, Inputs, PairReport, TablePair, TableSide, TableSides, compare};
 use crate::config::{Config, ConfigFile};
-use crate::schema::{Column, Kind, Schema, Table};
+use crate::schema::{Column, Schema, Table};
 use crate::source::SourceFile;
 
 // One table, as each side has it; what is not said is empty.
@@ -46,7 +46,7 @@ fn columns(all: &str) -> Vec<Column> {
         Column {
             name: name.to_owned(),
             sql_type: sql_type.to_owned(),
-            kind: kind(sql_type),
+            kind: ColumnType::parse(sql_type),
             nullable,
             default,
             generated: false,
@@ -56,30 +56,6 @@ fn columns(all: &str) -> Vec<Column> {
     let mut columns: Vec<Column> = all.split("; ").map(column).collect();
     columns.sort_by(|a, b| a.name.cmp(&b.name));
     columns
-}
-
-fn kind(sql_type: &str) -> Kind {
-    if let Some(element) = sql_type.strip_suffix("[]") {
-        return Kind::Array(Box::new(kind(element)));
-    }
-    match sql_type {
-        "boolean" => Kind::Bool,
-        "integer" => Kind::Int4,
-        "bigint" => Kind::Int8,
-        "real" => Kind::Float4,
-        "double precision" => Kind::Float8,
-        "numeric" => Kind::Numeric(None),
-        "uuid" => Kind::Uuid,
-        "date" => Kind::Date,
-        "time without time zone" => Kind::Time,
-        "timestamp without time zone" => Kind::Timestamp,
-        "timestamp with time zone" => Kind::TimestampTz,
-        "bytea" => Kind::Bytea,
-        "jsonb" => Kind::Jsonb,
-        "text" => Kind::Text(None),
-        "character(4)" => Kind::Text(Some(4)),
-        _ => Kind::Other,
-    }
 }
 
 fn config(settings: &str) -> Config {
@@ -629,14 +605,42 @@ fn n18_what_is_published_as_text_is_read_back() {
 }
 
 #[test]
+fn n14_intervals_and_addresses_are_equal_by_value() {
+    for (sql_type, source, database, same) in [
+        ("interval", "PT90M", "PT1H30M", true),
+        ("interval", "P2W", "P14D", true),
+        ("interval", "P0D", "PT0S", true),
+        ("interval", "PT0.50S", "PT0.5S", true),
+        // Equal to PostgreSQL, and printed otherwise.
+        ("interval", "P30D", "P1M", false),
+        ("interval", "PT24H", "P1D", false),
+        ("interval", "PT1S", "PT-1S", false),
+        ("inet", "10.0.0.1/32", "10.0.0.1", true),
+        ("inet", "2001:DB8:0:0:0:0:0:1", "2001:db8::1", true),
+        ("inet", "10.0.0.1/8", "10.0.0.1", false),
+        ("cidr", "10.0.0.1", "10.0.0.1/32", true),
+        ("cidr", "10.0.0.0/8", "10.0.0.0/9", false),
+    ] {
+        let quoted = |text: &str| format!("{text:?}");
+        values(sql_type, &quoted(source), &quoted(database), same);
+    }
+    values(
+        "interval[]",
+        r#"["PT90M",null]"#,
+        r#"["PT1H30M",null]"#,
+        true,
+    );
+}
+
+#[test]
 fn n19_types_without_a_rule_are_compared_as_text() {
-    let story = Story::of("id text; v inet").source(r#"[{"id":"A","v":"10.0.0.1/32"}]"#);
-    let story = story.database(&[r#"{"id":"A","v":"10.0.0.1"}"#]);
+    let story = Story::of("id text; v macaddr").source(r#"[{"id":"A","v":"08-00-2b-01-02-03"}]"#);
+    let story = story.database(&[r#"{"id":"A","v":"08:00:2b:01:02:03"}"#]);
     story.check(
         Source,
         Database,
         &[
-            r#""A" / v: expected "10.0.0.1/32", found "10.0.0.1""#,
+            r#""A" / v: expected "08-00-2b-01-02-03", found "08:00:2b:01:02:03""#,
             "compared as text (N19): v",
         ],
     );

@@ -1,11 +1,11 @@
 //! Reads back what a store holds of a snapshot, as a reader would get it.
 
 use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 
 use futures_util::{StreamExt, stream};
 use snapshot_format::{
-    Digest, DigestWriter, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, unpack,
+    Digest, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, check_object, check_variant,
 };
 
 use super::{CONCURRENT_REQUESTS, variants};
@@ -43,7 +43,7 @@ pub(crate) async fn read_manifest(
     };
     let (found, expected) = (ObjectHash::of(&bytes), version.manifest.hash);
     if found != expected {
-        return Err(fault(other_hash(found)));
+        return Err(fault(format!("its BLAKE3 is {found}")));
     }
     let manifest = Manifest::parse(&bytes).map_err(|error| fault(with_causes(&error)))?;
     let contradiction = bytes.len() as u64 != version.manifest.size
@@ -63,7 +63,7 @@ pub(crate) async fn read_manifest(
 /// The variants of a large table take longer to unpack than the table to publish, so what
 /// they hold is for a rollback and for `publisher verify` to look at.
 pub(crate) async fn read_back_objects(store: &impl Store, manifest: &Manifest) -> Vec<Fault> {
-    let objects = objects_of(manifest).into_iter();
+    let objects = manifest.objects();
     let faults = stream::iter(objects.map(|(key, expected)| (vec![key], expected)))
         .map(|(keys, expected)| read_files(store, keys, expected))
         .buffer_unordered(CONCURRENT_REQUESTS);
@@ -75,27 +75,12 @@ pub(crate) async fn read_back_objects(store: &impl Store, manifest: &Manifest) -
 /// Whatever is wrong with the objects that a manifest names, and with their variants:
 /// one that is missing, has another size or hash, or does not unpack to its object.
 pub(crate) async fn read_back(store: &impl Store, manifest: &Manifest) -> Vec<Fault> {
-    let faults = stream::iter(objects_of(manifest))
+    let faults = stream::iter(manifest.objects())
         .map(|(key, expected)| read_files(store, files_of(&key, expected.size), expected))
         .buffer_unordered(CONCURRENT_REQUESTS);
     let mut faults: Vec<Fault> = faults.flat_map(stream::iter).collect().await;
     faults.sort();
     faults
-}
-
-/// Every object that a manifest names.
-pub(crate) fn objects_of(manifest: &Manifest) -> Vec<(Key, Digest)> {
-    let bootstrap = &manifest.bootstrap;
-    let digest = |hash, sha256, size| Digest { hash, sha256, size };
-    let tables = manifest.tables.iter().map(|(table, entry)| {
-        let key = Key::Table(table.clone(), entry.hash, None);
-        (key, digest(entry.hash, entry.sha256, entry.size))
-    });
-    let first = (
-        Key::Bootstrap(bootstrap.hash, None),
-        digest(bootstrap.hash, bootstrap.sha256, bootstrap.size),
-    );
-    std::iter::once(first).chain(tables).collect()
 }
 
 /// An object's key and those of its variants.
@@ -124,13 +109,13 @@ async fn read_files(store: &impl Store, keys: Vec<Key>, expected: Digest) -> Vec
 // What is wrong with it.
 async fn read_file(key: Key, content: Box<dyn Read + Send>, expected: Digest) -> Option<String> {
     let work = move || match key.encoding() {
-        None => check_object(content, expected),
+        None => check_object(content, &expected)
+            .err()
+            .map(|error| error.to_string()),
         Some(encoding) => {
             let content = BufReader::with_capacity(READ_SIZE, content);
-            check_variant(
-                |object| unpack(encoding, content, object, expected.size),
-                expected,
-            )
+            let checked = check_variant(encoding, content, &expected);
+            checked.err().map(|error| error.to_string())
         }
     };
     match tokio::task::spawn_blocking(work).await {
@@ -140,43 +125,6 @@ async fn read_file(key: Key, content: Box<dyn Read + Send>, expected: Digest) ->
 }
 
 pub(super) const READ_SIZE: usize = 256 * 1024;
-
-fn check_object(content: Box<dyn Read + Send>, expected: Digest) -> Option<String> {
-    let mut digest = DigestWriter::new(io::sink());
-    // One byte more shows that there are too many.
-    let mut content = BufReader::with_capacity(READ_SIZE, content.take(expected.size + 1));
-    if let Err(error) = io::copy(&mut content, &mut digest) {
-        return Some(format!("cannot be read: {error}"));
-    }
-    let (_, found) = digest.finish();
-    match found {
-        _ if found.size > expected.size => {
-            Some(format!("has more than its {} bytes", expected.size))
-        }
-        _ if found.size < expected.size => {
-            Some(format!("has {} of its {} bytes", found.size, expected.size))
-        }
-        _ if found.hash != expected.hash => Some(other_hash(found.hash)),
-        _ if found.sha256 != expected.sha256 => Some(format!("its SHA-256 is {}", found.sha256)),
-        _ => None,
-    }
-}
-
-fn check_variant(
-    unpack: impl FnOnce(&mut blake3::Hasher) -> io::Result<u64>,
-    expected: Digest,
-) -> Option<String> {
-    let mut hasher = blake3::Hasher::new();
-    match unpack(&mut hasher) {
-        Err(error) => Some(format!("cannot be unpacked: {error}")),
-        Ok(_) if hasher.finalize().as_bytes() == expected.hash.as_bytes() => None,
-        Ok(_) => Some("unpacks to another object".to_owned()),
-    }
-}
-
-fn other_hash(found: ObjectHash) -> String {
-    format!("its BLAKE3 is {found}")
-}
 
 fn unreadable(error: &StoreError) -> String {
     match error {

@@ -110,17 +110,7 @@ fn row(id: &str) -> Vec<u8> {
 fn entry(digest: Digest, rows: u64, version_seq: u64) -> TableEntry {
     let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
     let primary_key = vec!["id".to_owned()];
-    TableEntry {
-        hash: digest.hash,
-        sha256: digest.sha256,
-        size: digest.size,
-        rows,
-        version_seq,
-        in_bootstrap: true,
-        schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
-        primary_key,
-        columns,
-    }
+    TableEntry::new(digest, rows, version_seq, columns, primary_key)
 }
 
 // A store's folder.

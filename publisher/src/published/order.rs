@@ -4,9 +4,8 @@ use std::cmp::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use snapshot_format::ColumnType;
 use snapshot_format::json::{Parser, Value};
-
-use super::ColumnType;
 
 /// Where a value stands among others of its column.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,9 +32,11 @@ impl SortKey {
     pub fn of(column: &ColumnType, value: &Value<'_>) -> Self {
         match (column, value) {
             (_, Value::Null) => Self::Null,
-            (ColumnType::Json, _) => Self::Unknown,
+            (ColumnType::Json | ColumnType::Jsonb, _) => Self::Unknown,
             (_, Value::Bool(value)) => Self::Bool(*value),
             (_, Value::Number(text)) => text.parse().map_or(Self::Unknown, Self::Number),
+            // PostgreSQL orders these by value, where they are elements.
+            (ColumnType::Array(element), _) if element.is_ordered_by_string() => Self::Unknown,
             (ColumnType::Array(element), Value::Array(text)) => Self::of_array(element, text),
             (_, Value::String(text)) => Self::of_text(column, text),
             _ => Self::Unknown,
@@ -44,11 +45,13 @@ impl SortKey {
 
     fn of_text(column: &ColumnType, text: &str) -> Self {
         match column {
-            ColumnType::Timestamp => Self::bytes(text.strip_suffix('Z').unwrap_or(text)),
+            ColumnType::Timestamp | ColumnType::TimestampTz => {
+                Self::bytes(text.strip_suffix('Z').unwrap_or(text))
+            }
             // The spaces that fill it up do not count.
-            ColumnType::Character => Self::bytes(text.trim_end_matches(' ')),
+            ColumnType::Character(_) => Self::bytes(text.trim_end_matches(' ')),
             ColumnType::Bytea => BASE64.decode(text).map_or(Self::Unknown, Self::Bytes),
-            ColumnType::Named => Self::Named(text.to_owned()),
+            ColumnType::Named(_) => Self::Named(text.to_owned()),
             _ => Self::bytes(text),
         }
     }
@@ -61,12 +64,10 @@ impl SortKey {
     fn of_array(element: &ColumnType, text: &str) -> Self {
         let mut list = Vec::new();
         let read = Parser::new(text).array(|_, value| match &value {
-            Value::Array(inner) if *element != ColumnType::Json => {
-                match Self::of_array(element, inner) {
-                    Self::List(inner) => list.extend(inner),
-                    other => list.push(other),
-                }
-            }
+            Value::Array(inner) if !element.is_json() => match Self::of_array(element, inner) {
+                Self::List(inner) => list.extend(inner),
+                other => list.push(other),
+            },
             value => list.push(Self::of(element, value)),
         });
         match read {
@@ -143,6 +144,8 @@ mod tests {
                 "\"2026-02-24T13:12:05Z\"",
             ],
         );
+        ascending("interval", &["\"P10D\"", "\"P1D\"", "\"PT36H\""]);
+        ascending("inet", &["\"10.0.0.1\"", "\"9.0.0.1\"", "\"::1\""]);
         // 0x00 0xff, 0xfb: the digits would say the opposite.
         ascending("bytea", &["\"AP8=\"", "\"+w==\""]);
         ascending("character(3)", &["\"a  \"", "\"a\\t \""]);

@@ -7,6 +7,8 @@
 //! | `uuid` | `"0190163d-8694-739b-aea5-966c26f8ad91"` |
 //! | `date`, `time` | `"2026-02-24"`, `"13:12:04.5"`: see below |
 //! | `timestamp`, `timestamptz` | `"2026-02-24T13:12:04Z"`, `"2026-02-24T13:12:04.500000Z"` |
+//! | `interval` | `"P1Y2M3DT4H5M6.5S"` (ISO 8601) |
+//! | `inet`, `cidr` | `"10.0.0.1"`, `"10.1.0.0/16"` |
 //! | `bytea` | base64 with padding (RFC 4648 §4) |
 //! | `json`, `jsonb` | their canonical form |
 //! | arrays | arrays; an array of two dimensions is an array of arrays |
@@ -15,11 +17,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use snapshot_format::ColumnType;
 use snapshot_format::canonical::{self, CanonicalError};
 use snapshot_format::number::{self, NumberError};
 
-use super::numeric;
-use crate::schema::Kind;
+use super::{interval, network, numeric};
 
 /// How deep a `json` value may nest. With arrays and the object around it, it stays
 /// below the 127 levels that serde_json reads, the least of the readers we know.
@@ -45,6 +47,9 @@ pub enum ValueError {
     /// An infinite date, or one whose year has not four digits.
     #[error("{0} is outside of the years 0001 to 9999, which RFC 3339 can write")]
     Moment(String),
+    /// An interval without end.
+    #[error("{0} is an interval without end, and ISO 8601 has none")]
+    Endless(&'static str),
     /// An array that does not count from 1.
     #[error("the array's subscripts start at {0}, not 1, and JSON would lose that")]
     LowerBound(i32),
@@ -91,7 +96,7 @@ impl ValueError {
             },
             Self::Json(CanonicalError::Syntax(_)) => "syntax",
             Self::Depth => "depth",
-            Self::Moment(_) => "moment",
+            Self::Moment(_) | Self::Endless(_) => "moment",
             Self::LowerBound(_) => "lower-bound",
             Self::NotUtf8 | Self::Binary(_) => "binary",
         }
@@ -100,83 +105,59 @@ impl ValueError {
 
 type Result<T> = std::result::Result<T, ValueError>;
 
-/// How the values of a column are published.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Form {
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    Float4,
-    Float8,
-    Numeric,
-    Text,
-    Uuid,
-    Date,
-    Time,
-    Timestamp,
-    Bytea,
-    Json,
-    Jsonb,
-    Array(Box<Self>),
+/// Whether values of the type have a form in JSON beside their text.
+pub(super) fn has_form(column: &ColumnType) -> bool {
+    match column {
+        ColumnType::Named(_) => false,
+        ColumnType::Array(element) => has_form(element),
+        _ => true,
+    }
 }
 
-impl Form {
-    /// The form for that kind; `None` where it has one only as text.
-    pub(super) fn of(kind: &Kind) -> Option<Self> {
-        Some(match kind {
-            Kind::Bool => Self::Bool,
-            Kind::Int2 => Self::Int2,
-            Kind::Int4 => Self::Int4,
-            Kind::Int8 => Self::Int8,
-            Kind::Float4 => Self::Float4,
-            Kind::Float8 => Self::Float8,
-            Kind::Numeric(_) => Self::Numeric,
-            Kind::Text(_) | Kind::Enum(_) => Self::Text,
-            Kind::Uuid => Self::Uuid,
-            Kind::Date => Self::Date,
-            Kind::Time => Self::Time,
-            Kind::Timestamp | Kind::TimestampTz => Self::Timestamp,
-            Kind::Bytea => Self::Bytea,
-            Kind::Json => Self::Json,
-            Kind::Jsonb => Self::Jsonb,
-            Kind::Array(element) => Self::Array(Box::new(Self::of(element)?)),
-            Kind::Other => return None,
-        })
-    }
-
-    /// Appends the value, or a part of it and an error.
-    pub(super) fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        match self {
-            Self::Bool => write_bool(value, out),
-            Self::Int2 => write_integer(i16::from_be_bytes(fixed("smallint", value)?).into(), out),
-            Self::Int4 => write_integer(i32::from_be_bytes(fixed("integer", value)?).into(), out),
-            Self::Int8 => write_integer(i64::from_be_bytes(fixed("bigint", value)?), out),
-            Self::Float4 => write_float4(f32::from_be_bytes(fixed("real", value)?), out),
-            Self::Float8 => {
-                write_float8(f64::from_be_bytes(fixed("double precision", value)?), out)
-            }
-            Self::Numeric => numeric::write(value, out),
-            Self::Text => {
-                canonical::write_string(utf8(value)?, out);
-                Ok(())
-            }
-            Self::Uuid => write_uuid(fixed("uuid", value)?, out),
-            Self::Date => write_date(i32::from_be_bytes(fixed("date", value)?), out),
-            Self::Time => write_time(i64::from_be_bytes(fixed("time", value)?), out),
-            Self::Timestamp => write_timestamp(i64::from_be_bytes(fixed("timestamp", value)?), out),
-            Self::Bytea => {
-                write_base64(value, out);
-                Ok(())
-            }
-            Self::Json => write_json(value, out),
-            Self::Jsonb => match value.split_first() {
-                Some((1, text)) => write_json(text, out),
-                Some((version, _)) => binary(format!("a jsonb of version {version}, not 1")),
-                None => binary("a jsonb of 0 bytes"),
-            },
-            Self::Array(element) => write_array(element, value, out),
+/// Appends the value of a type that has a form, or a part of it and an error.
+pub(super) fn write(column: &ColumnType, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    match column {
+        ColumnType::Boolean => write_bool(value, out),
+        ColumnType::SmallInt => {
+            write_integer(i16::from_be_bytes(fixed("smallint", value)?).into(), out)
         }
+        ColumnType::Integer => {
+            write_integer(i32::from_be_bytes(fixed("integer", value)?).into(), out)
+        }
+        ColumnType::BigInt => write_integer(i64::from_be_bytes(fixed("bigint", value)?), out),
+        ColumnType::Real => write_float4(f32::from_be_bytes(fixed("real", value)?), out),
+        ColumnType::Double => {
+            write_float8(f64::from_be_bytes(fixed("double precision", value)?), out)
+        }
+        ColumnType::Numeric(_) => numeric::write(value, out),
+        ColumnType::Text(_)
+        | ColumnType::Citext
+        | ColumnType::Character(_)
+        | ColumnType::Enum { .. } => {
+            canonical::write_string(utf8(value)?, out);
+            Ok(())
+        }
+        ColumnType::Uuid => write_uuid(fixed("uuid", value)?, out),
+        ColumnType::Date => write_date(i32::from_be_bytes(fixed("date", value)?), out),
+        ColumnType::Time => write_time(i64::from_be_bytes(fixed("time", value)?), out),
+        ColumnType::Timestamp | ColumnType::TimestampTz => {
+            write_timestamp(i64::from_be_bytes(fixed("timestamp", value)?), out)
+        }
+        ColumnType::Interval => interval::write(fixed("interval", value)?, out),
+        ColumnType::Inet => network::write_inet(value, out),
+        ColumnType::Cidr => network::write_cidr(value, out),
+        ColumnType::Bytea => {
+            write_base64(value, out);
+            Ok(())
+        }
+        ColumnType::Json => write_json(value, out),
+        ColumnType::Jsonb => match value.split_first() {
+            Some((1, text)) => write_json(text, out),
+            Some((version, _)) => binary(format!("a jsonb of version {version}, not 1")),
+            None => binary("a jsonb of 0 bytes"),
+        },
+        ColumnType::Array(element) => write_array(element, value, out),
+        ColumnType::Named(name) => binary(format!("a {name}, which has no form")),
     }
 }
 
@@ -401,7 +382,7 @@ fn write_digits<const COUNT: usize>(mut number: i64, out: &mut Vec<u8>) {
 
 // Number of dimensions, whether there are nulls, type of the elements; of each dimension
 // its size and lower bound; then the elements, each with its length before it.
-fn write_array(element: &Form, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
+fn write_array(element: &ColumnType, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
     // What PostgreSQL calls MAXDIM.
     let mut sizes = [0; 6];
     let mut input = Input(value);
@@ -439,7 +420,7 @@ fn write_array(element: &Form, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
 // loops end however large the sizes claim to be.
 fn write_dimensions(
     sizes: &[i32],
-    element: &Form,
+    element: &ColumnType,
     input: &mut Input,
     out: &mut Vec<u8>,
 ) -> Result<()> {
@@ -457,13 +438,13 @@ fn write_dimensions(
     Ok(())
 }
 
-fn write_element(element: &Form, input: &mut Input, out: &mut Vec<u8>) -> Result<()> {
+fn write_element(element: &ColumnType, input: &mut Input, out: &mut Vec<u8>) -> Result<()> {
     match input.integer()? {
         -1 => {
             out.extend_from_slice(b"null");
             Ok(())
         }
-        length => element.write(input.bytes(length)?, out),
+        length => write(element, input.bytes(length)?, out),
     }
 }
 
@@ -492,9 +473,12 @@ impl<'v> Input<'v> {
 
 fn fixed<const SIZE: usize>(sql_type: &str, value: &[u8]) -> Result<[u8; SIZE]> {
     let size = value.len();
-    value
-        .try_into()
-        .or_else(|_| binary(format!("a {sql_type} of {size} bytes, not {SIZE}")))
+    value.try_into().or_else(|_| {
+        binary(format!(
+            "{} {sql_type} of {size} bytes, not {SIZE}",
+            if sql_type == "interval" { "an" } else { "a" }
+        ))
+    })
 }
 
 fn utf8(value: &[u8]) -> Result<&str> {

@@ -1,5 +1,7 @@
 //! One value of a file as PostgreSQL's text of its column's type, or why it has none.
 
+mod array;
+
 use std::fmt::Write;
 
 use base64::Engine;
@@ -7,10 +9,12 @@ use jiff::civil;
 use snapshot_format::canonical::{self, CanonicalError};
 use snapshot_format::json::{Parser, Value};
 use snapshot_format::number;
+use snapshot_format::{ColumnType, Interval, Network};
+
+use array::convert_array;
 
 use super::problem::shortened;
 use crate::render::{MAX_JSON_DEPTH, is_too_deep};
-use crate::schema::Kind;
 
 // Without a value it says why there is none.
 pub(super) type Converted = Result<(), String>;
@@ -25,7 +29,7 @@ pub(super) struct Context<'c> {
 
 /// Appends the value's text for the column, or says why it has none.
 pub(super) fn convert(
-    kind: &Kind,
+    kind: &ColumnType,
     value: &Value<'_>,
     raw: &str,
     context: Context<'_>,
@@ -36,60 +40,82 @@ pub(super) fn convert(
         (kind, Value::String(text)) if context.as_text && is_infinite(kind, text) => {
             push(out, text)
         }
-        (Kind::Bool, Value::Bool(value)) => push(out, if *value { "t" } else { "f" }),
-        (Kind::Bool, _) => expected("true or false"),
-        (Kind::Int2 | Kind::Int4 | Kind::Int8, Value::Number(text)) => {
+        (ColumnType::Boolean, Value::Bool(value)) => push(out, if *value { "t" } else { "f" }),
+        (ColumnType::Boolean, _) => expected("true or false"),
+        (ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt, Value::Number(text)) => {
             convert_integer(kind, text, context.as_text, out)
         }
-        (Kind::Int8, Value::String(text)) if context.as_text && is_number_text(text) => {
+        (ColumnType::BigInt, Value::String(text)) if context.as_text && is_number_text(text) => {
             convert_integer(kind, text, true, out)
         }
-        (Kind::Int2 | Kind::Int4 | Kind::Int8, _) => expected("a whole number"),
-        (Kind::Float4 | Kind::Float8, Value::Number(text)) => convert_float(kind, text, out),
-        (Kind::Numeric(limits), Value::Number(text)) => {
+        (ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt, _) => {
+            expected("a whole number")
+        }
+        (ColumnType::Real | ColumnType::Double, Value::Number(text)) => {
+            convert_float(kind, text, out)
+        }
+        (ColumnType::Numeric(limits), Value::Number(text)) => {
             convert_numeric(*limits, text, context, out)
         }
-        (Kind::Numeric(limits), Value::String(text)) if context.as_text && is_number_text(text) => {
+        (ColumnType::Numeric(limits), Value::String(text))
+            if context.as_text && is_number_text(text) =>
+        {
             convert_numeric(*limits, text, context, out)
         }
-        (Kind::Float4 | Kind::Float8 | Kind::Numeric(_), _) => expected("a number"),
-        (Kind::Json | Kind::Jsonb, _) => convert_json(raw, context, out),
-        (Kind::Array(element), Value::Array(raw)) => convert_array(element, raw, context, out),
-        (Kind::Array(_), _) => expected("an array"),
-        (Kind::Other, Value::Number(text)) => push(out, text),
+        (ColumnType::Real | ColumnType::Double | ColumnType::Numeric(_), _) => expected("a number"),
+        (kind, _) if kind.is_json() => convert_json(raw, context, out),
+        (ColumnType::Array(element), Value::Array(raw)) => {
+            convert_array(element, raw, context, out)
+        }
+        (ColumnType::Array(_), _) => expected("an array"),
+        (ColumnType::Named(_), Value::Number(text)) => push(out, text),
         (_, Value::String(text)) => convert_string(kind, text, out),
         _ => expected(string_form(kind)),
     }
 }
 
-fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
+fn convert_string(kind: &ColumnType, text: &str, out: &mut String) -> Converted {
     let malformed = || {
         let found = shortened(text);
         Err(format!("expected {}, found {found:?}", string_form(kind)))
     };
     match kind {
-        Kind::Text(Some(most)) if text.chars().nth(*most as usize).is_some() => {
+        ColumnType::Text(Some(most)) | ColumnType::Character(Some(most))
+            if text.chars().nth(*most as usize).is_some() =>
+        {
             let count = text.chars().count();
             Err(format!(
                 "has {count} characters, and the column takes {most}"
             ))
         }
-        Kind::Uuid if !is_uuid(text) => malformed(),
-        Kind::Uuid => push(out, &text.to_ascii_lowercase()),
-        Kind::Date => match text.parse::<civil::Date>() {
+        ColumnType::Uuid if !is_uuid(text) => malformed(),
+        ColumnType::Uuid => push(out, &text.to_ascii_lowercase()),
+        ColumnType::Date => match text.parse::<civil::Date>() {
             Ok(date) if text.len() == 10 && date.year() > 0 => push(out, &date.to_string()),
             _ => malformed(),
         },
-        Kind::Time if is_end_of_day(text) => push(out, "24:00:00"),
-        Kind::Time => match text.parse::<civil::Time>() {
+        ColumnType::Time if is_end_of_day(text) => push(out, "24:00:00"),
+        ColumnType::Time => match text.parse::<civil::Time>() {
             Ok(time) if time.subsec_nanosecond() % 1000 == 0 && !is_leap_second(text) => {
                 push(out, &time.to_string())
             }
             _ => malformed(),
         },
-        Kind::Timestamp => convert_timestamp(text, out).map_or_else(malformed, Ok),
-        Kind::TimestampTz => convert_timestamp_tz(text, out).map_or_else(malformed, Ok),
-        Kind::Bytea => match base64::engine::general_purpose::STANDARD.decode(text) {
+        ColumnType::Timestamp => convert_timestamp(text, out).map_or_else(malformed, Ok),
+        ColumnType::TimestampTz => convert_timestamp_tz(text, out).map_or_else(malformed, Ok),
+        ColumnType::Interval => match Interval::parse(text) {
+            Some(interval) => push(out, &interval.to_string()),
+            None => malformed(),
+        },
+        ColumnType::Inet => match Network::parse(text) {
+            Some(network) => push(out, &network.to_string()),
+            None => malformed(),
+        },
+        ColumnType::Cidr => match Network::parse(text) {
+            Some(network) if network.is_network() => push(out, &network.with_prefix()),
+            _ => malformed(),
+        },
+        ColumnType::Bytea => match base64::engine::general_purpose::STANDARD.decode(text) {
             Ok(bytes) => {
                 out.push_str("\\x");
                 bytes
@@ -99,11 +125,9 @@ fn convert_string(kind: &Kind, text: &str, out: &mut String) -> Converted {
             }
             Err(_) => malformed(),
         },
-        Kind::Enum(labels) if !labels.iter().any(|label| label == text) => Err(format!(
-            "{:?} is none of {}",
-            shortened(text),
-            in_short(labels)
-        )),
+        ColumnType::Enum { labels, .. } if !labels.iter().any(|label| label == text) => Err(
+            format!("{:?} is none of {}", shortened(text), in_short(labels)),
+        ),
         _ => push(out, text),
     }
 }
@@ -119,9 +143,9 @@ fn is_end_of_day(text: &str) -> bool {
 }
 
 // A moment that is no date. As text it is published as PostgreSQL prints it.
-fn is_infinite(kind: &Kind, text: &str) -> bool {
+fn is_infinite(kind: &ColumnType, text: &str) -> bool {
     match kind {
-        Kind::Date | Kind::Timestamp | Kind::TimestampTz => {
+        ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
             matches!(text, "infinity" | "-infinity")
         }
         _ => false,
@@ -162,10 +186,10 @@ fn is_leap_second(time: &str) -> bool {
     digits.get(4..6) == Some(&['6', '0'])
 }
 
-fn convert_integer(kind: &Kind, text: &str, as_text: bool, out: &mut String) -> Converted {
+fn convert_integer(kind: &ColumnType, text: &str, as_text: bool, out: &mut String) -> Converted {
     let (least, most) = match kind {
-        Kind::Int2 => (i64::from(i16::MIN), i64::from(i16::MAX)),
-        Kind::Int4 => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        ColumnType::SmallInt => (i64::from(i16::MIN), i64::from(i16::MAX)),
+        ColumnType::Integer => (i64::from(i32::MIN), i64::from(i32::MAX)),
         _ => (i64::MIN, i64::MAX),
     };
     let Some(value) = parse_integer(text) else {
@@ -203,10 +227,10 @@ fn is_whole(text: &str) -> bool {
     fraction_digits == 0
 }
 
-fn convert_float(kind: &Kind, text: &str, out: &mut String) -> Converted {
+fn convert_float(kind: &ColumnType, text: &str, out: &mut String) -> Converted {
     let mut shortest = Vec::new();
     let (written, name) = match kind {
-        Kind::Float4 => {
+        ColumnType::Real => {
             let value = text.parse().unwrap_or(f32::NAN);
             (number::write_f32(value, &mut shortest), "real")
         }
@@ -289,116 +313,6 @@ fn unpublishable(text: &str, error: number::NumberError) -> String {
     format!("{text} {error}; name the column in as_text to publish it as a string")
 }
 
-// PostgreSQL's array literal: `{a,"b c",NULL}`, nested for several dimensions.
-// Source: <https://www.postgresql.org/docs/current/arrays.html>, "Array Input".
-fn convert_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut String) -> Converted {
-    const MAX_DIMENSIONS: usize = 6;
-    if !raw[1..raw.len() - 1].trim().is_empty() {
-        // First: what follows reads an array once for each level.
-        let depth = if matches!(element, Kind::Json | Kind::Jsonb) {
-            1
-        } else {
-            depth_of(raw)
-        };
-        if depth > MAX_DIMENSIONS {
-            return Err(format!(
-                "an array nests at most {MAX_DIMENSIONS} deep, and this one {depth}"
-            ));
-        }
-        if dimensions(element, &Value::Array(raw)).is_none() {
-            return Err("nested arrays must have elements, and as many as one another".to_owned());
-        }
-    }
-    write_array(element, raw, context, out)
-}
-
-// How deep arrays nest in a JSON text.
-fn depth_of(raw: &str) -> usize {
-    let (mut depth, mut deepest, mut bytes) = (0_usize, 0, raw.bytes());
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' => depth = depth.saturating_sub(1),
-            b'"' => {
-                while let Some(within) = bytes.next()
-                    && within != b'"'
-                {
-                    if within == b'\\' {
-                        bytes.next();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    deepest
-}
-
-// How many elements there are at each depth; `None` where that differs, or is none.
-fn dimensions(element: &Kind, value: &Value<'_>) -> Option<Vec<usize>> {
-    // An array within a jsonb[] is one jsonb.
-    let Value::Array(raw) = value else {
-        return Some(Vec::new());
-    };
-    let is_leaf = |value: &Value<'_>| {
-        !matches!(value, Value::Array(_)) || matches!(element, Kind::Json | Kind::Jsonb)
-    };
-    let (mut leaves, mut nested) = (0, Vec::new());
-    let read = Parser::new(raw).array(|_, value| match is_leaf(&value) {
-        true => leaves += 1,
-        false => nested.push(dimensions(element, &value)),
-    });
-    read.ok()?;
-    match (leaves, nested.first()) {
-        (0, None) => None,
-        (count, None) => Some(vec![count]),
-        (0, Some(first)) if nested.iter().all(|other| other == first) => {
-            let mut lengths = vec![nested.len()];
-            lengths.extend(first.as_ref()?);
-            Some(lengths)
-        }
-        _ => None,
-    }
-}
-
-fn write_array(element: &Kind, raw: &str, context: Context<'_>, out: &mut String) -> Converted {
-    let mut elements = Vec::new();
-    let mut parser = Parser::new(raw);
-    let read = parser.array(|offset, value| elements.push((offset, value)));
-    read.map_err(|error| error.to_string())?;
-    out.push('{');
-    let mut text = String::new();
-    for (index, (offset, value)) in elements.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        let context = Context {
-            as_text: context.as_text,
-            canonical: &mut *context.canonical,
-        };
-        let written = match value {
-            Value::Null => push(out, "NULL"),
-            Value::Array(raw) if !matches!(element, Kind::Json | Kind::Jsonb) => {
-                write_array(element, raw, context, out)
-            }
-            _ => {
-                text.clear();
-                let end = elements
-                    .get(index + 1)
-                    .map_or(raw.len() - 1, |(next, _)| *next);
-                let raw = raw[*offset..end].trim_end_matches([',', ' ', '\n', '\r', '\t']);
-                convert(element, value, raw, context, &mut text).map(|()| push_quoted(&text, out))
-            }
-        };
-        written.map_err(|message| format!("element {}: {message}", index + 1))?;
-    }
-    out.push('}');
-    Ok(())
-}
-
 // The labels of an enum, of many the first.
 fn in_short(labels: &[String]) -> String {
     const SHOWN: usize = 20;
@@ -408,17 +322,6 @@ fn in_short(labels: &[String]) -> String {
         text += &format!(" and {} more", labels.len() - SHOWN);
     }
     text
-}
-
-fn push_quoted(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push('"');
 }
 
 fn push(out: &mut String, text: &str) -> Converted {
@@ -435,16 +338,21 @@ fn describe(value: &Value<'_>) -> String {
     }
 }
 
-fn string_form(kind: &Kind) -> &'static str {
+fn string_form(kind: &ColumnType) -> &'static str {
     match kind {
-        Kind::Uuid => "a UUID such as \"0190163d-8694-739b-aea5-966c26f8ad91\"",
-        Kind::Date => "a date such as \"2026-02-24\"",
-        Kind::Time => "a time such as \"13:12:04\"",
-        Kind::Timestamp => "a time in UTC such as \"2026-02-24T13:12:04Z\", to the microsecond",
-        Kind::TimestampTz => {
+        ColumnType::Uuid => "a UUID such as \"0190163d-8694-739b-aea5-966c26f8ad91\"",
+        ColumnType::Date => "a date such as \"2026-02-24\"",
+        ColumnType::Time => "a time such as \"13:12:04\"",
+        ColumnType::Timestamp => {
+            "a time in UTC such as \"2026-02-24T13:12:04Z\", to the microsecond"
+        }
+        ColumnType::TimestampTz => {
             "a time with zone such as \"2026-02-24T13:12:04Z\", to the microsecond"
         }
-        Kind::Bytea => "bytes in base64",
+        ColumnType::Interval => "a duration such as \"P1DT2H30M\", to the microsecond",
+        ColumnType::Inet => "an address such as \"10.0.0.1\" or \"10.1.0.0/16\"",
+        ColumnType::Cidr => "a network such as \"10.1.0.0/16\", without bits behind its prefix",
+        ColumnType::Bytea => "bytes in base64",
         _ => "a string",
     }
 }
@@ -474,14 +382,6 @@ pub(super) fn number_key(text: &str) -> String {
         zeros @ 0..=40 => format!("{negative}{significant}{}", "0".repeat(zeros as usize)),
         power => format!("{negative}{significant}e{power}"),
     }
-}
-
-/// Whether values of the kind are written as numbers.
-pub(super) fn is_number(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Float4 | Kind::Float8 | Kind::Numeric(_)
-    )
 }
 
 fn is_number_text(text: &str) -> bool {

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use snapshot_format::json::{Parser, SyntaxError, Value};
+use snapshot_format::{ColumnType, Interval};
 
-use super::convert::{Context, convert, is_number, number_key};
+use super::convert::{Context, convert, number_key};
 use super::problem::{Place, Problem, Problems, Subject};
 use super::split::{RawRow, position_behind};
 use crate::config::{Config, TableConfig};
-use crate::schema::{Column, Kind, SOURCE_TYPE, Table};
+use crate::schema::{Column, SOURCE_TYPE, Table};
 use crate::suggest::closest;
 
 /// Decodes the rows of one table, one after another, into the same buffers.
@@ -111,12 +112,19 @@ impl<'t> RowDecoder<'t> {
         let value = self.value(column)?;
         let Column { kind, sql_type, .. } = &self.table.columns[column];
         Some(match kind {
-            Kind::Float4 | Kind::Float8 | Kind::Numeric(_) => number_key(value).into(),
-            // The spaces that fill up a char(n) say nothing.
-            Kind::Text(_) if sql_type.starts_with("character(") => {
-                value.trim_end_matches(' ').into()
+            ColumnType::Real | ColumnType::Double | ColumnType::Numeric(_) => {
+                number_key(value).into()
             }
-            Kind::Text(_) if sql_type == "citext" => value.to_lowercase().into(),
+            // The spaces that fill up a char(n) say nothing.
+            ColumnType::Character(_) => value.trim_end_matches(' ').into(),
+            // Of a domain over it, the database tells.
+            ColumnType::Citext if ColumnType::parse(sql_type) == *kind => {
+                value.to_lowercase().into()
+            }
+            ColumnType::Interval => match Interval::parse(value) {
+                Some(interval) => interval.span().to_string().into(),
+                None => value.into(),
+            },
             _ => value.into(),
         })
     }
@@ -134,10 +142,10 @@ impl<'t> RowDecoder<'t> {
             .iter()
             .map(|&index| {
                 let value = self.value(index)?;
-                Some(match self.table.columns[index].kind {
-                    Kind::Text(_) | Kind::Enum(_) | Kind::Uuid => format!("{value:?}"),
-                    _ => value.to_owned(),
-                })
+                if self.table.columns[index].is_quoted() {
+                    return Some(format!("{value:?}"));
+                }
+                Some(value.to_owned())
             })
             .collect();
         // Behind a row's number, a bare 7 would be one number too many.
@@ -237,7 +245,7 @@ impl<'t> RowDecoder<'t> {
     // A map's keys are strings whatever the column is: `{"7": …}` for an integer key.
     fn decode_key_value(&mut self, column: usize, key: &Value<'_>) {
         let number = match key {
-            Value::String(text) if is_number(&self.table.columns[column].kind) => Parser::new(text)
+            Value::String(text) if self.table.columns[column].kind.is_number() => Parser::new(text)
                 .value()
                 .ok()
                 .filter(|value| matches!(value, Value::Number(_))),

@@ -215,20 +215,11 @@ impl Judge<'_> {
         let mut objects: BTreeMap<String, (Key, Digest, bool)> = BTreeMap::new();
         for (hash, manifest) in manifests {
             let is_current = Some(*hash) == current;
-            let bootstrap = &manifest.bootstrap;
-            let mut object = |key: Key, digest: Digest| {
+            for (key, digest) in manifest.objects() {
                 let entry = objects.entry(key.path()).or_insert((key, digest, false));
                 entry.2 |= is_current;
-            };
+            }
             jobs.push(Job::Bootstrap(manifest));
-            object(
-                Key::Bootstrap(bootstrap.hash, None),
-                Digest {
-                    hash: bootstrap.hash,
-                    sha256: bootstrap.sha256,
-                    size: bootstrap.size,
-                },
-            );
             for (table, entry) in &manifest.tables {
                 // The number of a state and the bootstrap are no matter of the object.
                 let TableEntry {
@@ -251,14 +242,6 @@ impl Judge<'_> {
                 )) {
                     jobs.push(Job::Table(table, entry, manifest.schema_version));
                 }
-                object(
-                    Key::Table(table.clone(), entry.hash, None),
-                    Digest {
-                        hash: entry.hash,
-                        sha256: entry.sha256,
-                        size: entry.size,
-                    },
-                );
             }
         }
         for (key, digest, is_current) in objects.into_values() {

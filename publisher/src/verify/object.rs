@@ -100,7 +100,7 @@ impl Judge<'_> {
         entry: &TableEntry,
         schema: SchemaVersion,
     ) -> Option<RowsDigest> {
-        let key = Key::Table(table.clone(), entry.hash, None);
+        let key = entry.key(table);
         let mut source = self.object(&key, entry.size)?;
         let mut judge = RowJudge::new(entry);
         let mut hasher = RowsHasher::new();
@@ -112,12 +112,7 @@ impl Judge<'_> {
             return None;
         }
         let rows = hasher.finish();
-        let expected = Digest {
-            hash: entry.hash,
-            sha256: entry.sha256,
-            size: entry.size,
-        };
-        let same = self.digest(&key, source, &expected);
+        let same = self.digest(&key, source, &entry.digest());
         let whole = self.was_read(&key, read);
         if whole && rows.rows != entry.rows {
             self.findings

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use snapshot_format::json::{Member, Parser, Value};
-use snapshot_format::{ObjectHash, RowShape, TableEntry};
+use snapshot_format::{ColumnType, ObjectHash, RowShape, TableEntry};
 
-use crate::published::{ColumnType, SortKey, compare};
+use crate::published::{SortKey, compare};
 use crate::schema::{IS_ACTIVE, SORT_ORDER};
 
 /// Judges the rows of one table, in their order.

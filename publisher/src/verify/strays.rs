@@ -48,10 +48,7 @@ fn named_by(versions: &[Version], manifests: &Manifests) -> HashSet<String> {
         add(Key::Bootstrap(version.bootstrap.hash, None));
     }
     for manifest in manifests.values() {
-        add(Key::Bootstrap(manifest.bootstrap.hash, None));
-        for (table, entry) in &manifest.tables {
-            add(Key::Table(table.clone(), entry.hash, None));
-        }
+        manifest.objects().for_each(|(key, _)| add(key));
     }
     named
 }

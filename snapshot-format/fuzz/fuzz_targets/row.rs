@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use publisher::render::RowRenderer;
-use publisher::schema::{Column, Kind, Table};
+use publisher::schema::{Column, Table};
 use serde::de::IgnoredAny;
+use snapshot_format::ColumnType;
 
 static RENDERERS: LazyLock<Vec<RowRenderer>> = LazyLock::new(|| {
-    let arrays = kinds().map(|kind| Kind::Array(Box::new(kind)));
+    let arrays = kinds().map(|kind| ColumnType::Array(Box::new(kind)));
     kinds().into_iter().chain(arrays).map(renderer).collect()
 });
 
@@ -26,27 +27,30 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 // In the order that `seed.py` knows.
-fn kinds() -> [Kind; 15] {
+fn kinds() -> [ColumnType; 18] {
     [
-        Kind::Bool,
-        Kind::Int2,
-        Kind::Int4,
-        Kind::Int8,
-        Kind::Float4,
-        Kind::Float8,
-        Kind::Numeric(None),
-        Kind::Text(None),
-        Kind::Uuid,
-        Kind::Date,
-        Kind::Time,
-        Kind::TimestampTz,
-        Kind::Bytea,
-        Kind::Json,
-        Kind::Jsonb,
+        ColumnType::Boolean,
+        ColumnType::SmallInt,
+        ColumnType::Integer,
+        ColumnType::BigInt,
+        ColumnType::Real,
+        ColumnType::Double,
+        ColumnType::Numeric(None),
+        ColumnType::Text(None),
+        ColumnType::Uuid,
+        ColumnType::Date,
+        ColumnType::Time,
+        ColumnType::TimestampTz,
+        ColumnType::Bytea,
+        ColumnType::Json,
+        ColumnType::Jsonb,
+        ColumnType::Interval,
+        ColumnType::Inet,
+        ColumnType::Cidr,
     ]
 }
 
-fn renderer(kind: Kind) -> RowRenderer {
+fn renderer(kind: ColumnType) -> RowRenderer {
     let value = Column {
         name: "value".to_owned(),
         sql_type: String::new(),
@@ -64,7 +68,7 @@ fn renderer(kind: Kind) -> RowRenderer {
         primary_key: vec![0],
         foreign_keys: Vec::new(),
         missing_triggers: Vec::new(),
-has_parts: false,
+        has_parts: false,
         untracked_parts: Vec::new(),
     };
     RowRenderer::new(&table).expect("each kind has a form")

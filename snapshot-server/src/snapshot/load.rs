@@ -14,8 +14,8 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use serde::Serialize;
 use snapshot_format::{
-    Digest, DigestWriter, Encoding, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE, MIN_VARIANT_SIZE,
-    Manifest, ObjectHash, ReferenceVersion, SchemaVersion, Version, compress, unpack,
+    Digest, Encoding, Key, MAX_MANIFEST_SIZE, MAX_VERSION_SIZE, MIN_VARIANT_SIZE, Manifest,
+    ObjectHash, ReferenceVersion, SchemaVersion, VariantError, Version, check_variant, compress,
 };
 use snapshot_store::Folder as Files;
 
@@ -203,19 +203,17 @@ impl Folder {
         object: &Digest,
     ) -> Result<Variant, LoadError> {
         let (content, _) = self.take_in(files, key)?;
-        let broken = |source| LoadError::Variant {
+        let broken = |error| LoadError::Variant {
             path: key.path(),
-            source,
+            source: match error {
+                VariantError::Unpack(source) => Some(source),
+                VariantError::OtherObject => None,
+            },
         };
         // The format's own way: one stream, nothing behind it, and a small file
         // that unpacks to a disk full never gets further than its object.
-        let mut writer = DigestWriter::new(io::sink());
         let packed = BufReader::with_capacity(BUFFER_BYTES, content.reader());
-        unpack(encoding, packed, &mut writer, object.size)
-            .map_err(|source| broken(Some(source)))?;
-        if writer.finish().1 != *object {
-            return Err(broken(None));
-        }
+        check_variant(encoding, packed, object).map_err(broken)?;
         let own = digest(content.reader()).map_err(|source| unreadable(key, source))?;
         Ok(Variant {
             encoding,
@@ -277,23 +275,17 @@ struct Wanted {
 /// The bootstrap object first, for it is asked for most and the budget fills in
 /// this order; then the tables from small to large, so that many of them fit.
 fn wanted(manifest: &Manifest) -> Vec<Wanted> {
-    let promise = |hash, sha256, size| Promise {
-        hash,
-        sha256: Some(sha256),
-        size: Some(size),
+    let mut objects: Vec<(Key, Digest)> = manifest.objects().collect();
+    objects.sort_by_key(|(key, digest)| (!matches!(key, Key::Bootstrap(..)), digest.size));
+    let wanted = |(key, digest): (Key, Digest)| Wanted {
+        key,
+        promise: Promise {
+            hash: digest.hash,
+            sha256: Some(digest.sha256),
+            size: Some(digest.size),
+        },
     };
-    let bootstrap = &manifest.bootstrap;
-    let first = Wanted {
-        key: Key::Bootstrap(bootstrap.hash, None),
-        promise: promise(bootstrap.hash, bootstrap.sha256, bootstrap.size),
-    };
-    let mut tables: Vec<_> = manifest.tables.iter().collect();
-    tables.sort_by_key(|(_, entry)| entry.size);
-    let tables = tables.into_iter().map(|(table, entry)| Wanted {
-        key: Key::Table(table.clone(), entry.hash, None),
-        promise: promise(entry.hash, entry.sha256, entry.size),
-    });
-    [first].into_iter().chain(tables).collect()
+    objects.into_iter().map(wanted).collect()
 }
 
 /// The body of `/api/v1/reference/version`: the token, and what orders it.

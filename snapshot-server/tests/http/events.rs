@@ -267,8 +267,10 @@ fn one_client_takes_no_more_than_its_share() {
 #[test]
 fn listeners_take_at_most_half_of_the_connections() {
     let (store, first) = Store::published();
-    let served = store.serve_with(|options| options.max_connections = 4);
-    options.max_listeners_per_client = Some(0);
+    let served = store.serve_with(|options| {
+        options.max_connections = 4;
+        options.max_listeners_per_client = Some(0);
+    });
     let mut held = [Listener::to(&served), Listener::to(&served)];
     served.get("/events", &[]).is_problem(503);
     held[0].hears_of(&first);

@@ -220,17 +220,7 @@ fn add(objects: &mut BTreeMap<String, Vec<u8>>, key: &Key, bytes: Vec<u8>) {
 fn entry(digest: Digest, rows: u64) -> TableEntry {
     let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
     let primary_key = vec!["id".to_owned()];
-    TableEntry {
-        hash: digest.hash,
-        sha256: digest.sha256,
-        size: digest.size,
-        rows,
-        version_seq: 1,
-        in_bootstrap: true,
-        schema_fingerprint: TableEntry::fingerprint(&columns, &primary_key),
-        primary_key,
-        columns,
-    }
+    TableEntry::new(digest, rows, 1, columns, primary_key)
 }
 
 /// A running server. It stops, and is waited for, when it is dropped.

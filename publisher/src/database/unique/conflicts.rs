@@ -7,7 +7,7 @@ use crate::database::defaults::VaryingDefaults;
 use crate::database::error::DatabaseError;
 use crate::database::sql::identifier;
 use crate::database::stage::Stage;
-use crate::schema::{Column, IS_ACTIVE, Kind, Table};
+use crate::schema::{Column, IS_ACTIVE, Table};
 use crate::source::{Place, Problem};
 
 // Of each index, as many rows are told.
@@ -238,9 +238,12 @@ pub(in crate::database) fn key_text(table: &Table, key: &[Option<String>]) -> St
     let columns = table.primary_key.iter().map(|&index| &table.columns[index]);
     let parts: Vec<String> = columns
         .zip(key)
-        .map(|(column, value)| match (&column.kind, value) {
-            (Kind::Text(_) | Kind::Enum(_) | Kind::Uuid, value) => quoted(value.as_deref()),
-            (_, value) => value.clone().unwrap_or_default(),
+        .map(|(column, value)| {
+            if column.is_quoted() {
+                quoted(value.as_deref())
+            } else {
+                value.clone().unwrap_or_default()
+            }
         })
         .collect();
     match parts.as_slice() {

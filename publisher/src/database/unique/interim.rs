@@ -2,9 +2,12 @@
 //! has or will have. Pure, but for what is handed in.
 
 use std::collections::HashSet;
+use std::net::Ipv6Addr;
+
+use snapshot_format::{ColumnType, Network};
 
 use super::UniqueIndex;
-use crate::schema::{Column, IS_ACTIVE, Kind, SOURCE_TYPE, Table};
+use crate::schema::{Column, IS_ACTIVE, SOURCE_TYPE, Table};
 
 /// A way to step out of another row's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,19 +68,32 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         ways.push(Way::Null);
     }
     ways.extend(match &column.kind {
-        Kind::Bool if column.name == IS_ACTIVE && index.predicate.is_some() => {
+        ColumnType::Boolean if column.name == IS_ACTIVE && index.predicate.is_some() => {
             &[Way::Same("f")][..]
         }
-        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) | Kind::Float4 | Kind::Float8 => {
-            &[Way::Below, Way::Above, Way::Between]
+        ColumnType::SmallInt
+        | ColumnType::Integer
+        | ColumnType::BigInt
+        | ColumnType::Numeric(_)
+        | ColumnType::Real
+        | ColumnType::Double
+        | ColumnType::Date
+        | ColumnType::Timestamp
+        | ColumnType::TimestampTz => &[Way::Below, Way::Above, Way::Between],
+        ColumnType::Text(_) | ColumnType::Citext | ColumnType::Character(_) => {
+            &[Way::Marked, Way::Shaped]
         }
-        Kind::Date | Kind::Timestamp | Kind::TimestampTz => &[Way::Below, Way::Above, Way::Between],
-        Kind::Text(_) => &[Way::Marked, Way::Shaped],
-        Kind::Bytea | Kind::Time | Kind::Json | Kind::Jsonb => &[Way::Marked],
-        Kind::Uuid => &[Way::Random],
-        Kind::Enum(_) => &[Way::Label],
+        ColumnType::Bytea
+        | ColumnType::Time
+        | ColumnType::Interval
+        | ColumnType::Inet
+        | ColumnType::Cidr
+        | ColumnType::Json
+        | ColumnType::Jsonb => &[Way::Marked],
+        ColumnType::Uuid => &[Way::Random],
+        ColumnType::Enum { .. } => &[Way::Label],
         // Of ranges, which overlap with nothing then.
-        Kind::Other => &[Way::Same("empty")],
+        ColumnType::Named(_) => &[Way::Same("empty")],
         _ => &[],
     });
     ways
@@ -85,10 +101,12 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
 
 /// The SQL of the `$1` values that lie below, above or between the column's `low` and
 /// `high`.
-pub(super) fn series(kind: &Kind, way: Way) -> String {
+pub(super) fn series(kind: &ColumnType, way: Way) -> String {
     let (low, high, unit) = match kind {
-        Kind::Date | Kind::Timestamp => ("low::timestamp", "high::timestamp", "interval '1 day'"),
-        Kind::TimestampTz => ("low", "high", "interval '1 day'"),
+        ColumnType::Date | ColumnType::Timestamp => {
+            ("low::timestamp", "high::timestamp", "interval '1 day'")
+        }
+        ColumnType::TimestampTz => ("low", "high", "interval '1 day'"),
         _ => ("low::numeric", "high::numeric", "1::numeric"),
     };
     match way {
@@ -101,7 +119,7 @@ pub(super) fn series(kind: &Kind, way: Way) -> String {
 /// As many texts as there are `values`, none of which is in use. `in_use` is in lower
 /// case, for an index may not tell the cases apart.
 pub(super) fn texts(
-    kind: &Kind,
+    kind: &ColumnType,
     way: Way,
     values: &[Option<String>],
     in_use: &HashSet<String>,
@@ -114,7 +132,7 @@ pub(super) fn texts(
     let numbers = 0..in_use.len() + 2 * values.len() + 1;
     let mut numbered = numbers.map(|number| marked(kind, number));
     let mut labels = match kind {
-        Kind::Enum(labels) => labels.clone(),
+        ColumnType::Enum { labels, .. } => labels.clone(),
         _ => Vec::new(),
     }
     .into_iter();
@@ -131,16 +149,34 @@ pub(super) fn texts(
     Some(texts?.into_iter().map(Some).collect())
 }
 
-fn marked(kind: &Kind, number: usize) -> String {
+fn marked(kind: &ColumnType, number: usize) -> String {
     match kind {
-        Kind::Bytea => format!("\\x7461626c6563617374{number:016x}"),
-        Kind::Time => format!(
+        ColumnType::Bytea => format!("\\x7461626c6563617374{number:016x}"),
+        ColumnType::Time => format!(
             "23:{:02}:{:02}.{:06}",
             number / 1_000_000 / 60 % 60,
             number / 1_000_000 % 60,
             number % 1_000_000
         ),
-        Kind::Json | Kind::Jsonb => format!("\"tablecast {number}\""),
+        // Nearly as long as an interval can be.
+        ColumnType::Interval => format!(
+            "PT2562047788H{}.{:06}S",
+            number / 1_000_000,
+            number % 1_000_000
+        ),
+        // Of the network that leads nowhere, RFC 6666.
+        ColumnType::Inet | ColumnType::Cidr => {
+            let address = Ipv6Addr::from_bits((0x0100 << 112) | (number as u128 + 1));
+            let network = Network {
+                address: address.into(),
+                prefix: 128,
+            };
+            match kind {
+                ColumnType::Inet => network.to_string(),
+                _ => network.with_prefix(),
+            }
+        }
+        ColumnType::Json | ColumnType::Jsonb => format!("\"tablecast {number}\""),
         _ => format!("tablecast {number}"),
     }
 }
@@ -177,7 +213,7 @@ mod tests {
     fn check(way: Way, values: &[&str], in_use: &[&str], expected: Option<&[&str]>) {
         let values: Vec<_> = values.iter().map(|v| Some((*v).to_owned())).collect();
         let in_use = in_use.iter().map(|v| (*v).to_owned()).collect();
-        let texts = texts(&Kind::Text(None), way, &values, &in_use);
+        let texts = texts(&ColumnType::Text(None), way, &values, &in_use);
         let expected = expected.map(|e| e.iter().map(|v| Some((*v).to_owned())).collect());
         assert_eq!(texts, expected);
     }

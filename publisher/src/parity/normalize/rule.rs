@@ -1,6 +1,6 @@
 //! Which rule a column's values are compared by.
 
-use crate::schema::{Column, Kind};
+use snapshot_format::ColumnType;
 
 /// What two values of a column must share to be the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub enum Rule {
     Timestamp,
     /// `timestamp with time zone` (N14).
     TimestampTz,
+    /// `interval` (N14).
+    Interval,
+    /// `inet`, `cidr` (N14).
+    Network,
     /// `bytea` (N14).
     Bytea,
     /// `json`, `jsonb` (N17).
@@ -36,56 +40,29 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule for a column of the catalog.
-    pub fn of_column(column: &Column) -> Self {
-        Self::of_kind(&column.kind, &column.sql_type)
-    }
-
-    fn of_kind(kind: &Kind, sql_type: &str) -> Self {
-        match kind {
-            Kind::Bool => Self::Boolean,
-            Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Float8 | Kind::Numeric(_) => Self::Number,
-            Kind::Float4 => Self::Real,
-            Kind::Text(_) if sql_type.starts_with("character(") => Self::Character,
-            Kind::Text(_) | Kind::Enum(_) => Self::Text,
-            Kind::Uuid => Self::Uuid,
-            Kind::Date => Self::Date,
-            Kind::Time => Self::Time,
-            Kind::Timestamp => Self::Timestamp,
-            Kind::TimestampTz => Self::TimestampTz,
-            Kind::Bytea => Self::Bytea,
-            Kind::Json | Kind::Jsonb => Self::Json,
-            Kind::Array(element) => Self::Array(Box::new(Self::of_kind(element, sql_type))),
-            Kind::Other => Self::Exact,
-        }
-    }
-
-    /// The rule for a type as the manifest has it, without the `?` of what may be null.
-    pub fn of_type(sql_type: &str) -> Self {
-        if let Some(element) = sql_type.strip_suffix("[]") {
-            return Self::Array(Box::new(Self::of_type(element)));
-        }
-        // `timestamp(3) with time zone` without the `(3)`.
-        let plain = match (sql_type.find('('), sql_type.find(')')) {
-            (Some(from), Some(to)) if from < to => {
-                [&sql_type[..from], &sql_type[to + 1..]].concat()
-            }
-            _ => sql_type.to_owned(),
-        };
-        match plain.as_str() {
-            "boolean" => Self::Boolean,
-            "smallint" | "integer" | "bigint" | "numeric" | "double precision" => Self::Number,
-            "real" => Self::Real,
-            "text" | "character varying" | "name" | "citext" => Self::Text,
-            "character" => Self::Character,
-            "uuid" => Self::Uuid,
-            "date" => Self::Date,
-            "time without time zone" => Self::Time,
-            "timestamp without time zone" => Self::Timestamp,
-            "timestamp with time zone" => Self::TimestampTz,
-            "bytea" => Self::Bytea,
-            "json" | "jsonb" => Self::Json,
-            _ => Self::Exact,
+    /// The rule for the values of a type.
+    pub fn of(column: &ColumnType) -> Self {
+        match column {
+            ColumnType::Boolean => Self::Boolean,
+            ColumnType::SmallInt
+            | ColumnType::Integer
+            | ColumnType::BigInt
+            | ColumnType::Double
+            | ColumnType::Numeric(_) => Self::Number,
+            ColumnType::Real => Self::Real,
+            ColumnType::Character(_) => Self::Character,
+            ColumnType::Text(_) | ColumnType::Citext | ColumnType::Enum { .. } => Self::Text,
+            ColumnType::Uuid => Self::Uuid,
+            ColumnType::Date => Self::Date,
+            ColumnType::Time => Self::Time,
+            ColumnType::Timestamp => Self::Timestamp,
+            ColumnType::TimestampTz => Self::TimestampTz,
+            ColumnType::Interval => Self::Interval,
+            ColumnType::Inet | ColumnType::Cidr => Self::Network,
+            ColumnType::Bytea => Self::Bytea,
+            ColumnType::Json | ColumnType::Jsonb => Self::Json,
+            ColumnType::Array(element) => Self::Array(Box::new(Self::of(element))),
+            ColumnType::Named(_) => Self::Exact,
         }
     }
 }

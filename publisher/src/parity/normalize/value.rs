@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::civil;
-use snapshot_format::canonical;
 use snapshot_format::json::{Parser, Value};
 use snapshot_format::number::{MAX_SAFE_INTEGER, equal_decimals, write_f32};
+use snapshot_format::{Interval, Network, canonical};
 
 use super::Rule;
 use crate::parity::decimal;
@@ -61,6 +61,8 @@ fn write_string(rule: &Rule, text: &str, out: &mut String) {
         Rule::Time => time(text),
         Rule::Timestamp => timestamp(text),
         Rule::TimestampTz => timestamp_tz(text),
+        Rule::Interval => Interval::parse(text).map(|interval| interval.to_string()),
+        Rule::Network => Network::parse(text).map(|network| network.with_prefix()),
         Rule::Bytea => bytes(text),
         _ => None,
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
 use snapshot_format::json::Parser;
-use snapshot_format::{Manifest, TableEntry, TableKey};
+use snapshot_format::{ColumnType, Manifest, TableEntry, TableKey};
 
 use super::Gathering;
 use crate::diff::DiffError;
@@ -13,7 +13,7 @@ use crate::fetch::Origin;
 use crate::parity::compare::{TableSide, key_of};
 use crate::parity::normalize::{Contract, Notes, Spelling};
 use crate::parity::report::{Difference, Kind, Side, raw};
-use crate::published::{ColumnType, PublishedRows, Rows, SortKey, compare};
+use crate::published::{PublishedRows, Rows, SortKey, compare};
 use crate::schema::SORT_ORDER;
 
 /// Reads a table's object, whose hash is checked on the way.

@@ -1,86 +1,11 @@
-//! The types of columns, as the manifest has them.
+//! The canonical value of a column's type.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use jiff::civil::{Date, Time};
-use snapshot_format::canonical;
-use snapshot_format::json::{Parser, Value};
-use snapshot_format::number::{self, MAX_SAFE_INTEGER};
-
-/// What a column's type says of its values in JSON (`docs/snapshot-format.md`, section 6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ColumnType {
-    /// `boolean`
-    Boolean,
-    /// `smallint`, `integer`, `bigint`, by the greatest value either way.
-    Integer(i64),
-    /// `numeric`
-    Numeric,
-    /// `real`
-    Real,
-    /// `double precision`
-    Double,
-    /// `text`, `character varying`, `name`, `citext`, and whatever is published as text.
-    Text,
-    /// `character(n)`, filled up with spaces.
-    Character,
-    /// `uuid`
-    Uuid,
-    /// `date`
-    Date,
-    /// `time` without time zone
-    Time,
-    /// `timestamp` with and without time zone
-    Timestamp,
-    /// `bytea`
-    Bytea,
-    /// `json`, `jsonb`
-    Json,
-    /// An array of one of these, of any number of dimensions.
-    Array(Box<Self>),
-    /// A type that somebody made: an enumeration, or a domain over any of the others.
-    Named,
-}
+use super::{ColumnType, Interval, Network};
+use crate::canonical;
+use crate::json::{Parser, Value};
+use crate::number::{self, MAX_SAFE_INTEGER};
 
 impl ColumnType {
-    /// The type that the manifest writes so, and whether the column may be null.
-    ///
-    /// # Examples
-    /// ```
-    /// use publisher::published::ColumnType;
-    /// assert_eq!(ColumnType::of("numeric(10,2)?"), (ColumnType::Numeric, true));
-    /// ```
-    pub fn of(text: &str) -> (Self, bool) {
-        match text.strip_suffix('?') {
-            Some(sql_type) => (Self::of_sql(sql_type), true),
-            None => (Self::of_sql(text), false),
-        }
-    }
-
-    fn of_sql(sql_type: &str) -> Self {
-        if let Some(element) = sql_type.strip_suffix("[]") {
-            return Self::Array(Box::new(Self::of_sql(element)));
-        }
-        match without_modifier(sql_type).as_str() {
-            "boolean" => Self::Boolean,
-            "smallint" => Self::Integer(i16::MAX.into()),
-            "integer" => Self::Integer(i32::MAX.into()),
-            "bigint" => Self::Integer(MAX_SAFE_INTEGER),
-            "numeric" => Self::Numeric,
-            "real" => Self::Real,
-            "double precision" => Self::Double,
-            "text" | "character varying" | "name" | "citext" => Self::Text,
-            "character" => Self::Character,
-            "uuid" => Self::Uuid,
-            "date" => Self::Date,
-            "time without time zone" => Self::Time,
-            "timestamp without time zone" | "timestamp with time zone" => Self::Timestamp,
-            "bytea" => Self::Bytea,
-            "json" | "jsonb" => Self::Json,
-            _ => Self::Named,
-        }
-    }
-
     /// Appends the canonical form of a value of this type, which is not null.
     ///
     /// # Errors
@@ -93,14 +18,16 @@ impl ColumnType {
     ) -> Result<(), &'static str> {
         match (self, value) {
             (Self::Boolean, Value::Bool(_)) => out.extend_from_slice(raw.as_bytes()),
-            (Self::Integer(most), Value::Number(text)) => write_integer(*most, text, out)?,
-            (Self::Numeric, Value::Number(text)) => number::write_decimal(text, out)
+            (Self::SmallInt | Self::Integer | Self::BigInt, Value::Number(text)) => {
+                self.write_integer(text, out)?;
+            }
+            (Self::Numeric(_), Value::Number(text)) => number::write_decimal(text, out)
                 .map_err(|_| "a number that no reader rounds, up to 2^53-1")?,
             (Self::Real, Value::Number(text)) => write_real(text, out)?,
             (Self::Double, Value::Number(text)) => write_double(text, out)?,
-            (Self::Json, _) => write_json(raw, out)?,
+            (Self::Json | Self::Jsonb, _) => write_json(raw, out)?,
             (Self::Array(element), Value::Array(text)) => write_array(element, text, out)?,
-            (Self::Named, _) => write_named(value, raw, out)?,
+            (Self::Named(_), _) => write_named(self, value, raw, out)?,
             (_, Value::String(text)) => {
                 self.check_text(text)?;
                 canonical::write_string(text, out);
@@ -112,65 +39,75 @@ impl ColumnType {
 
     fn check_text(&self, text: &str) -> Result<(), &'static str> {
         let fits = match self {
-            Self::Text | Self::Character => true,
+            Self::Text(_) | Self::Citext | Self::Character(_) => true,
+            // Its labels are the database's: the manifest does not name them.
+            Self::Enum { .. } => true,
             Self::Uuid => is_uuid(text),
             Self::Date => is_date(text),
             Self::Time => is_time(text) || text == "24:00:00",
-            Self::Timestamp => is_timestamp(text),
-            Self::Bytea => BASE64.decode(text).is_ok(),
-            _ => false,
+            Self::Timestamp | Self::TimestampTz => is_timestamp(text),
+            Self::Interval => {
+                Interval::parse(text).is_some_and(|interval| interval.to_string() == text)
+            }
+            Self::Inet => Network::parse(text).is_some_and(|address| address.to_string() == text),
+            Self::Cidr => Network::parse(text)
+                .is_some_and(|network| network.is_network() && network.with_prefix() == text),
+            Self::Bytea => is_base64(text),
+            Self::Boolean
+            | Self::SmallInt
+            | Self::Integer
+            | Self::BigInt
+            | Self::Real
+            | Self::Double
+            | Self::Numeric(_)
+            | Self::Json
+            | Self::Jsonb
+            | Self::Array(_)
+            | Self::Named(_) => false,
         };
-        match fits {
-            true => Ok(()),
-            false => Err(self.expected()),
-        }
+        if fits { Ok(()) } else { Err(self.expected()) }
     }
 
     fn expected(&self) -> &'static str {
         match self {
             Self::Boolean => "true or false",
-            Self::Integer(_) => "a whole number",
-            Self::Numeric | Self::Real | Self::Double => "a number",
-            Self::Text | Self::Character => "a string",
+            Self::SmallInt | Self::Integer | Self::BigInt => "a whole number",
+            Self::Numeric(_) | Self::Real | Self::Double => "a number",
+            Self::Text(_) | Self::Citext | Self::Character(_) | Self::Enum { .. } => "a string",
             Self::Uuid => "a uuid in lower case",
             Self::Date => "a date as 2026-02-24",
             Self::Time => "a time as 13:12:04 or 13:12:04.500000",
-            Self::Timestamp => "a moment as 2026-02-24T13:12:04Z or 2026-02-24T13:12:04.500000Z",
+            Self::Timestamp | Self::TimestampTz => {
+                "a moment as 2026-02-24T13:12:04Z or 2026-02-24T13:12:04.500000Z"
+            }
+            Self::Interval => "a duration as P1Y2M3DT4H5M6.5S",
+            Self::Inet => "an address as 10.0.0.1 or 10.1.0.0/16",
+            Self::Cidr => "a network as 10.1.0.0/16 or 2001:db8::/32",
             Self::Bytea => "base64 with padding",
-            Self::Json | Self::Named => "a value",
+            Self::Json | Self::Jsonb | Self::Named(_) => "a value",
             Self::Array(_) => "an array",
         }
     }
-}
 
-// `timestamp(3) with time zone` without the `(3)`.
-fn without_modifier(sql_type: &str) -> String {
-    match (sql_type.find('('), sql_type.find(')')) {
-        (Some(from), Some(to)) if from < to => {
-            format!("{}{}", &sql_type[..from], &sql_type[to + 1..])
+    fn write_integer(&self, text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+        let range = match self {
+            Self::SmallInt => i16::MIN.into()..=i16::MAX.into(),
+            Self::Integer => i32::MIN.into()..=i32::MAX.into(),
+            _ => -MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER,
+        };
+        // -0 and 1e2 are numbers too; how they are to be written is what `out` tells.
+        let mut written = Vec::new();
+        number::write_decimal(text, &mut written).map_err(|_| "a whole number up to 2^53-1")?;
+        let digits = std::str::from_utf8(&written).ok();
+        let value: i64 = digits
+            .and_then(|digits| digits.parse().ok())
+            .ok_or("a whole number")?;
+        if !range.contains(&value) {
+            return Err("a whole number in the type's range");
         }
-        _ => sql_type.to_owned(),
+        out.extend_from_slice(&written);
+        Ok(())
     }
-}
-
-fn write_integer(most: i64, text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
-    // -0 and 1e2 are numbers too; how they are to be written is what `out` tells.
-    let mut written = Vec::new();
-    number::write_decimal(text, &mut written).map_err(|_| "a whole number up to 2^53-1")?;
-    let digits = std::str::from_utf8(&written).ok();
-    let value: i64 = digits
-        .and_then(|digits| digits.parse().ok())
-        .ok_or("a whole number")?;
-    // The least value of PostgreSQL's types is one beyond the greatest.
-    let least = match most {
-        MAX_SAFE_INTEGER => -most,
-        _ => -most - 1,
-    };
-    if !(least..=most).contains(&value) {
-        return Err("a whole number in the type's range");
-    }
-    out.extend_from_slice(&written);
-    Ok(())
 }
 
 fn write_double(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
@@ -205,7 +142,7 @@ fn write_array(element: &ColumnType, text: &str, out: &mut Vec<u8>) -> Result<()
         match value {
             Value::Null => out.extend_from_slice(b"null"),
             // Of several dimensions.
-            Value::Array(text) if *element != ColumnType::Json => {
+            Value::Array(text) if !element.is_json() => {
                 return write_array(element, text, out);
             }
             _ => return element.write(value, raw, out),
@@ -239,10 +176,15 @@ fn raw_at<'t>(text: &'t str, offset: usize, value: &Value<'t>) -> &'t str {
 }
 
 // A domain may be over any type; its values say over which.
-fn write_named(value: &Value<'_>, raw: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+fn write_named(
+    named: &ColumnType,
+    value: &Value<'_>,
+    raw: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), &'static str> {
     match value {
         Value::Number(text) => write_double(text, out),
-        Value::Array(text) => write_array(&ColumnType::Named, text, out),
+        Value::Array(text) => write_array(named, text, out),
         Value::String(text) => {
             canonical::write_string(text, out);
             Ok(())
@@ -259,22 +201,70 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
+// Of the years 0001 to 9999.
 fn is_date(text: &str) -> bool {
-    let date: Option<Date> = text.parse().ok();
-    date.is_some_and(|date| date.year() >= 1 && date.strftime("%Y-%m-%d").to_string() == text)
+    let Some([year, month, day]) = fields(text, "dddd-dd-dd") else {
+        return false;
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    year >= 1 && (1..=12).contains(&month) && (1..=days).contains(&day)
 }
 
 // PostgreSQL has no leap seconds, and six digits or none behind the point.
 fn is_time(text: &str) -> bool {
-    let time: Option<Time> = text.parse().ok();
-    let Some(time) = time else {
-        return false;
+    let (time, fraction) = match text.split_once('.') {
+        Some((time, fraction)) => (time, Some(fraction)),
+        None => (text, None),
     };
-    let written = match time.subsec_nanosecond() {
-        0 => time.strftime("%H:%M:%S").to_string(),
-        _ => time.strftime("%H:%M:%S.%6f").to_string(),
+    let is_in_day = |[hour, minute, second]: [u32; 3]| hour < 24 && minute < 60 && second < 60;
+    let is_fraction = |digits| fields(digits, "dddddd").is_some_and(|[number]| number > 0);
+    fields(time, "dd:dd:dd").is_some_and(is_in_day) && fraction.is_none_or(is_fraction)
+}
+
+// The numbers of a text of this form, in which `d` is a digit.
+fn fields<const COUNT: usize>(text: &str, form: &str) -> Option<[u32; COUNT]> {
+    let fits = |(byte, form): (u8, u8)| match form {
+        b'd' => byte.is_ascii_digit(),
+        other => byte == other,
     };
-    written == text
+    let has_form = text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits);
+    let numbers = text.split(|c: char| !c.is_ascii_digit());
+    let numbers: Option<Vec<u32>> = numbers.map(|digits| digits.parse().ok()).collect();
+    numbers.filter(|_| has_form)?.try_into().ok()
+}
+
+// RFC 4648 section 4: with padding, and no bits behind the last byte.
+fn is_base64(text: &str) -> bool {
+    let digits = text.strip_suffix("==").or_else(|| text.strip_suffix('='));
+    let digits = digits.unwrap_or(text).as_bytes();
+    let unused = match text.len() - digits.len() {
+        0 => 1,
+        1 => 4,
+        _ => 16,
+    };
+    let ends_whole = || {
+        let last = digits.last().copied().and_then(base64_digit);
+        last.is_none_or(|last| last % unused == 0)
+    };
+    let is_digit = |digit: &u8| base64_digit(*digit).is_some();
+    text.len().is_multiple_of(4) && digits.iter().all(is_digit) && ends_whole()
+}
+
+fn base64_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'A'..=b'Z' => Some(digit - b'A'),
+        b'a'..=b'z' => Some(digit - b'a' + 26),
+        b'0'..=b'9' => Some(digit - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
 }
 
 fn is_timestamp(text: &str) -> bool {
@@ -322,12 +312,30 @@ mod tests {
             "\"2026-02-24T13:12:04.500000Z\"",
             Ok("\"2026-02-24T13:12:04.500000Z\""),
         );
-        check("bytea", "\"AAE=\"", Ok("\"AAE=\""));
+        for date in ["2024-02-29", "2000-02-29", "9999-12-31"] {
+            check("date", &format!("{date:?}"), Ok(&format!("{date:?}")));
+        }
+        for bytes in ["", "AA==", "AAE=", "AAEC", "/+09"] {
+            check("bytea", &format!("{bytes:?}"), Ok(&format!("{bytes:?}")));
+        }
         check(
             "jsonb",
             "{\"b\":1.0,\"a\":null}",
             Ok("{\"a\":null,\"b\":1}"),
         );
+        for interval in ["PT0S", "P-1Y2DT-3H-0.5S", "PT36H"] {
+            check(
+                "interval",
+                &format!("{interval:?}"),
+                Ok(&format!("{interval:?}")),
+            );
+        }
+        for address in ["10.0.0.1", "10.0.0.1/8", "::1", "2001:db8::/32"] {
+            check("inet", &format!("{address:?}"), Ok(&format!("{address:?}")));
+        }
+        for network in ["10.0.0.0/8", "10.0.0.1/32", "::1/128"] {
+            check("cidr", &format!("{network:?}"), Ok(&format!("{network:?}")));
+        }
         check("text[]", "[\"a\", null, \"\\/\"]", Ok("[\"a\",null,\"/\"]"));
         check("integer[]", "[[1,2],[3,null]]", Ok("[[1,2],[3,null]]"));
         check("jsonb[]", "[[1, 2], {}]", Ok("[[1,2],{}]"));
@@ -372,7 +380,41 @@ mod tests {
                 Err(moment),
             );
         }
-        check("bytea", "\"AAE\"", Err("base64 with padding"));
+        for wrong in [
+            "2025-02-29",
+            "1900-02-29",
+            "2026-04-31",
+            "2026-13-01",
+            "2026-1-1",
+            "0000-01-01",
+        ] {
+            check("date", &format!("{wrong:?}"), Err("a date as 2026-02-24"));
+        }
+        for wrong in [
+            "24:00:01",
+            "13:12:60",
+            "13:12",
+            "13:12:04.",
+            "13:12:04.000000",
+            "+3:12:04",
+        ] {
+            check("time without time zone", &format!("{wrong:?}"), Err(time));
+        }
+        for wrong in ["AAE", "AAF=", "AB==", "A===", "====", "=", "AA=A", "A-E="] {
+            check("bytea", &format!("{wrong:?}"), Err("base64 with padding"));
+        }
+        for wrong in ["PT90M", "P0D", "PT0.50S", "01:30:00", "1 day"] {
+            let expected = "a duration as P1Y2M3DT4H5M6.5S";
+            check("interval", &format!("{wrong:?}"), Err(expected));
+        }
+        for wrong in ["10.0.0.1/32", "::FFFF", "::1/128", "2001:db8:0::1", "host"] {
+            let expected = "an address as 10.0.0.1 or 10.1.0.0/16";
+            check("inet", &format!("{wrong:?}"), Err(expected));
+        }
+        for wrong in ["10.0.0.1", "10.1.0.1/16", "10.1/16", "::1"] {
+            let expected = "a network as 10.1.0.0/16 or 2001:db8::/32";
+            check("cidr", &format!("{wrong:?}"), Err(expected));
+        }
         check("text[]", "{}", Err("an array"));
         check("text[]", "[1]", Err("a string"));
         check(
