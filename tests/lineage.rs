@@ -262,6 +262,122 @@ fn going_back_by_a_rollback_and_on_again_needs_no_flag() {
     assert_eq!(project.version()["referenceVersion"], "seq:4");
 }
 
+// As `refused_until_allowed`, where the newer state is public no more.
+fn published_as(project: &Project, seq: u64, sequence: u64, state: u64) -> String {
+    let version = format!("{}-{sequence}", project.version()["epoch"]);
+    format!(
+        "the database is at seq:{state}, and seq:{seq} of it was published as version {version}: it is older; \
+         publish from the one that has seq:{seq}, or, if going back is meant,"
+    )
+}
+
+#[test]
+fn a_publication_of_another_database_in_between_hides_no_newer_state() {
+    let project = published();
+    let old = copy_of(&project.database);
+    project
+        .database
+        .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
+    publish(&project, &project.database).succeeded();
+    let other = TestDatabase::new();
+    for label in ["Push", "Press"] {
+        project.source("grips", r#"[{"id": "A", "label": "One", "width": 1}]"#);
+        project.source(
+            "motions",
+            &format!(r#"[{{"id": "M", "label": "{label}"}}]"#),
+        );
+        let run = ["run", "--quiet", "--database-url", other.url()];
+        project.run(&run).succeeded();
+    }
+    refused_until_allowed(&project, &old, &published_as(&project, 4, 2, 3), "seq:3");
+    // The flag's publication is the newest of its lineage: the copy goes on from there.
+    old.execute("UPDATE motions SET label = 'Allowed'");
+    publish(&project, &old).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:4");
+}
+
+// Published at seq:4 and rolled back to seq:3, and a copy from in between.
+fn rolled_back() -> (Project, TestDatabase) {
+    let project = published();
+    for label in ["Second", "Third"] {
+        project.database.execute(&format!(
+            "UPDATE grips SET label = '{label}' WHERE id = 'B'"
+        ));
+    }
+    let copy = copy_of(&project.database);
+    project
+        .database
+        .execute("UPDATE motions SET label = 'Push'");
+    publish(&project, &project.database).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:6");
+    project
+        .run(&["rollback", "--quiet", "--to", "1"])
+        .succeeded();
+    (project, copy)
+}
+
+#[test]
+fn a_rollback_that_was_resumed_hides_no_newer_state() {
+    let (project, copy) = rolled_back();
+    project.run(&["resume", "--quiet"]).succeeded();
+    refused_until_allowed(&project, &copy, &published_as(&project, 6, 2, 5), "seq:5");
+}
+
+#[test]
+fn force_over_a_rollback_publishes_no_older_state() {
+    let (project, copy) = rolled_back();
+    let before = project.version();
+    let reason = published_as(&project, 6, 2, 5);
+    publish_with(&project, &copy, &["--force"]).failed_with(&format!(
+        "error: {reason} allow it by --allow-older seq:5\n\
+         error: 1 problem in the snapshot; nothing was published\n"
+    ));
+    assert_eq!(project.version(), before);
+    publish_with(&project, &project.database, &["--force"]).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:6");
+}
+
+#[test]
+fn the_rows_of_a_state_that_is_public_no_more_are_compared_too() {
+    let (project, copy) = rolled_back();
+    project.run(&["resume", "--quiet"]).succeeded();
+    copy.execute("UPDATE motions SET label = 'Pushed elsewhere'");
+    let finished = publish(&project, &copy);
+    let words = "motions was last changed by number 6, and has other rows";
+    assert!(finished.stderr.contains(words), "{}", finished.stderr);
+    publish(&project, &project.database).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:6");
+}
+
+#[test]
+fn damage_in_the_history_stops_no_publication_and_hides_no_number_that_can_be_read() {
+    let (project, copy) = rolled_back();
+    project.run(&["resume", "--quiet"]).succeeded();
+    let version = project.version();
+    let page = |sequence: u64| format!("snapshots/versions/{}-{sequence}.json", version["epoch"]);
+    let newer = std::fs::read_to_string(project.path(&page(2))).unwrap();
+    let newer: serde_json::Value = serde_json::from_str(&newer).unwrap();
+    let reason = published_as(&project, 6, 2, 5);
+    let refused = || {
+        let finished = publish(&project, &copy);
+        assert!(finished.stderr.contains(&reason), "{}", finished.stderr);
+    };
+    // The rollback, by which the resumption is told.
+    project.file(&page(3), "{".to_owned());
+    refused();
+    // The manifest that names the tables.
+    let hash = newer["manifest"]["hash"].as_str().unwrap();
+    project.file(
+        &format!("snapshots/manifests/{hash}.json"),
+        "damaged".to_owned(),
+    );
+    refused();
+    // The page: what was published before it counts.
+    project.file(&page(2), String::new());
+    publish(&project, &copy).succeeded();
+    assert_eq!(project.version()["referenceVersion"], "seq:5");
+}
+
 #[test]
 fn the_printed_triggers_give_a_lineage_to_a_database_that_has_none() {
     let project = Project::new(&[]);

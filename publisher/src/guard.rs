@@ -12,10 +12,11 @@ mod age;
 use std::collections::{BTreeMap, BTreeSet};
 
 use snapshot_format::{
-    ColumnType, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey, Version,
+    ColumnType, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey,
 };
 
-pub use self::age::{Identity, Provenance};
+pub use self::age::{Before, Identity, Provenance};
+pub(crate) use self::age::{is_next, newest_of};
 
 use crate::diff::RowCounts;
 use crate::source::Problem;
@@ -120,15 +121,14 @@ impl Guards {
         reasons.0
     }
 
-    /// Why the state that was read from `next` is no successor of what is public, where
-    /// it is none.
+    /// Why the state that was read from `next` is no successor of what was published
+    /// before, where it is none.
     pub fn judge_age(
         &self,
-        public: (&Version, &Manifest),
+        before: Option<Before<'_>>,
         next: (&Provenance, &Manifest),
-        rows: &BTreeMap<TableKey, RowCounts>,
     ) -> Option<Problem> {
-        let message = age::judge(self.allowed.older, public, next, rows)?;
+        let message = age::judge(self.allowed.older, before, next)?;
         Some(Problem {
             place: None,
             message,

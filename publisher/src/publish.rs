@@ -18,6 +18,7 @@
 //! completes that publication before it begins its own. So no page is ever overwritten,
 //! the sequence has neither gap nor repeat, and a lost `version.json` comes back.
 
+mod baseline;
 mod changes;
 mod clock;
 mod error;
@@ -43,6 +44,7 @@ use snapshot_format::{
     ObjectRef, ReferenceVersion, TableEntry, TableKey, Version,
 };
 
+use self::baseline::{Baseline, baseline};
 use self::changes::changes;
 pub use self::clock::Clock;
 use self::clock::Evidence;
@@ -51,7 +53,7 @@ pub(crate) use self::last::{Last, complete};
 pub use self::outcome::{Event, Published, Timings};
 pub use self::read_back::Fault;
 use self::read_back::read_manifest;
-use crate::guard::{Guards, Provenance};
+use crate::guard::{Before, Guards, Provenance};
 use crate::source::Problem;
 use crate::spool::Spool;
 use crate::store::Store;
@@ -288,7 +290,22 @@ async fn judge_by_guards(
     let public = public.map_err(PublishError::PublicDamaged)?;
     let rows = changes(store, &public, rendered, &mut last.counted).await;
     let rows = rows.map_err(PublishError::PublicDamaged)?;
-    let age = guards.judge_age((version, &public), (&rendered.provenance, next), &rows);
+    let found = baseline(store, version, rendered).await?;
+    let older;
+    let before = match found {
+        None => None,
+        Some(found) if found.order() == version.order() => Some(Before {
+            version,
+            manifest: Some(&public),
+            rows: &rows,
+            is_public: true,
+        }),
+        Some(found) => {
+            older = Baseline::read(store, found, rendered, &mut last.counted).await;
+            Some(older.as_before())
+        }
+    };
+    let age = guards.judge_age(before, (&rendered.provenance, next));
     let others = guards.judge(Some(&public), next, &rows);
     Ok(age.into_iter().chain(others).collect())
 }

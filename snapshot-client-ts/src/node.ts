@@ -68,8 +68,7 @@ async function isFile(folder: string, parts: string[]): Promise<boolean> {
     const isLast = at === parts.length - 1;
     try {
       const found = await lstat(path);
-      if (found.isSymbolicLink())
-        throw new Error(`${path} is a symbolic link`);
+      if (found.isSymbolicLink()) throw new Error(`${path} is a symbolic link`);
       if (isLast ? !found.isFile() : !found.isDirectory())
         throw new Error(`${path} is not a ${isLast ? 'file' : 'folder'}`);
     } catch (error) {

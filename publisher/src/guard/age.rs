@@ -1,15 +1,21 @@
-//! Whether a database's state may follow what is public: an older one is no successor.
+//! Whether a database's state may follow what was published: an older one is no successor.
+//!
+//! It is compared with the newest version that a database of its lineage published, which
+//! need not be what is public: other databases publish to the same store, and a rollback
+//! makes an older version public.
 //!
 //! Numbers order the states of one lineage, and of no other. A copy, a replica and a
 //! restored dump have their original's lineage; a database that was made anew has its own.
 //!
-//! | public | database | |
+//! | published | database | |
 //! | --- | --- | --- |
 //! | A | A | the numbers are compared |
 //! | A | B | another database: its numbers say nothing about those of A |
 //! | A | none | compared: it may be A without its bookkeeping |
 //! | none | given by this release | another database: what it publishes names its lineage |
 //! | none | taken from the first migration, or none | compared: it may be the one |
+//!
+//! Only of A and A is anything older than the newest version compared.
 //!
 //! Not told: a copy that went on by itself and changed every table that the original has
 //! changed since. Its numbers look like those of a successor.
@@ -20,6 +26,7 @@ use jiff::SignedDuration;
 use snapshot_format::{Lineage, Manifest, ReferenceVersion, TableEntry, TableKey, Version};
 
 use crate::diff::RowCounts;
+use crate::history::name;
 
 /// Which database a state was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,15 +49,61 @@ pub struct Provenance {
     pub ahead: Option<SignedDuration>,
 }
 
-/// Why `next` is no successor of what is public, where it is none; `rows` says for each
-/// table of both whose object differs what became of its rows.
+/// What a state is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// The version.
+    pub version: &'a Version,
+    /// Its manifest; `None` where it is damaged.
+    pub manifest: Option<&'a Manifest>,
+    /// For each table of both whose object differs, what became of its rows.
+    pub rows: &'a BTreeMap<TableKey, RowCounts>,
+    /// Whether it is what is public.
+    pub is_public: bool,
+}
+
+/// Of `pages`, the newest first, the newest one that a database published which may be the
+/// one that a state comes from.
+pub(crate) fn newest_of<'p>(pages: &'p [Version], provenance: &Provenance) -> Option<&'p Version> {
+    let mut published = (0..pages.len())
+        .map(|at| &pages[at..])
+        .filter(|pages| !is_turned(pages))
+        .map(|pages| &pages[0]);
+    let newest = published.next()?;
+    if may_be_the_same(newest, provenance) {
+        return Some(newest);
+    }
+    let lineage = &provenance.identity.as_ref()?.lineage;
+    published.find(|page| page.lineage.as_ref() == Some(lineage))
+}
+
+/// Whether a publication came right after another one.
+pub(crate) fn is_next(version: &Version, before: &Version) -> bool {
+    version.epoch == before.epoch && version.sequence.checked_sub(1) == Some(before.sequence)
+}
+
+// Whether a rollback or a resumption made the first page. A resumption is told by the
+// rollback before it; where that cannot be read, by its manifest, which is an older one.
+fn is_turned(pages: &[Version]) -> bool {
+    let [page, older @ ..] = pages else {
+        return false;
+    };
+    if page.rollback.is_some() || page.sequence == 1 {
+        return page.rollback.is_some();
+    }
+    match older.first().filter(|before| is_next(page, before)) {
+        Some(before) => before.rollback.is_some() && before.manifest == page.manifest,
+        None => older.iter().any(|other| other.manifest == page.manifest),
+    }
+}
+
+/// Why `next` is no successor of what was published before, where it is none.
 pub(super) fn judge(
     allowed: Option<ReferenceVersion>,
-    (last, public): (&Version, &Manifest),
+    before: Option<Before<'_>>,
     (provenance, next): (&Provenance, &Manifest),
-    rows: &BTreeMap<TableKey, RowCounts>,
 ) -> Option<String> {
-    let (old, new) = (last.reference_version, next.reference_version);
+    let new = next.reference_version;
     match allowed {
         Some(allowed) if allowed == new => return None,
         Some(allowed) => {
@@ -60,22 +113,26 @@ pub(super) fn judge(
         }
         None => {}
     }
-    if !may_be_the_same(last, provenance) {
-        return None;
-    }
+    let before = before?;
+    let old = before.version.reference_version;
+    let place = if before.is_public {
+        format!("{old} of it is public")
+    } else {
+        let version = name(before.version.order());
+        format!("{old} of it was published as version {version}")
+    };
     if new < old {
         return Some(format!(
-            "the database is at {new}, and {old} of it is public: it is older; publish from the one \
+            "the database is at {new}, and {place}: it is older; publish from the one \
              that has {old}, or, if going back is meant, allow it by --allow-older {new}"
         ));
     }
-    let strange: Vec<String> = public
-        .tables
-        .iter()
+    let tables = before.manifest.into_iter().flat_map(|old| &old.tables);
+    let strange: Vec<String> = tables
         .filter_map(|(table, old)| {
             let new = next.tables.get(table)?;
             let tracked = !provenance.untracked.contains(table);
-            let why = strangeness(old, new, tracked, rows.get(table))?;
+            let why = strangeness(old, new, tracked, before.rows.get(table))?;
             Some(format!("{table} {why}"))
         })
         .collect();
@@ -83,7 +140,7 @@ pub(super) fn judge(
         return None;
     }
     Some(format!(
-        "the database is at {new}, and {old} of it is public, but it does not go on from there: {}; \
+        "the database is at {new}, and {place}, but it does not go on from there: {}; \
          it is an older copy that went on by itself, or a change went past the triggers; publish from \
          the one that has {old}, or, if this one is meant, allow it by --allow-older {new}",
         strange.join(", ")
@@ -123,7 +180,7 @@ fn strangeness(
 
 #[cfg(test)]
 mod tests {
-    use snapshot_format::{Digest, FORMAT_VERSION, ObjectHash, ObjectRef, SchemaVersion};
+    use snapshot_format::{Digest, FORMAT_VERSION, ObjectHash, ObjectRef, Rollback, SchemaVersion};
 
     use super::*;
 
@@ -199,12 +256,14 @@ mod tests {
             ..RowCounts::default()
         };
         let rows = changed.iter().map(|table| (key(table), counts)).collect();
-        judge(
-            None,
-            (&version(&old, public.1), &old),
-            (database.1, &new),
-            &rows,
-        )
+        let pages = [version(&old, public.1)];
+        let before = newest_of(&pages, database.1).map(|version| Before {
+            version,
+            manifest: Some(&old),
+            rows: &rows,
+            is_public: true,
+        });
+        judge(None, before, (database.1, &new))
     }
 
     #[test]
@@ -285,20 +344,102 @@ mod tests {
     fn exactly_the_state_that_is_named_may_be_older() {
         let (old, new) = (manifest(&[("grips", 94)]), manifest(&[("grips", 93)]));
         let provenance = provenance(Some(("a", true)));
+        let last = version(&old, Some("a"));
         let judge = |allowed: u64| {
-            let last = version(&old, Some("a"));
+            let before = Before {
+                version: &last,
+                manifest: Some(&old),
+                rows: &BTreeMap::new(),
+                is_public: true,
+            };
             let allowed = Some(ReferenceVersion(allowed));
-            judge(
-                allowed,
-                (&last, &old),
-                (&provenance, &new),
-                &BTreeMap::new(),
-            )
+            judge(allowed, Some(before), (&provenance, &new))
         };
         assert_eq!(judge(93), None);
         assert_eq!(
             judge(92).as_deref(),
             Some("--allow-older allows seq:92, but the database is at seq:93")
         );
+    }
+
+    // By epoch and sequence: number, lineage and what it was rolled back to.
+    fn page((epoch, sequence): (u64, u64), seq: u64, lineage: &str, to: Option<u64>) -> Version {
+        Version {
+            epoch,
+            sequence,
+            manifest: ObjectRef {
+                hash: ObjectHash::of(format!("{lineage} {seq}").as_bytes()),
+                size: 1,
+            },
+            rollback: to.map(|sequence| Rollback { epoch, sequence }),
+            ..version(&manifest(&[("grips", seq)]), Some(lineage))
+        }
+    }
+
+    #[test]
+    fn the_newest_page_of_the_lineage_that_a_database_published_is_compared() {
+        let history = [
+            page((8, 1), 9, "b", None),
+            page((7, 6), 3, "a", None),
+            page((7, 5), 1, "a", None), // resumed
+            page((7, 4), 1, "a", Some(1)),
+            page((7, 3), 4, "a", None),
+            page((7, 2), 7, "c", None),
+            page((7, 1), 1, "a", None),
+        ];
+        let found = |pages: &[Version], lineage: &str| {
+            newest_of(pages, &provenance(Some((lineage, true)))).map(Version::order)
+        };
+        assert_eq!(found(&history, "a"), Some((7, 6)));
+        assert_eq!(found(&history, "b"), Some((8, 1)));
+        assert_eq!(found(&history, "c"), Some((7, 2)));
+        assert_eq!(found(&history, "d"), None);
+        assert_eq!(found(&[], "a"), None);
+        // Resumed, and rolled back.
+        assert_eq!(found(&history[2..], "a"), Some((7, 3)));
+        assert_eq!(found(&history[3..], "a"), Some((7, 3)));
+        // The page of the rollback is gone: the one after it is told by its manifest.
+        let mut without = history[2..].to_vec();
+        without.remove(1);
+        assert_eq!(found(&without, "a"), Some((7, 3)));
+        // The page of the lineage is gone: the one before it counts.
+        without.remove(1);
+        assert_eq!(found(&without, "a"), Some((7, 1)));
+    }
+
+    #[test]
+    fn an_allowed_older_state_is_what_the_next_one_is_compared_with() {
+        // Published again from a copy: the same manifest as the first, and no rollback.
+        let history = [
+            page((7, 3), 1, "a", None),
+            page((7, 2), 4, "a", None),
+            page((7, 1), 1, "a", None),
+        ];
+        let provenance = provenance(Some(("a", true)));
+        let found = newest_of(&history, &provenance).map(Version::order);
+        assert_eq!(found, Some((7, 3)));
+    }
+
+    #[test]
+    fn a_damaged_manifest_leaves_the_number() {
+        let provenance = provenance(Some(("a", true)));
+        let last = page((7, 2), 94, "a", None);
+        let judge = |seq: u64| {
+            let before = Before {
+                version: &last,
+                manifest: None,
+                rows: &BTreeMap::new(),
+                is_public: false,
+            };
+            judge(
+                None,
+                Some(before),
+                (&provenance, &manifest(&[("grips", seq)])),
+            )
+        };
+        let older = judge(93).expect("refused");
+        let words = "is at seq:93, and seq:94 of it was published as version 7-2: it is older";
+        assert!(older.contains(words), "{older}");
+        assert_eq!(judge(94), None);
     }
 }

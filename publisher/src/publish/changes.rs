@@ -14,16 +14,33 @@ use crate::diff::{DiffError, RowCounts, RowShape, diff_rows};
 use crate::published::Rows;
 use crate::store::Store;
 
+/// What is known by the object that is public and the one that would follow.
+pub(super) type Counted = BTreeMap<(TableKey, ObjectHash, ObjectHash), RowCounts>;
+
 /// What would become of the rows of each table of both whose object differs. What is wrong
 /// with the public ones is given as a fault.
 pub(super) async fn changes(
     store: &impl Store,
     public: &Manifest,
     rendered: &Rendered,
-    counted: &mut BTreeMap<(TableKey, ObjectHash), RowCounts>,
+    counted: &mut Counted,
 ) -> Result<BTreeMap<TableKey, RowCounts>, Fault> {
+    let changes = row_changes(store, public, rendered, counted).await;
+    let changes = changes.into_iter();
+    changes
+        .map(|(table, counts)| Ok((table, counts?)))
+        .collect()
+}
+
+/// The same with a fault for each table that has one.
+pub(super) async fn row_changes(
+    store: &impl Store,
+    public: &Manifest,
+    rendered: &Rendered,
+    counted: &mut Counted,
+) -> Vec<(TableKey, Result<RowCounts, Fault>)> {
     let next = &rendered.manifest;
-    let mut rows = BTreeMap::new();
+    let mut rows = Vec::new();
     for (table, old) in &public.tables {
         let Some(new) = next.tables.get(table) else {
             continue;
@@ -34,16 +51,17 @@ pub(super) async fn changes(
                 old: (old, public.schema_version),
                 new: (new, next.schema_version),
             };
-            let counts = match counted.entry((table.clone(), new.hash)) {
-                Entry::Occupied(known) => *known.get(),
+            let counts = match counted.entry((table.clone(), old.hash, new.hash)) {
+                Entry::Occupied(known) => Ok(*known.get()),
                 Entry::Vacant(unknown) => {
-                    *unknown.insert(sides.compare(store, &rendered.objects).await?)
+                    let counts = sides.compare(store, &rendered.objects).await;
+                    counts.map(|counts| *unknown.insert(counts))
                 }
             };
-            rows.insert(table.clone(), counts);
+            rows.push((table.clone(), counts));
         }
     }
-    Ok(rows)
+    rows
 }
 
 struct Sides<'m> {

@@ -1,11 +1,9 @@
 //! What a store published last, and the end of a publication whose publisher died.
 
-use std::collections::BTreeMap;
+use snapshot_format::{Key, MAX_VERSION_SIZE, ReferenceVersion, Version};
 
-use snapshot_format::{Key, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion, TableKey, Version};
-
+use super::changes::Counted;
 use super::{PublishError, following};
-use crate::diff::RowCounts;
 use crate::store::Store;
 
 /// The last publication in a store.
@@ -15,9 +13,8 @@ pub(crate) struct Last {
     pub(crate) version: Option<Version>,
     /// Whether it became public only now.
     pub(crate) completed: bool,
-    /// What would become of its rows, by the object that would follow: a state that is
-    /// judged twice is compared once.
-    pub(super) counted: BTreeMap<(TableKey, ObjectHash), RowCounts>,
+    /// What would become of published rows: a state that is judged twice is compared once.
+    pub(super) counted: Counted,
 }
 
 impl Last {
@@ -51,7 +48,7 @@ pub(crate) async fn complete(store: &impl Store) -> Result<Last, PublishError> {
         return Ok(Last {
             version: None,
             completed: false,
-            counted: BTreeMap::new(),
+            counted: Counted::new(),
         });
     };
     if newest.is_ahead {
@@ -66,7 +63,7 @@ pub(crate) async fn complete(store: &impl Store) -> Result<Last, PublishError> {
     Ok(Last {
         version: Some(newest.version),
         completed: newest.is_ahead,
-        counted: BTreeMap::new(),
+        counted: Counted::new(),
     })
 }
 
