@@ -575,7 +575,12 @@ async fn the_data_of_another_user_is_left_alone() {
     let data = fs::metadata(project.data()).expect("the data is there");
     chown(project.data(), Some(0), Some(0)).expect("root may");
     let error = project.fails().await;
-    assert_said(&error, "belongs to user root", "sudo chown -R postgres");
+    assert_said(
+        &error,
+        "belongs to user root",
+        "publisher database reset --yes",
+    );
+    assert_said(&error, "would run as postgres", "`chown -R postgres");
     chown(project.data(), Some(data.uid()), Some(data.gid())).expect("root may");
     project.keeps(&[]).await;
 }

@@ -305,13 +305,27 @@ async fn a_lock_that_is_another_programs_file_is_left_as_it_is() {
     fs::remove_file(ledger.path(".lock")).unwrap();
     fs::hard_link(precious(&ledger).join("file"), ledger.path(".lock")).unwrap();
     run(&ledger, &["resume"]).failed_with(
-        "error: snapshots/.lock is not the lock of a store: the file has other names too (hard links)\n  \
+        "error: snapshots/.lock is not the lock of a store: another program wrote it\n  \
          hint: move it away; a new one is then made\n",
     );
     assert_eq!(
         fs::read_to_string(precious(&ledger).join("file")).unwrap(),
         "content"
     );
+}
+
+#[tokio::test]
+async fn a_copy_by_hard_links_stays_as_it_was() {
+    let ledger = beside_precious().await;
+    let copy = precious(&ledger).join("backup");
+    let mut copied = Command::new("cp");
+    copied.arg("-al").arg(&ledger.root).arg(&copy);
+    assert!(copied.status().unwrap().success());
+    let before = tree(&copy);
+    let rollback = run(&ledger, &["rollback", "--to", "1"]);
+    rollback.succeeded();
+    run(&ledger, &["resume"]).succeeded();
+    assert_eq!(tree(&copy), before);
 }
 
 fn fifo(path: &Path) {

@@ -169,6 +169,46 @@ fn what_lies_there_gets_the_mode_and_that_is_said() {
 }
 
 #[test]
+fn a_file_that_has_another_name_keeps_its_mode_and_that_is_said() {
+    let project = project();
+    project.run(&["run"]).succeeded();
+    edit(&project, "Other");
+    project.run(&["run"]).succeeded();
+    let root = project.path("snapshots");
+    let of_folder = |name: &str| fs::read_dir(root.join(name)).unwrap().next();
+    let object = of_folder("tables/grips").unwrap().unwrap().path();
+    let precious = project.path("precious");
+    for linked in [root.join("version.json"), object] {
+        let content = fs::read(&linked).unwrap();
+        for is_foreign in [true, false] {
+            let content = if is_foreign { b"content" } else { &content[..] };
+            fs::write(&precious, content).unwrap();
+            fs::set_permissions(&precious, Permissions::from_mode(0o600)).unwrap();
+            for arguments in [&["rollback", "--to", "1"][..], &["resume"], &["publish"]] {
+                let _ = fs::remove_file(&linked);
+                fs::hard_link(&precious, &linked).unwrap();
+                // The sign at which every file is looked at.
+                fs::set_permissions(root.join("tables"), Permissions::from_mode(0o700)).unwrap();
+                let finished = project.run(arguments);
+                let said = format!(
+                    "warning: {} has mode 0600 and other names too (hard links), so its mode was left; with store_mode 0644 it should be open to more\n",
+                    linked.strip_prefix(project.path("")).unwrap().display()
+                );
+                // What nobody can read may be refused before that, and a publication puts a
+                // new pointer.
+                let is_said = finished.stderr.contains(&said);
+                let may_be_silent = is_foreign || arguments == ["publish"];
+                assert!(is_said || may_be_silent, "{}", finished.stderr);
+                assert_eq!(mode(&precious), 0o600, "{arguments:?}");
+                assert_eq!(fs::read(&precious).unwrap(), content, "{arguments:?}");
+            }
+        }
+        let _ = fs::remove_file(&linked);
+        fs::write(&linked, content).unwrap();
+    }
+}
+
+#[test]
 fn verify_warns_of_a_file_that_readers_of_the_pointer_cannot_read() {
     let project = project();
     project.run(&["run"]).succeeded();

@@ -176,6 +176,76 @@ fn data_elsewhere_is_told_and_goes_along_with_the_project() {
 }
 
 #[test]
+fn a_copy_that_root_made_begins_with_a_database_of_its_own() {
+    if !geteuid().is_root() {
+        println!("skipped: it takes root to copy the data of another user");
+        return;
+    }
+    let project = project();
+    let (first, second) = (project.path("first"), project.path("second"));
+    fs::create_dir(&first).unwrap();
+    copy(&project, &first);
+    privately(&first, &["run", "--quiet"]).succeeded();
+    // In use while it is copied.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let state = first.join(".tablecast");
+    let start = publisher::database::Embedded::start(&state);
+    let embedded = runtime.block_on(start).unwrap();
+    copy_as_root(&first, &second);
+    let run = privately(&second, &["run"]);
+    run.succeeded();
+    let aside = fs::canonicalize(second.join(".tablecast/postgres.copied-1")).unwrap();
+    assert!(aside.join("PG_VERSION").exists());
+    let said = format!("remove the copied data, which is in {}\n", aside.display());
+    assert!(run.stderr.contains("is a copy of"), "{}", run.stderr);
+    assert!(run.stderr.contains(&said), "{}", run.stderr);
+    // The original runs on, socket and all.
+    runtime.block_on(async {
+        let config = embedded.config("postgres");
+        let (_client, _connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+    });
+    runtime.block_on(embedded.stop()).unwrap();
+    // Once.
+    let run = privately(&second, &["run"]);
+    run.succeeded();
+    assert!(!run.stderr.contains("is a copy of"), "{}", run.stderr);
+}
+
+#[test]
+fn a_copied_database_whose_original_is_gone_is_refused_and_removed_on_demand() {
+    if !geteuid().is_root() {
+        println!("skipped: it takes root to copy the data of another user");
+        return;
+    }
+    let project = project();
+    let (first, second) = (project.path("first"), project.path("second"));
+    fs::create_dir(&first).unwrap();
+    copy(&project, &first);
+    privately(&first, &["run", "--quiet"]).succeeded();
+    copy_as_root(&first, &second);
+    fs::remove_dir_all(&first).unwrap();
+    let refused = privately(&second, &["run"]);
+    assert_eq!(refused.status, Some(1), "{}", refused.stderr);
+    let hint = "  hint: begin anew with `publisher database reset --yes`, which loses rows that are in no file; or, unless it is a copy of a database in use, give it back with `chown -R ";
+    assert!(refused.stderr.contains(hint), "{}", refused.stderr);
+    privately(&second, &["database", "reset", "--yes"]).succeeded();
+    assert!(!second.join(".tablecast/postgres").exists());
+    privately(&second, &["run", "--quiet"]).succeeded();
+}
+
+fn copy_as_root(from: &Path, to: &Path) {
+    let mut copied = Command::new("cp");
+    assert!(
+        copied
+            .arg("-r")
+            .args([from, to])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
 fn a_link_that_an_earlier_publisher_left_becomes_a_place() {
     let Some(project) = closed() else { return };
     privately(&project.path(""), &["run", "--quiet"]).succeeded();

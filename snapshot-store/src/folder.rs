@@ -199,7 +199,8 @@ impl Folder {
     /// beyond the nine (a folder's group for what is made in it) stay.
     ///
     /// # Errors
-    /// Where it is a link or a special file; where the system does not allow it.
+    /// Where it is a link, a special file, or a file that has other names too; where the
+    /// system does not allow it.
     pub fn set_mode(&self, below: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         self.change_mode(below.as_ref(), mode)
     }

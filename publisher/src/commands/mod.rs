@@ -117,6 +117,7 @@ async fn settle_mode(store: &DirectoryStore, say: impl Fn(&str)) -> Result<(), E
         files,
         folders,
         kept,
+        linked,
         root,
     } = store.settle_mode().await?;
     let mode = store.mode();
@@ -131,6 +132,13 @@ async fn settle_mode(store: &DirectoryStore, say: impl Fn(&str)) -> Result<(), E
             "warning: {} has mode {found:04o} and belongs to another user{}; with store_mode {mode} it should be open to more",
             path.display(),
             also(kept.len() - 1)
+        );
+    }
+    if let Some((path, found)) = linked.first() {
+        eprintln!(
+            "warning: {} has mode {found:04o} and other names too (hard links){}, so its mode was left; with store_mode {mode} it should be open to more",
+            path.display(),
+            also(linked.len() - 1)
         );
     }
     if let Some(found) = root {

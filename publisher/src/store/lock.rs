@@ -115,8 +115,18 @@ impl Lock {
                 .to_string(),
         };
         let line = serde_json::to_vec(&holder)?;
+        if has_other_names(&self.file)? {
+            return Ok(());
+        }
         self.disk.truncate(&self.file, &self.path())?;
         self.disk.write_at(&self.file, &self.path(), &line, 0)
+    }
+
+    fn forget_holder(&self) -> io::Result<()> {
+        if has_other_names(&self.file)? {
+            return Ok(());
+        }
+        self.disk.truncate(&self.file, &self.path())
     }
 }
 
@@ -124,18 +134,20 @@ impl Drop for Lock {
     // At rest the file is empty, so that an unchanged store has unchanged bytes. Closing
     // the file releases the lock; nothing depends on this.
     fn drop(&mut self) {
-        let _ = self.disk.truncate(&self.file, &self.path());
+        let _ = self.forget_holder();
     }
 }
 
-// What no publisher wrote is not written over, and a file that has another name as well is
-// perhaps somebody's data under that.
+// It is locked and never written: it may be somebody's data under another name, or of a copy
+// by hard links (`cp -al`), which then shares this store's lock.
+fn has_other_names(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.nlink() > 1)
+}
+
+// What no publisher wrote is not written over.
 fn foreign(file: &File) -> io::Result<Option<&'static str>> {
     const BEGINS: &[u8] = b"{\"pid\":";
     let metadata = file.metadata()?;
-    if metadata.nlink() > 1 {
-        return Ok(Some("the file has other names too (hard links)"));
-    }
     let mut start = [0; BEGINS.len()];
     let read = file.read_at(&mut start, 0)?;
     // A loss of power may leave zeros where a publisher wrote.
@@ -148,7 +160,13 @@ fn foreign(file: &File) -> io::Result<Option<&'static str>> {
 
 fn read_holder(store: &Folder) -> Holder {
     let mut text = String::new();
-    let file = store.open_file(NAME);
+    // Where it has other names, nobody writes it: what it says is of another time.
+    let file = store.open_file(NAME).and_then(|file| {
+        if has_other_names(&file)? {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(file)
+    });
     let read = file.and_then(|file| file.take(MAX_SIZE).read_to_string(&mut text));
     let holder = read.ok().and_then(|_| serde_json::from_str(&text).ok());
     // It may not have come to write it, or the disk was full.
@@ -217,17 +235,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_with_another_name_is_not_written_over() {
+    async fn a_file_with_another_name_is_locked_and_not_written() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let precious = folder.path().join("precious");
-        for content in ["", "{\"pid\":1}"] {
+        for content in ["", "{\"pid\":1,\"host\":\"a\",\"since\":\"b\"}", "mine"] {
             fs::write(&precious, content).expect("written");
             fs::hard_link(&precious, folder.path().join(".lock")).expect("linked");
-            let error = take(&folder).await.expect_err("another's").to_string();
-            assert!(error.ends_with("(hard links)"), "{error}");
+            let taken = take(&folder).await;
+            assert_eq!(taken.is_ok(), content != "mine", "{content}");
+            if taken.is_ok() {
+                let error = take(&folder).await.expect_err("locked").to_string();
+                assert!(error.contains("locked by another publisher"), "{error}");
+            }
+            assert_eq!(fs::read_to_string(&precious).expect("there"), content);
+            drop(taken);
             assert_eq!(fs::read_to_string(&precious).expect("there"), content);
             fs::remove_file(folder.path().join(".lock")).expect("there");
         }
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_gets_another_name_while_it_is_held_is_not_written_any_more() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (path, copy) = (folder.path().join(".lock"), folder.path().join("copy"));
+        let lock = take(&folder).await.expect("free");
+        let said = fs::read(&path).expect("there");
+        assert!(!said.is_empty());
+        fs::hard_link(&path, &copy).expect("linked");
+        drop(lock);
+        assert_eq!(fs::read(&copy).expect("there"), said);
+        // Alone again, it is as any other.
+        fs::remove_file(copy).expect("there");
+        drop(take(&folder).await.expect("free"));
+        assert_eq!(fs::read(&path).expect("there"), b"");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use snapshot_store::{Folder, Kind};
+use snapshot_store::{Folder, Kind, Metadata};
 
 use super::list::{Found, survey};
 use super::{Disk, StoreError};
@@ -19,6 +19,9 @@ pub struct Settled {
     /// What belongs to another user and keeps a mode that somebody misses: the path, and
     /// that mode.
     pub kept: Vec<(PathBuf, u32)>,
+    /// The same for files that have other names too (hard links), under which they may be
+    /// somebody's.
+    pub linked: Vec<(PathBuf, u32)>,
     /// The mode of the store's own folder, where it keeps out who may read what is in it.
     /// Whoever made it decides on it.
     pub root: Option<u32>,
@@ -52,15 +55,23 @@ fn settle_one(
     found: &Found,
     settled: &mut Settled,
 ) -> Result<(), StoreError> {
-    let Some((mode, wanted)) = differs(disk, store, found)? else {
+    let Some(Differs { there, wanted }) = differs(disk, store, found)? else {
         return Ok(());
     };
+    let mode = there.mode;
+    let is_too_closed = mode & wanted != wanted;
+    if there.kind == Kind::File && there.names > 1 {
+        if is_too_closed {
+            settled.linked.push((store.path_of(&found.below), mode));
+        }
+        return Ok(());
+    }
     match disk.set_mode(store, &found.below, wanted) {
         Ok(()) if found.kind == Kind::Folder => settled.folders += 1,
         Ok(()) => settled.files += 1,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            if mode & wanted != wanted {
+            if is_too_closed {
                 settled.kept.push((store.path_of(&found.below), mode));
             }
         }
@@ -69,16 +80,22 @@ fn settle_one(
     Ok(())
 }
 
-// The mode that it has and the one that it should have, where these are two.
-fn differs(disk: &Disk, store: &Folder, found: &Found) -> Result<Option<(u32, u32)>, StoreError> {
-    let mode = match store.metadata(&found.below) {
-        Ok(there) => there.mode,
+// What has one mode and should have another.
+struct Differs {
+    there: Metadata,
+    wanted: u32,
+}
+
+fn differs(disk: &Disk, store: &Folder, found: &Found) -> Result<Option<Differs>, StoreError> {
+    let there = match store.metadata(&found.below) {
+        Ok(there) => there,
         // A prune may be at work.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(store, &found.below, error)),
     };
-    let wanted = disk.mode().of(found.kind).filter(|wanted| *wanted != mode);
-    Ok(wanted.map(|wanted| (mode, wanted)))
+    let wanted = disk.mode().of(there.kind);
+    let wanted = wanted.filter(|wanted| *wanted != there.mode);
+    Ok(wanted.map(|wanted| Differs { there, wanted }))
 }
 
 fn root(disk: &Disk, store: &Folder) -> Result<Option<u32>, StoreError> {

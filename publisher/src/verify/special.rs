@@ -45,10 +45,15 @@ impl Judge<'_> {
             if let Some(there) = directory.metadata(below)?
                 && there.mode & wanted != wanted
             {
+                let what = if there.kind == Kind::File && there.names > 1 {
+                    "is closed to readers of version.json, and has other names too (hard links): mode"
+                } else {
+                    "is closed to readers of version.json; `publisher publish` opens it: mode"
+                };
                 self.findings.add(
                     Severity::Warning,
                     below.display(),
-                    "is closed to readers of version.json; `publisher publish` opens it: mode",
+                    what,
                     Some(format!("{:04o} at least", there.mode | wanted)),
                     Some(format!("{:04o}", there.mode)),
                 );

@@ -218,3 +218,17 @@ fn modes_are_what_is_said_and_a_folders_group_stays() {
     assert_eq!(mode("folder"), 0o2750);
     assert_eq!(place.folder.metadata("folder").expect("there").mode, 0o750);
 }
+
+#[test]
+fn the_mode_of_a_file_that_has_another_name_stays() {
+    let place = place();
+    drop(place.folder.create_file("file", 0o600).expect("made"));
+    let path = place.folder.path().join("file");
+    fs::hard_link(&path, place.folder.path().join("other")).expect("linked");
+    let error = place.folder.set_mode("file", 0o644).expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "the file has other names too (hard links)"
+    );
+    assert_eq!(place.folder.metadata("other").expect("there").mode, 0o600);
+}

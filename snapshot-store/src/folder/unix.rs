@@ -136,6 +136,11 @@ impl Folder {
             let refused = special(&self.path_of(below), Some(kind));
             return Err(refused.map_or_else(|| io::ErrorKind::InvalidInput.into(), Into::into));
         }
+        // It may be somebody's under another name.
+        if metadata.is_file() && metadata.nlink() > 1 {
+            let what = "the file has other names too (hard links)";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         // A folder hands its group on to what is made in it, where a bit says so.
         let beyond = metadata.mode() & 0o7000;
         file.set_permissions(Permissions::from_mode(beyond | mode))

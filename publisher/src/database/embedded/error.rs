@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
 use super::binaries;
 use crate::database::error::PgError;
 
@@ -152,10 +154,7 @@ impl EmbeddedError {
                 NO_LINKS.to_owned()
             }
             Self::Path { path, source } => return hint_about(path, source.kind()),
-            Self::NotOurs { data, owner, user } => format!(
-                "run the publisher as {owner}, or give the data away with `sudo chown -R {user} {}`",
-                data.display()
-            ),
+            Self::NotOurs { data, owner, user } => not_ours(data, owner, user),
             Self::Unreachable { data, user } => format!(
                 "let user {user} pass through the folders above {} (chmod a+x), or set DATABASE_URL",
                 data.display()
@@ -225,6 +224,21 @@ fn list(majors: &[u32]) -> String {
         .map(u32::to_string)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+// PostgreSQL does not run as root, so data of root's was copied or given to it.
+fn not_ours(data: &Path, owner: &str, user: &str) -> String {
+    let sudo = if geteuid().is_root() { "" } else { "sudo " };
+    let data = data.display();
+    if owner == "root" {
+        return format!(
+            "begin anew with `{sudo}publisher database reset --yes`, which loses rows that are in no file; \
+             or, unless it is a copy of a database in use, give it back with `{sudo}chown -R {user} {data}`"
+        );
+    }
+    format!(
+        "run the publisher as {owner}, or give the data away with `{sudo}chown -R {user} {data}`"
+    )
 }
 
 const NO_LINKS: &str = "remove it; to keep the data elsewhere, let .tablecast itself be a link, or name another folder by TABLECAST_STATE";

@@ -59,6 +59,16 @@ pub(super) struct Home {
     note: Option<String>,
     /// `None`: as ourselves.
     run_as: Option<RunAs>,
+    /// Data that came along with a copy of another project.
+    copied: Option<Copied>,
+}
+
+/// Data that root copied: no server of ours may use it, and the original may have been
+/// running meanwhile, so it may be torn.
+#[derive(Debug)]
+struct Copied {
+    data: PathBuf,
+    aside: PathBuf,
 }
 
 impl Home {
@@ -66,8 +76,11 @@ impl Home {
     pub(super) fn open(root: &Path) -> Result<Self, EmbeddedError> {
         fs::create_dir_all(root).map_err(EmbeddedError::path(root))?;
         let mut home = Self::look(root)?;
-        let owner = owner_of(&home.data);
+        let mut owner = owner_of(&home.data);
         home.run_as = unprivileged(owner.as_ref())?;
+        if home.begins_as_a_copy(owner.as_ref()) {
+            owner = None;
+        }
         home.check_owner(owner.as_ref())?;
         if home.is_elsewhere() {
             let folder = home.parent().to_owned();
@@ -110,6 +123,7 @@ impl Home {
             data: own.clone(),
             note: None,
             run_as: None,
+            copied: None,
             root,
         };
         let found = place::find(&home.root)?;
@@ -170,6 +184,44 @@ impl Home {
         let _ = fs::remove_file(self.beside_data(".password"));
         let _ = fs::remove_file(&self.log);
         Ok(())
+    }
+
+    // Whether the data is another project's, copied by root. It is not used, and kept for
+    // whoever misses something.
+    fn begins_as_a_copy(&mut self, owner: Option<&RunAs>) -> bool {
+        if self.is_elsewhere() || !owner.is_some_and(|owner| owner.uid.is_root()) {
+            return false;
+        }
+        let Some(other) = original_of(&self.data) else {
+            return false;
+        };
+        let is_free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
+        let mut names = (1..1000).map(|n| self.beside_data(&format!(".copied-{n}")));
+        let Some(aside) = names.find(is_free) else {
+            return false;
+        };
+        self.note = Some(format!(
+            "{} is a copy of {}, and begins with a database of its own; remove the copied data, which is in {}",
+            self.root.display(),
+            other.parent().unwrap_or(&other).display(),
+            aside.display()
+        ));
+        let data = self.data.clone();
+        self.copied = Some(Copied { data, aside });
+        true
+    }
+
+    /// Makes room for the data of a copy. Only who has the turn may do so, and while nobody
+    /// is alive.
+    pub(super) fn set_copy_aside(&self) -> Result<(), EmbeddedError> {
+        let Some(Copied { data, aside }) = &self.copied else {
+            return Ok(());
+        };
+        // Another publisher may have done so, and made the data that is there now.
+        if !owner_of(data).is_some_and(|owner| owner.uid.is_root()) {
+            return Ok(());
+        }
+        fs::rename(data, aside).map_err(EmbeddedError::path(data))
     }
 
     // The file that names the place has taken over from the link.
@@ -395,6 +447,31 @@ fn check_below(data: &Folder, below: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The data of which this is a copy: a server wrote into it where it ran, and there still is
+/// data of which the same is true.
+fn original_of(data: &Path) -> Option<PathBuf> {
+    let other = ran_in(data)?;
+    let is_original = other != data
+        && other.join("PG_VERSION").is_file()
+        && ran_in(&other).as_deref() == Some(&other)
+        && identity(&other)? != identity(data)?;
+    is_original.then_some(other)
+}
+
+fn identity(data: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(data).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+// postgres "-D" "/home/ada/.tablecast/postgres" "-k" ...
+fn ran_in(data: &Path) -> Option<PathBuf> {
+    let options = Folder::open(data).ok()?.read("postmaster.opts").ok()?;
+    let options = String::from_utf8(options).ok()?;
+    let (_, from) = options.split_once("\"-D\" \"")?;
+    let (path, _) = from.split_once("\" \"-k\" ")?;
+    Some(path.into())
 }
 
 /// Whose the data is, where there is any.

@@ -122,6 +122,7 @@ pub(super) async fn leave(home: &Home, server: Server) -> Result<(), EmbeddedErr
 
 async fn start(home: &Home, alive: File) -> Result<Server, EmbeddedError> {
     cluster::remove_unfinished(home);
+    home.set_copy_aside()?;
     home.check_data()?;
     let major = cluster::major(&home.data)?;
     let binaries = binaries::find(&home.data, major)?;
@@ -239,7 +240,8 @@ fn remove_last_folder(home: &Home, mut alive: &File) -> Result<(), EmbeddedError
         .read_to_end(&mut last)
         .map_err(EmbeddedError::path(&home.data))?;
     let last = Path::new(OsStr::from_bytes(&last));
-    if home.is_socket_folder(last) {
+    // A copied project names the folder of another, which may be in use.
+    if home.is_socket_folder(last) && is_unused(last).unwrap_or(false) {
         let _ = fs::remove_dir_all(last);
     }
     Ok(())
