@@ -142,8 +142,10 @@ fn an_older_database_is_refused_before_it_is_seeded() {
         &project,
         &old,
         &[],
-        "error: the database is at seq:3, and seq:4 of it is public: it is older; publish from the one that \
-         has seq:4, or, if going back is meant, allow it by --allow-older seq:3\n\
+        "error: the database is at seq:3, and seq:4 of it is public: it is older, or another one made from the \
+         same template; publish from the one that has seq:4, or, if going back is meant, allow it by \
+         --allow-older seq:3; give a throwaway database made from a template its own lineage, before it \
+         publishes: UPDATE tablecast.lineage SET id = md5(random()::text)\n\
          error: 1 problem in the snapshot; nothing was seeded or published\n",
     );
 }
