@@ -402,17 +402,14 @@ fn damage_in_the_history_stops_no_publication_and_hides_no_number_that_can_be_re
         assert!(finished.stderr.contains(&reason), "{}", finished.stderr);
     };
     // The rollback, by which the resumption is told.
-    project.file(&page(3), "{".to_owned());
+    project.file(&page(3), "{");
     refused();
     // The manifest that names the tables.
     let hash = newer["manifest"]["hash"].as_str().unwrap();
-    project.file(
-        &format!("snapshots/manifests/{hash}.json"),
-        "damaged".to_owned(),
-    );
+    project.file(&format!("snapshots/manifests/{hash}.json"), "damaged");
     refused();
     // The page: what was published before it counts.
-    project.file(&page(2), String::new());
+    project.file(&page(2), "");
     publish(&project, &copy).succeeded();
     assert_eq!(project.version()["referenceVersion"], "seq:5");
 }
