@@ -45,13 +45,28 @@ fn publish_with(
     project.run(&[&url, flags].concat())
 }
 
+const OWN_LINEAGE: &str = "UPDATE tablecast.lineage SET id = md5(random()::text)";
+
 /// Refused with this reason and nothing written, and allowed by the flag that it names.
 #[track_caller]
 fn refused_until_allowed(project: &Project, database: &TestDatabase, reason: &str, state: &str) {
+    let lineage = format!(
+        "; give a throwaway database made from a template its own lineage, before it publishes: {OWN_LINEAGE}"
+    );
+    refused_with_help(project, database, reason, state, &lineage);
+}
+
+#[track_caller]
+fn refused_with_help(
+    project: &Project,
+    database: &TestDatabase,
+    reason: &str,
+    state: &str,
+    help: &str,
+) {
     let before = project.version();
-    let flag = format!("--allow-older {state}");
     publish(project, database).failed_with(&format!(
-        "error: {reason} allow it by {flag}\n\
+        "error: {reason} allow it by --allow-older {state}{help}\n\
          error: 1 problem in the snapshot; nothing was published\n"
     ));
     assert_eq!(project.version(), before);
@@ -59,8 +74,8 @@ fn refused_until_allowed(project: &Project, database: &TestDatabase, reason: &st
     assert_eq!(project.version()["referenceVersion"], state);
 }
 
-const OLDER: &str = "the database is at seq:3, and seq:4 of it is public: it is older; publish from the \
-                     one that has seq:4, or, if going back is meant,";
+const OLDER: &str = "the database is at seq:3, and seq:4 of it is public: it is older, or another one made \
+                     from the same template; publish from the one that has seq:4, or, if going back is meant,";
 
 #[test]
 fn a_copy_of_before_the_last_change_is_refused_with_both_numbers() {
@@ -133,13 +148,13 @@ fn a_database_of_before_lineages_is_known_by_its_first_migration() {
         .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
     publish(&project, &project.database).succeeded();
     strip(&project);
-    refused_until_allowed(&project, &old, OLDER, "seq:3");
+    refused_with_help(&project, &old, OLDER, "seq:3", "");
     publish(&project, &project.database).succeeded();
     assert_eq!(
         project.version()["lineage"].as_str().map(str::len),
         Some(16)
     );
-    refused_until_allowed(&project, &old, OLDER, "seq:3");
+    refused_with_help(&project, &old, OLDER, "seq:3", "");
 }
 
 #[test]
@@ -151,7 +166,7 @@ fn a_copy_without_its_bookkeeping_is_compared_all_the_same() {
         .database
         .execute("UPDATE grips SET label = 'Changed' WHERE id = 'B'");
     publish(&project, &project.database).succeeded();
-    refused_until_allowed(&project, &old, OLDER, "seq:3");
+    refused_with_help(&project, &old, OLDER, "seq:3", "");
 }
 
 #[test]
@@ -166,7 +181,7 @@ fn the_same_number_with_other_rows_is_refused() {
     publish(&project, &project.database).succeeded();
     let reason = "the database is at seq:4, and seq:4 of it is public, but it does not go on from there: \
                   grips was last changed by number 4, and has other rows; it is an older copy that went on \
-                  by itself, or a change went past the triggers; publish from the one that has seq:4, or, \
+                  by itself, or another one made from the same template, or a change went past the triggers; publish from the one that has seq:4, or, \
                   if this one is meant,";
     refused_until_allowed(&project, &copy, reason, "seq:4");
 }
@@ -184,7 +199,7 @@ fn a_copy_that_went_further_on_its_own_way_is_refused() {
     }
     let reason = "the database is at seq:5, and seq:4 of it is public, but it does not go on from there: \
                   grips was last changed by number 4, and here by 3; it is an older copy that went on by \
-                  itself, or a change went past the triggers; publish from the one that has seq:4, or, if \
+                  itself, or another one made from the same template, or a change went past the triggers; publish from the one that has seq:4, or, if \
                   this one is meant,";
     refused_until_allowed(&project, &copy, reason, "seq:5");
 }
@@ -208,6 +223,32 @@ fn throwaway_databases_publish_one_after_the_other_without_a_flag() {
     }
     lineages.dedup();
     assert_eq!(lineages.len(), 3);
+}
+
+#[test]
+fn throwaway_databases_from_one_template_are_told_how_to_get_a_lineage_each() {
+    let project = Project::new(&[TABLES, &tracked(&["grips", "motions"])]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    project.source("motions", r#"[{"id": "M", "label": "Pull"}]"#);
+    let run = |label: &str, database: &TestDatabase| {
+        project.source(
+            "grips",
+            &format!(r#"[{{"id": "A", "label": "{label}", "width": 1}}]"#),
+        );
+        project.run(&["run", "--quiet", "--database-url", database.url()])
+    };
+    run("One", &copy_of(&project.database)).succeeded();
+    let second = copy_of(&project.database);
+    let refused = run("Two", &second);
+    for words in [
+        "an older copy that went on by itself, or another one made from the same template",
+        OWN_LINEAGE,
+    ] {
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    second.execute(OWN_LINEAGE);
+    run("Two", &second).succeeded();
+    assert_eq!(project.published("grips")[0]["label"], "Two");
 }
 
 #[test]
@@ -266,8 +307,8 @@ fn going_back_by_a_rollback_and_on_again_needs_no_flag() {
 fn published_as(project: &Project, seq: u64, sequence: u64, state: u64) -> String {
     let version = format!("{}-{sequence}", project.version()["epoch"]);
     format!(
-        "the database is at seq:{state}, and seq:{seq} of it was published as version {version}: it is older; \
-         publish from the one that has seq:{seq}, or, if going back is meant,"
+        "the database is at seq:{state}, and seq:{seq} of it was published as version {version}: it is older, \
+         or another one made from the same template; publish from the one that has seq:{seq}, or, if going back is meant,"
     )
 }
 
@@ -328,10 +369,8 @@ fn force_over_a_rollback_publishes_no_older_state() {
     let (project, copy) = rolled_back();
     let before = project.version();
     let reason = published_as(&project, 6, 2, 5);
-    publish_with(&project, &copy, &["--force"]).failed_with(&format!(
-        "error: {reason} allow it by --allow-older seq:5\n\
-         error: 1 problem in the snapshot; nothing was published\n"
-    ));
+    let finished = publish_with(&project, &copy, &["--force"]);
+    assert!(finished.stderr.contains(&reason), "{}", finished.stderr);
     assert_eq!(project.version(), before);
     publish_with(&project, &project.database, &["--force"]).succeeded();
     assert_eq!(project.version()["referenceVersion"], "seq:6");
@@ -363,17 +402,14 @@ fn damage_in_the_history_stops_no_publication_and_hides_no_number_that_can_be_re
         assert!(finished.stderr.contains(&reason), "{}", finished.stderr);
     };
     // The rollback, by which the resumption is told.
-    project.file(&page(3), "{".to_owned());
+    project.file(&page(3), "{");
     refused();
     // The manifest that names the tables.
     let hash = newer["manifest"]["hash"].as_str().unwrap();
-    project.file(
-        &format!("snapshots/manifests/{hash}.json"),
-        "damaged".to_owned(),
-    );
+    project.file(&format!("snapshots/manifests/{hash}.json"), "damaged");
     refused();
     // The page: what was published before it counts.
-    project.file(&page(2), String::new());
+    project.file(&page(2), "");
     publish(&project, &copy).succeeded();
     assert_eq!(project.version()["referenceVersion"], "seq:5");
 }

@@ -142,8 +142,10 @@ fn an_older_database_is_refused_before_it_is_seeded() {
         &project,
         &old,
         &[],
-        "error: the database is at seq:3, and seq:4 of it is public: it is older; publish from the one that \
-         has seq:4, or, if going back is meant, allow it by --allow-older seq:3\n\
+        "error: the database is at seq:3, and seq:4 of it is public: it is older, or another one made from the \
+         same template; publish from the one that has seq:4, or, if going back is meant, allow it by \
+         --allow-older seq:3; give a throwaway database made from a template its own lineage, before it \
+         publishes: UPDATE tablecast.lineage SET id = md5(random()::text)\n\
          error: 1 problem in the snapshot; nothing was seeded or published\n",
     );
 }
@@ -163,6 +165,56 @@ fn a_migration_stays_applied_and_that_is_said() {
     let finished = project.run(&["run", "--quiet"]);
     let closing = "error: 1 problem in the snapshot; nothing was seeded or published; V0003__more.sql stays applied\n";
     assert!(finished.stderr.ends_with(closing), "{}", finished.stderr);
+}
+
+// A migration that takes a published table away, and no file to seed.
+fn take_handles_away(project: &Project) {
+    project.file("tablecast.toml", "");
+    project.file("sql/migrations/V0003__drop.sql", "DROP TABLE handles;");
+}
+
+const GONE: &str = "handles: the table is published and would be gone; if that is meant, raise the \
+                    schema version (--schema-version 2.0), or allow it by --allow-vanished handles";
+const STAYS: &str =
+    "1 problem in the snapshot; nothing was published; V0003__drop.sql stays applied";
+
+#[test]
+fn a_migration_stays_applied_and_that_is_said_also_where_nothing_is_to_be_seeded() {
+    let project = project();
+    take_handles_away(&project);
+    project
+        .run(&["run", "--quiet"])
+        .failed_with(&format!("error: {GONE}\nerror: {STAYS}\n"));
+    // Of an earlier run it is no news.
+    project.run(&["run", "--quiet"]).failed_with(&format!(
+        "error: {GONE}\nerror: 1 problem in the snapshot; nothing was published\n"
+    ));
+}
+
+#[test]
+fn a_migration_stays_applied_and_that_is_said_also_where_the_files_are_wrong() {
+    let project = project();
+    project.file(
+        "sql/migrations/V0003__more.sql",
+        "CREATE TABLE later (id text);",
+    );
+    project.source("grips", r#"[{"id": 1, "label": "A"}]"#);
+    let finished = project.run(&["run", "--quiet"]);
+    let closing = "nothing was seeded; V0003__more.sql stays applied\n";
+    assert!(finished.stderr.ends_with(closing), "{}", finished.stderr);
+}
+
+#[test]
+fn a_watch_says_that_a_migration_stays_applied_where_nothing_is_to_be_seeded() {
+    let project = project();
+    let watching = Watching::begun(&project, &[]);
+    project.file(
+        "sql/migrations/V0003__drop.sql",
+        "ALTER TABLE handles DROP COLUMN grip;",
+    );
+    let event = watching.next_is("problems");
+    assert_eq!(event["error"], STAYS);
+    assert_eq!(watching.end(Signal::SIGTERM), Some(0));
 }
 
 #[test]

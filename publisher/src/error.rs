@@ -160,15 +160,23 @@ impl Error {
     }
 
     /// The same where the publication was judged before the seed's commit, which then did
-    /// not come. Migrations that were `applied` before stay.
-    pub(crate) fn before_the_commit(mut self, applied: &[String]) -> Self {
+    /// not come.
+    pub(crate) fn before_the_commit(mut self) -> Self {
         if let Self::Problems { outcome, .. } = &mut self {
             let more = outcome.replacen(NOT_PUBLISHED, "nothing was seeded or published", 1);
+            *outcome = more.into();
+        }
+        self
+    }
+
+    /// The same after migrations, which stay `applied`.
+    pub(crate) fn after_migrations(mut self, applied: &[String]) -> Self {
+        if let Self::Problems { outcome, .. } = &mut self {
             *outcome = match applied {
-                [] => more,
-                [one] => format!("{more}; {one} stays applied"),
+                [] => return self,
+                [one] => format!("{outcome}; {one} stays applied"),
                 [.., last] => format!(
-                    "{more}; {} migrations up to {last} stay applied",
+                    "{outcome}; {} migrations up to {last} stay applied",
                     applied.len()
                 ),
             }

@@ -117,8 +117,8 @@ pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     target.check_hold(&args.force)?;
     target.settle_mode(&args.common).await?;
     let migrate = migrate_database(&mut database, &config, &args.common).await?;
-    let done = seed_and_publish(&mut database, &config, &args, target, &migrate).await;
-    let (seed, publish) = done?;
+    let done = seed_and_publish(&mut database, &config, &args, target).await;
+    let (seed, publish) = done.map_err(|error| error.after_migrations(&migrate.applied))?;
     // Serving needs no database.
     database.close().await?;
     args.common.print_json(&RunReport {
@@ -138,7 +138,6 @@ async fn seed_and_publish(
     config: &Config,
     args: &JobFlags,
     mut target: Target,
-    migrate: &AppliedMigrations,
 ) -> Result<(SeedReport, PublishReport), Error> {
     let common = &args.common;
     let source = read_source(database, config, common, &args.seed, "nothing was seeded").await?;
@@ -161,7 +160,7 @@ async fn seed_and_publish(
         let judged = publication
             .judge(&mut target, &seeding.reader(), None)
             .await;
-        Some(judged.map_err(|error| error.before_the_commit(&migrate.applied))?)
+        Some(judged.map_err(Error::before_the_commit)?)
     };
     let seed = seeding.end().await?;
     warn_of_missing_triggers(common, &source.schema);

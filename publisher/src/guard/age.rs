@@ -123,8 +123,10 @@ pub(super) fn judge(
     };
     if new < old {
         return Some(format!(
-            "the database is at {new}, and {place}: it is older; publish from the one \
-             that has {old}, or, if going back is meant, allow it by --allow-older {new}"
+            "the database is at {new}, and {place}: it is older, or another one made from the same \
+             template; publish from the one that has {old}, or, if going back is meant, allow it by \
+             --allow-older {new}{}",
+            own_lineage(provenance)
         ));
     }
     let tables = before.manifest.into_iter().flat_map(|old| &old.tables);
@@ -141,11 +143,22 @@ pub(super) fn judge(
     }
     Some(format!(
         "the database is at {new}, and {place}, but it does not go on from there: {}; \
-         it is an older copy that went on by itself, or a change went past the triggers; publish from \
-         the one that has {old}, or, if this one is meant, allow it by --allow-older {new}",
-        strange.join(", ")
+         it is an older copy that went on by itself, or another one made from the same template, or a \
+         change went past the triggers; publish from the one that has {old}, or, if this one is meant, \
+         allow it by --allow-older {new}{}",
+        strange.join(", "),
+        own_lineage(provenance)
     ))
 }
+
+// What helps databases that are made from one template. Before lineages there is no table.
+fn own_lineage(provenance: &Provenance) -> &'static str {
+    let given = provenance.identity.as_ref().is_some_and(|own| own.given);
+    if given { OWN_LINEAGE } else { "" }
+}
+
+const OWN_LINEAGE: &str = "; give a throwaway database made from a template its own lineage, before it \
+                           publishes: UPDATE tablecast.lineage SET id = md5(random()::text)";
 
 fn may_be_the_same(last: &Version, provenance: &Provenance) -> bool {
     match (&last.lineage, &provenance.identity) {

@@ -173,14 +173,32 @@ impl Rounds {
         }
         let fixed = self.settle_anew(inputs)?;
         // The store before anything is written: what it refuses, it refuses at once.
-        let mut target = Target::open(&self.config, |_| {}).await?;
+        let target = Target::open(&self.config, |_| {}).await?;
         target.check_hold(&self.job.force)?;
         if self.migrated.is_none() {
             target.settle_mode(&self.job.common).await?;
         }
         let mut steps = Steps::default();
         let applied = self.migrate(inputs, &mut steps).await?;
+        let done = self.seed_and_publish(target, &mut steps).await;
+        let (seed, publish) = done.map_err(|error| error.after_migrations(&applied))?;
+        self.migrated = Some(inputs.clone());
+        Ok(Rounded {
+            applied,
+            seed,
+            publish,
+            steps,
+            total: begun.elapsed(),
+            fixed,
+        })
+    }
 
+    /// Does what comes after the migrations.
+    async fn seed_and_publish(
+        &mut self,
+        mut target: Target,
+        steps: &mut Steps,
+    ) -> Result<(Option<SeedReport>, PublishReport), Error> {
         let Self {
             job,
             quiet,
@@ -217,7 +235,7 @@ impl Rounds {
             let state = publication
                 .judge(&mut target, &seeding.reader(), Some(kept))
                 .await;
-            judged = Some(state.map_err(|error| error.before_the_commit(&applied))?);
+            judged = Some(state.map_err(Error::before_the_commit)?);
             clock.lap();
             seed = Some(seeding.end().await?);
             steps.seed += clock.lap();
@@ -231,15 +249,7 @@ impl Rounds {
             steps.put = timings.put;
             steps.swap = timings.swap;
         }
-        self.migrated = Some(inputs.clone());
-        Ok(Rounded {
-            applied,
-            seed,
-            publish,
-            steps,
-            total: begun.elapsed(),
-            fixed,
-        })
+        Ok((seed, publish))
     }
 
     /// Takes over other settings, but for those that a running watch is built on.
