@@ -1,5 +1,6 @@
 //! What only the database can say of the files' rows: whether keys are equal that are
-//! written otherwise, and whether rows would share a value that must be unique.
+//! written otherwise, whether rows would share a value that must be unique, and whether a
+//! table that inherits holds a row of the same key.
 //!
 //! The files are staged beside their tables, compared and rolled back; tables without such
 //! keys and values are left out.
@@ -9,6 +10,7 @@ use tokio_postgres::{Client, Transaction};
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
 use super::hazards::Hazards;
+use super::inheriting::twice_in_table;
 use super::lock;
 use super::plan::{begin, fill, stages};
 use super::seed::{SeedError, set_limits};
@@ -53,6 +55,7 @@ async fn judge_all(
         hazard.unique || hazard.loose_key
     };
     for stage in stages(config, schema, sources, &varying) {
+        problems.extend(twice_in_table(&tx, &stage).await?);
         if !concerned(&stage) {
             continue;
         }

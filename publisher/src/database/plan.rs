@@ -15,6 +15,7 @@ use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
 use super::gate;
 use super::hazards::Hazards;
+use super::inheriting::twice_in_table;
 use super::judge::shared;
 use super::lock;
 use super::metadata::{highest, reference_versions};
@@ -151,6 +152,7 @@ async fn plan_all(
 
     let mut planned = Planned::default();
     for stage in stages {
+        planned.problems.extend(twice_in_table(&tx, &stage).await?);
         match fill(&stage, &mut tx, config, progress).await? {
             Some(refused) => planned.problems.extend(refused),
             None => {

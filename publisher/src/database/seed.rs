@@ -17,6 +17,7 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::{DatabaseError, PgError};
 use super::hazards::Hazards;
+use super::inheriting::twice_in_table;
 use super::metadata::{TableVersion, highest, reference_versions};
 use super::read::SnapshotReader;
 use super::recheck::{judge_deferred, recheck};
@@ -307,6 +308,7 @@ async fn write<'c>(
         if hazards.of(stage.table).loose_key {
             equal.extend(equal_keys(tx, stage).await?);
         }
+        equal.extend(twice_in_table(tx, stage).await?);
         reports.push(stage.plan(tx).await?);
     }
     refuse(equal)?;
