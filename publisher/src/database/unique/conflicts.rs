@@ -22,12 +22,12 @@ pub(in crate::database) async fn conflicts(
 ) -> Result<Vec<Problem>, DatabaseError> {
     let mut problems = Vec::new();
     for index in unique_indexes(tx, stage.table).await? {
-        // What the database computes is not known before it is written, and operators of
-        // an exclusion have no order to group by.
+        // An identity's next number is not known before it is written, and operators of an
+        // exclusion have no order to group by.
         let computed = index
             .columns
             .iter()
-            .any(|name| is_computed(stage.table, name));
+            .any(|name| is_computed(stage.table, name) && !index.generated.contains_key(name));
         if !index.is_exclusion && !computed {
             let rows = shared(tx, stage, &index, varying).await?;
             problems.extend(told(stage, &index, rows));
@@ -116,8 +116,27 @@ fn shared_sql(stage: &Stage<'_>, index: &UniqueIndex, varying: &VaryingDefaults)
            ORDER BY "the group", "the row" NULLS LAST, "the key" COLLATE "C"
            LIMIT {MOST}"#,
         texts = texts.join(", "),
-        final_rows = final_rows(stage, varying),
+        final_rows = computed(stage, index, &final_rows(stage, varying)),
         held = held.join(" AND "),
+    )
+}
+
+// The same rows with what the database will generate from their other columns.
+fn computed(stage: &Stage<'_>, index: &UniqueIndex, rows: &str) -> String {
+    if index.generated.is_empty() {
+        return rows.to_owned();
+    }
+    let column = |column: &Column| {
+        let name = identifier(&column.name);
+        match index.generated.get(&column.name) {
+            Some(generated) => format!("({generated})::{} AS {name}", column.sql_type),
+            None => name,
+        }
+    };
+    let columns: Vec<String> = stage.table.columns.iter().map(column).collect();
+    format!(
+        r#"SELECT {}, "the key", "is admin", "the row" FROM ({rows}) AS "written rows""#,
+        columns.join(", ")
     )
 }
 

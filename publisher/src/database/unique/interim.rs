@@ -36,6 +36,12 @@ pub(super) enum Way {
     Random,
     /// A label that is not in use.
     Label,
+    /// An array of one such element, at a place that no other array begins at.
+    Array(&'static str),
+    /// An address of a private network.
+    Address,
+    /// A hardware address that no maker gave.
+    Hardware,
 }
 
 /// The ways for an index, the likeliest first.
@@ -44,7 +50,7 @@ pub(super) enum Way {
 /// after, and so are of no use.
 pub(super) fn ways(table: &Table, index: &UniqueIndex, decided: &[usize]) -> Vec<Interim> {
     let columns = table.columns.iter().enumerate().filter(|(at, column)| {
-        index.columns.contains(&column.name)
+        index.deciding().any(|name| *name == column.name)
             && (decided.contains(at) || column.name == IS_ACTIVE)
             && !table.primary_key.contains(at)
             && !column.generated
@@ -76,8 +82,15 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         Kind::Bytea | Kind::Time | Kind::Json | Kind::Jsonb => &[Way::Marked],
         Kind::Uuid => &[Way::Random],
         Kind::Enum(_) => &[Way::Label],
-        // Of ranges, which overlap with nothing then.
-        Kind::Other => &[Way::Same("empty")],
+        Kind::Array(_) => &[Way::Array("NULL"), Way::Array("0")],
+        // Ranges overlap with nothing then. Types that are none of these refuse the text.
+        Kind::Other => &[
+            Way::Same("empty"),
+            Way::Address,
+            Way::Hardware,
+            Way::Below,
+            Way::Above,
+        ],
         _ => &[],
     });
     ways
@@ -112,14 +125,14 @@ pub(super) fn texts(
         !in_use.contains(&lower) && taken.insert(lower)
     };
     let numbers = 0..in_use.len() + 2 * values.len() + 1;
-    let mut numbered = numbers.map(|number| marked(kind, number));
+    let mut numbered = numbers.map(|number| numbered(kind, way, number));
     let mut labels = match kind {
         Kind::Enum(labels) => labels.clone(),
         _ => Vec::new(),
     }
     .into_iter();
     let text = |value: &Option<String>| match way {
-        Way::Marked => numbered.find(&mut free),
+        Way::Marked | Way::Array(_) | Way::Address | Way::Hardware => numbered.find(&mut free),
         Way::Label => labels.find(&mut free),
         Way::Shaped => {
             let most = in_use.len() + values.len() + 1;
@@ -129,6 +142,18 @@ pub(super) fn texts(
     };
     let texts: Option<Vec<String>> = values.iter().map(text).collect();
     Some(texts?.into_iter().map(Some).collect())
+}
+
+fn numbered(kind: &Kind, way: Way, number: usize) -> String {
+    match way {
+        Way::Array(element) => format!("[{0}:{0}]={{{element}}}", number + 2),
+        Way::Address => format!("fd74:6162:6c65::{:x}:{:x}", number >> 16, number & 0xffff),
+        Way::Hardware => {
+            let byte = |shift: usize| number >> shift & 0xff;
+            format!("02:74:61:{:02x}:{:02x}:{:02x}", byte(16), byte(8), byte(0))
+        }
+        _ => marked(kind, number),
+    }
 }
 
 fn marked(kind: &Kind, number: usize) -> String {
