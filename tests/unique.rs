@@ -452,9 +452,28 @@ fn keys_that_the_database_takes_for_equal_are_refused() {
         project.source("items", r#"[{"id":"a","n":"x"},{"id":"b","n":"Y"}]"#);
         project.run(&["seed", "--quiet"]).succeeded();
         // The key is another spelling of the row's own.
-        project.source("items", r#"[{"id":"A","n":"y"},{"id":"b","n":"x"}]"#);
+        for rows in [
+            r#"[{"id":"A","n":"x"},{"id":"b","n":"Y"}]"#,
+            r#"[{"id":"A","n":"y"},{"id":"b","n":"x"}]"#,
+        ] {
+            project.source("items", rows);
+            is_refused(
+                &project,
+                &[
+                    r#"row 1 "A": the primary key is written "a" in table items, which to the database is equal; a seed does not rewrite keys: change it there by SQL first, or keep its spelling in the file"#,
+                ],
+            );
+        }
+        project
+            .database
+            .execute("UPDATE items SET id = 'A' WHERE id = 'a'");
         project.run(&["seed", "--quiet"]).succeeded();
-        assert_eq!(project.database.query("SELECT count(*) FROM items"), ["2"]);
+        assert_eq!(
+            project
+                .database
+                .query("SELECT id, n FROM items ORDER BY id"),
+            ["A|y", "b|x"]
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use super::lock;
 use super::plan::{begin, fill, stages};
 use super::seed::{SeedError, set_limits};
 use super::stage::Stage;
-use super::unique::{conflicts, equal_keys};
+use super::unique::{conflicts, equal_keys, respelled_keys};
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::schema::Schema;
@@ -83,7 +83,10 @@ pub(super) async fn shared(
     let hazard = hazards.of(stage.table);
     // Rows of one key would each be compared with the same row of the table.
     if hazard.loose_key {
-        let equal = equal_keys(tx, stage).await?;
+        let mut equal = equal_keys(tx, stage).await?;
+        if equal.is_empty() {
+            equal = respelled_keys(tx, stage).await?;
+        }
         if !equal.is_empty() {
             return Ok(equal);
         }

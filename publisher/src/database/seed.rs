@@ -24,7 +24,7 @@ use super::recheck::{judge_deferred, recheck};
 use super::sequences::move_past_rows;
 use super::sql::{identifier, qualified};
 use super::stage::Stage;
-use super::unique::equal_keys;
+use super::unique::{equal_keys, respelled_keys};
 use super::write::Writing;
 use super::{gate, lock};
 use crate::config::Config;
@@ -307,6 +307,7 @@ async fn write<'c>(
     for stage in &staged {
         if hazards.of(stage.table).loose_key {
             equal.extend(equal_keys(tx, stage).await?);
+            equal.extend(respelled_keys(tx, stage).await?);
         }
         equal.extend(twice_in_table(tx, stage).await?);
         reports.push(stage.plan(tx).await?);

@@ -319,3 +319,75 @@ pub(in crate::database) async fn equal_keys(
         .collect::<Result<_, _>>()
         .map_err(failed)
 }
+
+/// Rows of a staged file whose primary key is equal to a stored one and written otherwise.
+/// A seed finds a row by its key, and so never writes the key.
+///
+/// Only texts are looked at: a case or an accent is what people change.
+pub(in crate::database) async fn respelled_keys(
+    client: &impl GenericClient,
+    stage: &Stage<'_>,
+) -> Result<Vec<Problem>, DatabaseError> {
+    let table = stage.table;
+    let key = |side: &str| -> Vec<String> {
+        let names = stage.sql.primary_key.iter();
+        names.map(|name| format!("{side}.{name}")).collect()
+    };
+    let (staged, stored) = (key("s"), key("t"));
+    let texts = |key: &[String]| -> String {
+        let texts: Vec<String> = key.iter().map(|c| format!("{c}::text")).collect();
+        texts.join(", ")
+    };
+    let pairs = staged.iter().zip(&stored);
+    let same: Vec<String> = pairs.clone().map(|(s, t)| format!("{t} = {s}")).collect();
+    let is_text = |index: &usize| matches!(table.columns[*index].kind, Kind::Text(_));
+    let otherwise: Vec<String> = pairs
+        .zip(&table.primary_key)
+        .filter(|(_, index)| is_text(index))
+        .map(|((s, t), _)| format!(r#"{s}::text COLLATE "C" <> {t}::text COLLATE "C""#))
+        .collect();
+    if otherwise.is_empty() {
+        return Ok(Vec::new());
+    }
+    let owner = if table.has_source_type() {
+        "t.source_type IS DISTINCT FROM 'admin' AND "
+    } else {
+        ""
+    };
+    let sql = format!(
+        r#"SELECT ARRAY[{}], s."the row", ARRAY[{}]
+           FROM ({}) AS s JOIN {} AS t ON {}
+           WHERE {owner}({}) ORDER BY s."the row" LIMIT {MOST}"#,
+        texts(&staged),
+        texts(&stored),
+        numbered(stage),
+        stage.sql.table,
+        same.join(" AND "),
+        otherwise.join(" OR "),
+    );
+    let what = format!("compare the keys of {}", stage.source.file.name);
+    let failed = |source| DatabaseError::query(&what, source);
+    let rows = client.query(&sql, &[]).await.map_err(failed)?;
+    let problem = |row: &Row| {
+        let (key, its): (Vec<Option<String>>, Vec<Option<String>>) =
+            (row.try_get(0)?, row.try_get(2)?);
+        let number: i64 = row.try_get(1)?;
+        Ok(Problem {
+            place: Some(Place {
+                row: usize::try_from(number).ok(),
+                row_key: Some(key_text(table, &key)),
+                ..Place::file(&stage.source.file.name)
+            }),
+            message: format!(
+                "the primary key is written {} in table {}, which to the database is equal; a seed \
+                 does not rewrite keys: change it there by SQL first, or keep its spelling in the file",
+                key_text(table, &its),
+                table.name
+            ),
+        })
+    };
+    rows.iter()
+        .map(problem)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
+}
