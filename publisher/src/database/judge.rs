@@ -54,7 +54,7 @@ async fn judge_all(
         let hazard = hazards.of(stage.table);
         hazard.unique || hazard.loose_key
     };
-    for stage in stages(config, schema, sources, &varying) {
+    for stage in stages(config, schema, sources, &varying, &hazards) {
         problems.extend(twice_in_table(&tx, &stage).await?);
         if !concerned(&stage) {
             continue;

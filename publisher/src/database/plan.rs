@@ -144,7 +144,7 @@ async fn plan_all(
     }
     let varying = varying_defaults(&tx, config).await?.left_open();
     let hazards = Hazards::read(&tx, config).await?;
-    let stages: Vec<Stage<'_>> = stages(config, schema, sources, &varying);
+    let stages: Vec<Stage<'_>> = stages(config, schema, sources, &varying, &hazards);
     for stage in &stages {
         stage.create(&tx).await?;
     }
@@ -186,11 +186,12 @@ pub(super) fn stages<'s>(
     schema: &'s Schema,
     sources: &'s [SourceTable],
     varying: &VaryingDefaults,
+    hazards: &Hazards,
 ) -> Vec<Stage<'s>> {
     let stage = |(index, source): (usize, &'s SourceTable)| {
         let table = schema.table(source.key.as_str());
         let table = table.expect("a source belongs to a table");
-        Stage::new(index, table, source, config, varying)
+        Stage::new(index, table, source, config, varying, hazards.of(table))
     };
     sources.iter().enumerate().map(stage).collect()
 }

@@ -287,7 +287,7 @@ async fn write<'c>(
         let table = schema
             .table(source.key.as_str())
             .expect("a source belongs to a table");
-        let mut stage = Stage::new(index, table, source, config, &varying);
+        let mut stage = Stage::new(index, table, source, config, &varying, hazards.of(table));
         stage.straight = may_go_straight
             && stage.may_go_straight(hazards.of(table))
             && stage.is_empty_table(tx).await?;
