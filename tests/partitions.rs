@@ -3,7 +3,7 @@
 
 use pretty_assertions::assert_eq;
 
-use crate::support::Project;
+use crate::support::{Project, tracked};
 
 const PARTITIONED: &str = "
     CREATE SCHEMA apart;
@@ -183,4 +183,71 @@ fn one_function_serves_tables_and_parts_whatever_is_printed_later() {
     assert_eq!(project.database.versions(), ["items|3", "late|2"]);
     let functions = "SELECT DISTINCT tgfoid::regproc FROM pg_trigger WHERE NOT tgisinternal";
     assert_eq!(project.database.query(functions), ["record_table_change"]);
+}
+
+/// Items with a seeded row 1, of which an inheriting table then holds another.
+fn with_a_key_that_stands_twice() -> Project {
+    let project = Project::new(&[
+        "CREATE TABLE items (id int PRIMARY KEY, label text);
+         CREATE TABLE more (extra text) INHERITS (items);",
+        &tracked(&["items"]),
+    ]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    project.source("items", r#"[{"id":1,"label":"a"},{"id":2,"label":"b"}]"#);
+    project.run(&["run", "--quiet"]).succeeded();
+    project
+        .database
+        .execute("INSERT INTO more VALUES (1, 'mine', 'x'), (3, 'theirs', 'y')");
+    project
+}
+
+const TWICE: &str = "key (1) stands in more than one row of table items: in items, more; a table that \
+    inherits holds a row of the same key, which the primary key of items does not look at; change \
+    or delete all but one of them\n";
+
+#[test]
+fn a_key_that_an_inheriting_table_holds_as_well_is_refused_before_anything_is_written() {
+    let project = with_a_key_that_stands_twice();
+    project.source(
+        "items",
+        r#"[{"id":1,"label":"edited"},{"id":2,"label":"b"}]"#,
+    );
+    let (rows, version) = (project.database.everything(), project.version());
+    for command in ["check", "plan", "seed", "run"] {
+        let finished = project.run(&[command, "--quiet"]);
+        let told = format!("error: items.json: {TWICE}");
+        assert!(
+            finished.stderr.contains(&told),
+            "{command}: {}",
+            finished.stderr
+        );
+        assert_ne!(finished.status, Some(0), "{command}");
+        assert_eq!(project.database.everything(), rows, "{command}");
+        assert_eq!(project.version(), version, "{command}");
+    }
+    project
+        .database
+        .execute("DELETE FROM ONLY more WHERE id = 1");
+    project.run(&["run", "--quiet"]).succeeded();
+    assert_eq!(project.published("items")[0]["label"], "edited");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_not_published() {
+    let project = with_a_key_that_stands_twice();
+    let version = project.version();
+    let finished = project.run(&["publish", "--quiet"]);
+    assert!(
+        finished.stderr.contains(&format!("error: {TWICE}")),
+        "{}",
+        finished.stderr
+    );
+    assert_ne!(finished.status, Some(0));
+    assert_eq!(project.version(), version);
+    // Nor where no file is the table's.
+    project.file("tablecast.toml", "[tables.items]\nfrom_file = false\n");
+    std::fs::remove_file(project.path("json-source/items.json")).unwrap();
+    let finished = project.run(&["run", "--quiet"]);
+    assert!(finished.stderr.contains(TWICE), "{}", finished.stderr);
+    assert_eq!(project.version(), version);
 }

@@ -178,7 +178,7 @@ fn data_elsewhere_is_told_and_goes_along_with_the_project() {
 #[test]
 fn a_copy_that_root_made_begins_with_a_database_of_its_own() {
     if !geteuid().is_root() {
-        println!("skipped: it takes root to copy the data of another user");
+        eprintln!("skipped: it takes root to copy the data of another user");
         return;
     }
     let project = project();
@@ -214,7 +214,7 @@ fn a_copy_that_root_made_begins_with_a_database_of_its_own() {
 #[test]
 fn a_copied_database_whose_original_is_gone_is_refused_and_removed_on_demand() {
     if !geteuid().is_root() {
-        println!("skipped: it takes root to copy the data of another user");
+        eprintln!("skipped: it takes root to copy the data of another user");
         return;
     }
     let project = project();

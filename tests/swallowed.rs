@@ -308,3 +308,59 @@ fn a_role_whose_sessions_are_replicas_does_not_seed() {
     );
     project.database.execute(&format!("DROP ROLE {role}"));
 }
+
+#[test]
+fn a_column_that_no_row_names_is_the_triggers() {
+    for settings in ["", "[tables.items]\nignore_columns = [\"slug\"]\n"] {
+        let project = Project::new(&[
+            "CREATE TABLE items (id text PRIMARY KEY, label text NOT NULL, note text, slug text);",
+            &tracked(&["items"]),
+        ]);
+        project.file("tablecast.toml", settings);
+        project.run(&["migrate", "--quiet"]).succeeded();
+        project.database.execute(
+            "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN NEW.slug := lower(NEW.label); RETURN NEW; END $$;
+             CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON items
+                 FOR EACH ROW EXECUTE FUNCTION fill();",
+        );
+        let slug = match settings.is_empty() {
+            true => "",
+            false => r#","slug":"not read""#,
+        };
+        let counts = |label: &str| {
+            let rows = format!(
+                r#"[{{"id":"a","label":"{label}"{slug}}},{{"id":"b","label":"B","note":"n"}}]"#
+            );
+            project.source("items", &rows);
+            project.run(&["plan", "--quiet"]).succeeded();
+            let report = project.json(&["seed", "--recheck"]);
+            ["inserted", "updated", "unchanged"].map(|n| report["tables"][0][n].as_u64().unwrap())
+        };
+        assert_eq!(counts("A"), [2, 0, 0], "{settings}");
+        assert_eq!(counts("A"), [0, 0, 2], "{settings}");
+        assert_eq!(counts("AA"), [0, 1, 1], "{settings}");
+        let rows = || {
+            project
+                .database
+                .query("SELECT id, slug FROM items ORDER BY id")
+        };
+        assert_eq!(rows(), ["a|aa", "b|b"], "{settings}");
+        // A column that a row names is the file's in every row.
+        project.source(
+            "items",
+            r#"[{"id":"a","label":"A","slug":"x"},{"id":"b","label":"B"}]"#,
+        );
+        if settings.is_empty() {
+            let told = project.run(&["seed"]).stderr;
+            assert!(told.contains(r#"("slug" is not as written)"#), "{told}");
+        }
+        // Without the trigger it is null, as ever.
+        project.database.execute("DROP TRIGGER fills ON items");
+        counts("A");
+        assert_eq!(
+            project.database.query("SELECT count(slug) FROM items"),
+            ["0"]
+        );
+    }
+}

@@ -452,8 +452,159 @@ fn keys_that_the_database_takes_for_equal_are_refused() {
         project.source("items", r#"[{"id":"a","n":"x"},{"id":"b","n":"Y"}]"#);
         project.run(&["seed", "--quiet"]).succeeded();
         // The key is another spelling of the row's own.
-        project.source("items", r#"[{"id":"A","n":"y"},{"id":"b","n":"x"}]"#);
+        for rows in [
+            r#"[{"id":"A","n":"x"},{"id":"b","n":"Y"}]"#,
+            r#"[{"id":"A","n":"y"},{"id":"b","n":"x"}]"#,
+        ] {
+            project.source("items", rows);
+            is_refused(
+                &project,
+                &[
+                    r#"row 1 "A": the primary key is written "a" in table items, which to the database is equal; a seed does not rewrite keys: change it there by SQL first, or keep its spelling in the file"#,
+                ],
+            );
+        }
+        project
+            .database
+            .execute("UPDATE items SET id = 'A' WHERE id = 'a'");
         project.run(&["seed", "--quiet"]).succeeded();
-        assert_eq!(project.database.query("SELECT count(*) FROM items"), ["2"]);
+        assert_eq!(
+            project
+                .database
+                .query("SELECT id, n FROM items ORDER BY id"),
+            ["A|y", "b|x"]
+        );
+    }
+}
+
+#[test]
+fn rows_trade_through_the_columns_that_a_unique_one_is_generated_from() {
+    let lower = "n text NOT NULL, m text GENERATED ALWAYS AS (lower(n)) STORED UNIQUE";
+    trades(lower, "n", &[r#""X""#, r#""Y""#], &[r#""y""#, r#""x""#]);
+    // A chain, and one whose free end comes last.
+    trades(lower, "n", &[r#""X""#, r#""Y""#], &[r#""Y""#, r#""Z""#]);
+    trades(lower, "n", &[r#""Y""#, r#""X""#], &[r#""Z""#, r#""Y""#]);
+    for nullable in ["", "NOT NULL"] {
+        let doubled = format!(
+            "n int {nullable}, m int {nullable} GENERATED ALWAYS AS (n * 2) STORED,
+             CONSTRAINT one_m UNIQUE (m)"
+        );
+        trades(&doubled, "n", &["1", "2"], &["2", "1"]);
+    }
+    trades(
+        "n int NOT NULL, m int GENERATED ALWAYS AS (n * 2) STORED",
+        "n",
+        &["1", "2", "3"],
+        &["2", "3", "1"],
+    );
+}
+
+#[test]
+fn rows_of_one_generated_value_are_named() {
+    let project = items("n text NOT NULL, m text GENERATED ALWAYS AS (lower(n)) STORED UNIQUE");
+    file(&project, &[("a", r#""n":"X""#), ("b", r#""n":"Y""#)]);
+    project.run(&["seed", "--quiet"]).succeeded();
+    file(&project, &[("a", r#""n":"Z""#), ("b", r#""n":"z""#)]);
+    is_refused(
+        &project,
+        &[r#"row 2 "b": column "m": "z" must be unique (items_m_key), and row 1 "a" has it too"#],
+    );
+}
+
+#[test]
+fn a_generated_value_that_leaves_no_way_is_told_with_its_rows() {
+    let project = items(
+        "n int NOT NULL CHECK (n IN (1, 2)), m int GENERATED ALWAYS AS (n * 2) STORED UNIQUE",
+    );
+    file(&project, &[("a", r#""n":1"#), ("b", r#""n":2"#)]);
+    project.run(&["seed", "--quiet"]).succeeded();
+    file(&project, &[("a", r#""n":2"#), ("b", r#""n":1"#)]);
+    let told = project.run(&["seed"]).stderr;
+    assert!(told.contains(r#"row 1 "a": column "m": trades"#), "{told}");
+    assert!(told.contains("2 problems in the source"), "{told}");
+}
+
+/// What a seed says of two rows that swap `n` where nothing lies in between.
+#[track_caller]
+fn remedy(columns: &str, sql: &str) -> String {
+    let project = items(columns);
+    project.database.execute(sql);
+    file(&project, &[("a", r#""n":1"#), ("b", r#""n":2"#)]);
+    project.run(&["seed", "--quiet"]).succeeded();
+    if sql.contains("REFERENCES") {
+        project
+            .database
+            .execute("INSERT INTO others VALUES (1), (2)");
+    }
+    file(&project, &[("a", r#""n":2"#), ("b", r#""n":1"#)]);
+    let told = project.run(&["seed", "--quiet"]).stderr;
+    let (_, remedy) = told
+        .split_once("allows no value in between; ")
+        .expect(&told);
+    remedy.lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn the_remedy_is_one_that_the_index_allows() {
+    let two = "n int NOT NULL CHECK (n IN (1, 2))";
+    let seeds = "make the change in two seeds, by way of values that no row has";
+    for index in ["(n)", "((n + 1))", "(n) WHERE n > 0"] {
+        assert_eq!(
+            remedy(two, &format!("CREATE UNIQUE INDEX one_n ON items {index}")),
+            format!("one_n is an index and no constraint, so it cannot be DEFERRABLE: {seeds}")
+        );
+    }
+    assert_eq!(
+        remedy(two, "ALTER TABLE items ADD CONSTRAINT one_n UNIQUE (n)"),
+        "declare the constraint one_n DEFERRABLE by a migration"
+    );
+    let referenced = "ALTER TABLE items ADD CONSTRAINT one_n UNIQUE (n);
+        CREATE TABLE others (n int CONSTRAINT points REFERENCES items (n)";
+    assert_eq!(
+        remedy("n int NOT NULL", &format!("{referenced})")),
+        format!(
+            "declare the foreign key points, which references one_n, ON UPDATE CASCADE by a \
+             migration, or {seeds}"
+        )
+    );
+    assert_eq!(
+        remedy(two, &format!("{referenced} ON UPDATE CASCADE)")),
+        format!("one_n cannot be DEFERRABLE, for the foreign key points references it: {seeds}")
+    );
+}
+
+#[test]
+fn arrays_are_swapped() {
+    for (kind, from, to) in [
+        ("int[]", "[1]", "[2]"),
+        ("int[]", "[]", "[2,3]"),
+        ("text[]", r#"["a"]"#, r#"["b"]"#),
+        ("boolean[]", "[true]", "[false]"),
+    ] {
+        let columns = format!("n {kind} NOT NULL UNIQUE");
+        trades(&columns, "n", &[from, to], &[to, from]);
+    }
+    let without_null = "n int[] NOT NULL UNIQUE CHECK (array_position(n, NULL) IS NULL)";
+    trades(without_null, "n", &["[1]", "[2]"], &["[2]", "[1]"]);
+}
+
+#[test]
+fn addresses_are_swapped() {
+    for (kind, one, other) in [
+        ("inet", "10.0.0.1", "10.0.0.2/8"),
+        ("cidr", "10.0.0.0/8", "11.0.0.0/8"),
+        ("macaddr", "08:00:2b:01:02:03", "08:00:2b:01:02:04"),
+        ("money", "$1.00", "$2.00"),
+    ] {
+        let project = items(&format!("n {kind} NOT NULL UNIQUE"));
+        project.file("tablecast.toml", "[tables.items]\nas_text = [\"n\"]\n");
+        let seed = |a: &str, b: &str| {
+            let value = |v: &str| format!(r#""n":"{v}""#);
+            file(&project, &[("a", &value(a)), ("b", &value(b))]);
+            project.run(&["seed", "--quiet"]).succeeded();
+            project.database.query("SELECT n FROM items ORDER BY id")
+        };
+        assert_eq!(seed(one, other), [one, other], "{kind}");
+        assert_eq!(seed(other, one), [other, one], "{kind}");
     }
 }

@@ -30,6 +30,13 @@ pub(super) struct Hazard {
     pub(super) unique: bool,
 }
 
+impl Hazard {
+    /// Whether a trigger of the user's may give a column its value.
+    pub(super) fn has_triggers(&self) -> bool {
+        self.foreign.iter().any(|what| what.starts_with("trigger "))
+    }
+}
+
 impl Hazards {
     /// Reads them from the catalog.
     pub(super) async fn read(

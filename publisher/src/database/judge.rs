@@ -1,5 +1,6 @@
 //! What only the database can say of the files' rows: whether keys are equal that are
-//! written otherwise, and whether rows would share a value that must be unique.
+//! written otherwise, whether rows would share a value that must be unique, and whether a
+//! table that inherits holds a row of the same key.
 //!
 //! The files are staged beside their tables, compared and rolled back; tables without such
 //! keys and values are left out.
@@ -9,11 +10,12 @@ use tokio_postgres::{Client, Transaction};
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
 use super::hazards::Hazards;
+use super::inheriting::twice_in_table;
 use super::lock;
 use super::plan::{begin, fill, stages};
 use super::seed::{SeedError, set_limits};
 use super::stage::Stage;
-use super::unique::{conflicts, equal_keys};
+use super::unique::{conflicts, equal_keys, respelled_keys};
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::schema::Schema;
@@ -52,7 +54,8 @@ async fn judge_all(
         let hazard = hazards.of(stage.table);
         hazard.unique || hazard.loose_key
     };
-    for stage in stages(config, schema, sources, &varying) {
+    for stage in stages(config, schema, sources, &varying, &hazards) {
+        problems.extend(twice_in_table(&tx, &stage).await?);
         if !concerned(&stage) {
             continue;
         }
@@ -80,7 +83,10 @@ pub(super) async fn shared(
     let hazard = hazards.of(stage.table);
     // Rows of one key would each be compared with the same row of the table.
     if hazard.loose_key {
-        let equal = equal_keys(tx, stage).await?;
+        let mut equal = equal_keys(tx, stage).await?;
+        if equal.is_empty() {
+            equal = respelled_keys(tx, stage).await?;
+        }
         if !equal.is_empty() {
             return Ok(equal);
         }

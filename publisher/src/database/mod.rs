@@ -7,6 +7,7 @@ pub mod embedded;
 mod error;
 mod gate;
 mod hazards;
+mod inheriting;
 mod interrupt;
 mod judge;
 mod lineage;

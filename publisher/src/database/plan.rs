@@ -15,6 +15,7 @@ use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
 use super::gate;
 use super::hazards::Hazards;
+use super::inheriting::twice_in_table;
 use super::judge::shared;
 use super::lock;
 use super::metadata::{highest, reference_versions};
@@ -143,7 +144,7 @@ async fn plan_all(
     }
     let varying = varying_defaults(&tx, config).await?.left_open();
     let hazards = Hazards::read(&tx, config).await?;
-    let stages: Vec<Stage<'_>> = stages(config, schema, sources, &varying);
+    let stages: Vec<Stage<'_>> = stages(config, schema, sources, &varying, &hazards);
     for stage in &stages {
         stage.create(&tx).await?;
     }
@@ -151,6 +152,7 @@ async fn plan_all(
 
     let mut planned = Planned::default();
     for stage in stages {
+        planned.problems.extend(twice_in_table(&tx, &stage).await?);
         match fill(&stage, &mut tx, config, progress).await? {
             Some(refused) => planned.problems.extend(refused),
             None => {
@@ -184,11 +186,12 @@ pub(super) fn stages<'s>(
     schema: &'s Schema,
     sources: &'s [SourceTable],
     varying: &VaryingDefaults,
+    hazards: &Hazards,
 ) -> Vec<Stage<'s>> {
     let stage = |(index, source): (usize, &'s SourceTable)| {
         let table = schema.table(source.key.as_str());
         let table = table.expect("a source belongs to a table");
-        Stage::new(index, table, source, config, varying)
+        Stage::new(index, table, source, config, varying, hazards.of(table))
     };
     sources.iter().enumerate().map(stage).collect()
 }

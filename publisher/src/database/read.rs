@@ -11,6 +11,7 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::error::DatabaseError;
+use super::inheriting::{Among, keys_that_stand_twice};
 use super::lineage;
 use super::lock;
 use super::metadata::{TableVersion, reference_versions};
@@ -262,6 +263,10 @@ impl<'c> SnapshotReader<'c> {
         mut each: impl FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<TableRows, ReadError> {
         let renderer = RowRenderer::new(table)?;
+        let twice = keys_that_stand_twice(&*self.tx, table, Among::ActiveRows).await?;
+        if !twice.is_empty() {
+            return Err(DatabaseError::Catalog(twice.join("\n")).into());
+        }
         let failed = |source| DatabaseError::query(format!("read table {}", table.name), source);
         let no_parameters = std::iter::empty::<&(dyn ToSql + Sync)>();
         let rows = self

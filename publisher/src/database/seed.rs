@@ -17,13 +17,14 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::{DatabaseError, PgError};
 use super::hazards::Hazards;
+use super::inheriting::twice_in_table;
 use super::metadata::{TableVersion, highest, reference_versions};
 use super::read::SnapshotReader;
 use super::recheck::{judge_deferred, recheck};
 use super::sequences::move_past_rows;
 use super::sql::{identifier, qualified};
 use super::stage::Stage;
-use super::unique::equal_keys;
+use super::unique::{equal_keys, respelled_keys};
 use super::write::Writing;
 use super::{gate, lock};
 use crate::config::Config;
@@ -286,7 +287,7 @@ async fn write<'c>(
         let table = schema
             .table(source.key.as_str())
             .expect("a source belongs to a table");
-        let mut stage = Stage::new(index, table, source, config, &varying);
+        let mut stage = Stage::new(index, table, source, config, &varying, hazards.of(table));
         stage.straight = may_go_straight
             && stage.may_go_straight(hazards.of(table))
             && stage.is_empty_table(tx).await?;
@@ -306,7 +307,9 @@ async fn write<'c>(
     for stage in &staged {
         if hazards.of(stage.table).loose_key {
             equal.extend(equal_keys(tx, stage).await?);
+            equal.extend(respelled_keys(tx, stage).await?);
         }
+        equal.extend(twice_in_table(tx, stage).await?);
         reports.push(stage.plan(tx).await?);
     }
     refuse(equal)?;

@@ -64,12 +64,21 @@ impl<'s> Stage<'s> {
         source: &'s SourceTable,
         config: &Config,
         varying: &VaryingDefaults,
+        hazard: &Hazard,
     ) -> Self {
         let staged = |column: usize| StagedColumn {
             name: identifier(&table.columns[column].name),
             staged: staged_expression(table, source, column, varying),
         };
-        let mut written: Vec<StagedColumn> = source.columns.iter().map(|&c| staged(c)).collect();
+        // What a trigger may fill is the database's, where the file says nothing of it.
+        let is_left = |column: &usize| {
+            hazard.has_triggers()
+                && source.unnamed.contains(column)
+                && table.columns[*column].name != IS_ACTIVE
+                && !table.primary_key.contains(column)
+        };
+        let decided = source.columns.iter().filter(|column| !is_left(column));
+        let mut written: Vec<StagedColumn> = decided.map(|&c| staged(c)).collect();
         let is_active = table.column(IS_ACTIVE).filter(|_| table.has_is_active());
         if let Some((index, _)) = is_active.filter(|(index, _)| !source.columns.contains(index)) {
             written.push(staged(index));

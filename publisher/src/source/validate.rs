@@ -48,6 +48,8 @@ pub struct SourceTable {
     pub columns: Vec<usize>,
     /// Columns of `columns` that take their default in the rows that do not name them.
     pub defaulted: Vec<usize>,
+    /// Columns of `columns` that no row names: they are null, unless a trigger fills them.
+    pub unnamed: Vec<usize>,
 }
 
 /// A reference to a row that no file holds.
@@ -484,6 +486,7 @@ impl<'c, 't> TableCheck<'c, 't> {
 
     fn source_table(&self, hash: blake3::Hash, size: u64) -> SourceTable {
         let (mut columns, mut defaulted) = (Vec::new(), Vec::new());
+        let mut unnamed = Vec::new();
         for (index, column) in self.table.columns.iter().enumerate() {
             let named = self.named[index];
             let null = column.default.is_none() && column.nullable;
@@ -493,6 +496,9 @@ impl<'c, 't> TableCheck<'c, 't> {
                 continue;
             }
             columns.push(index);
+            if named == 0 && null {
+                unnamed.push(index);
+            }
             // Being active is what a row of the file is unless it says otherwise, so that
             // column takes its default even where it may be null.
             let takes_default = !column.nullable || column.name == IS_ACTIVE;
@@ -508,6 +514,7 @@ impl<'c, 't> TableCheck<'c, 't> {
             size,
             columns,
             defaulted,
+            unnamed,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Rows that cannot all be as the file has them, because they would share a unique value.
 
+use snapshot_format::ColumnType;
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::{UniqueIndex, unique_indexes};
@@ -22,12 +23,12 @@ pub(in crate::database) async fn conflicts(
 ) -> Result<Vec<Problem>, DatabaseError> {
     let mut problems = Vec::new();
     for index in unique_indexes(tx, stage.table).await? {
-        // What the database computes is not known before it is written, and operators of
-        // an exclusion have no order to group by.
+        // An identity's next number is not known before it is written, and operators of an
+        // exclusion have no order to group by.
         let computed = index
             .columns
             .iter()
-            .any(|name| is_computed(stage.table, name));
+            .any(|name| is_computed(stage.table, name) && !index.generated.contains_key(name));
         if !index.is_exclusion && !computed {
             let rows = shared(tx, stage, &index, varying).await?;
             problems.extend(told(stage, &index, rows));
@@ -116,8 +117,27 @@ fn shared_sql(stage: &Stage<'_>, index: &UniqueIndex, varying: &VaryingDefaults)
            ORDER BY "the group", "the row" NULLS LAST, "the key" COLLATE "C"
            LIMIT {MOST}"#,
         texts = texts.join(", "),
-        final_rows = final_rows(stage, varying),
+        final_rows = computed(stage, index, &final_rows(stage, varying)),
         held = held.join(" AND "),
+    )
+}
+
+// The same rows with what the database will generate from their other columns.
+fn computed(stage: &Stage<'_>, index: &UniqueIndex, rows: &str) -> String {
+    if index.generated.is_empty() {
+        return rows.to_owned();
+    }
+    let column = |column: &Column| {
+        let name = identifier(&column.name);
+        match index.generated.get(&column.name) {
+            Some(generated) => format!("({generated})::{} AS {name}", column.sql_type),
+            None => name,
+        }
+    };
+    let columns: Vec<String> = stage.table.columns.iter().map(column).collect();
+    format!(
+        r#"SELECT {}, "the key", "is admin", "the row" FROM ({rows}) AS "written rows""#,
+        columns.join(", ")
     )
 }
 
@@ -295,6 +315,83 @@ pub(in crate::database) async fn equal_keys(
             message: format!(
                 "duplicate primary key: to the database it is equal to {} in row {first}",
                 key_text(stage.table, &its)
+            ),
+        })
+    };
+    rows.iter()
+        .map(problem)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
+}
+
+/// Rows of a staged file whose primary key is equal to a stored one and written otherwise.
+/// A seed finds a row by its key, and so never writes the key.
+///
+/// Only texts are looked at: a case or an accent is what people change.
+pub(in crate::database) async fn respelled_keys(
+    client: &impl GenericClient,
+    stage: &Stage<'_>,
+) -> Result<Vec<Problem>, DatabaseError> {
+    let table = stage.table;
+    let key = |side: &str| -> Vec<String> {
+        let names = stage.sql.primary_key.iter();
+        names.map(|name| format!("{side}.{name}")).collect()
+    };
+    let (staged, stored) = (key("s"), key("t"));
+    let texts = |key: &[String]| -> String {
+        let texts: Vec<String> = key.iter().map(|c| format!("{c}::text")).collect();
+        texts.join(", ")
+    };
+    let pairs = staged.iter().zip(&stored);
+    let same: Vec<String> = pairs.clone().map(|(s, t)| format!("{t} = {s}")).collect();
+    let is_text = |index: &usize| {
+        matches!(
+            table.columns[*index].kind,
+            ColumnType::Text(_) | ColumnType::Citext | ColumnType::Character(_)
+        )
+    };
+    let otherwise: Vec<String> = pairs
+        .zip(&table.primary_key)
+        .filter(|(_, index)| is_text(index))
+        .map(|((s, t), _)| format!(r#"{s}::text COLLATE "C" <> {t}::text COLLATE "C""#))
+        .collect();
+    if otherwise.is_empty() {
+        return Ok(Vec::new());
+    }
+    let owner = if table.has_source_type() {
+        "t.source_type IS DISTINCT FROM 'admin' AND "
+    } else {
+        ""
+    };
+    let sql = format!(
+        r#"SELECT ARRAY[{}], s."the row", ARRAY[{}]
+           FROM ({}) AS s JOIN {} AS t ON {}
+           WHERE {owner}({}) ORDER BY s."the row" LIMIT {MOST}"#,
+        texts(&staged),
+        texts(&stored),
+        numbered(stage),
+        stage.sql.table,
+        same.join(" AND "),
+        otherwise.join(" OR "),
+    );
+    let what = format!("compare the keys of {}", stage.source.file.name);
+    let failed = |source| DatabaseError::query(&what, source);
+    let rows = client.query(&sql, &[]).await.map_err(failed)?;
+    let problem = |row: &Row| {
+        let (key, its): (Vec<Option<String>>, Vec<Option<String>>) =
+            (row.try_get(0)?, row.try_get(2)?);
+        let number: i64 = row.try_get(1)?;
+        Ok(Problem {
+            place: Some(Place {
+                row: usize::try_from(number).ok(),
+                row_key: Some(key_text(table, &key)),
+                ..Place::file(&stage.source.file.name)
+            }),
+            message: format!(
+                "the primary key is written {} in table {}, which to the database is equal; a seed \
+                 does not rewrite keys: change it there by SQL first, or keep its spelling in the file",
+                key_text(table, &its),
+                table.name
             ),
         })
     };

@@ -39,6 +39,10 @@ pub(super) enum Way {
     Random,
     /// A label that is not in use.
     Label,
+    /// An array of one such element, at a place that no other array begins at.
+    Array(&'static str),
+    /// A hardware address that no maker gave.
+    Hardware,
 }
 
 /// The ways for an index, the likeliest first.
@@ -47,7 +51,7 @@ pub(super) enum Way {
 /// after, and so are of no use.
 pub(super) fn ways(table: &Table, index: &UniqueIndex, decided: &[usize]) -> Vec<Interim> {
     let columns = table.columns.iter().enumerate().filter(|(at, column)| {
-        index.columns.contains(&column.name)
+        index.deciding().any(|name| *name == column.name)
             && (decided.contains(at) || column.name == IS_ACTIVE)
             && !table.primary_key.contains(at)
             && !column.generated
@@ -92,8 +96,9 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         | ColumnType::Jsonb => &[Way::Marked],
         ColumnType::Uuid => &[Way::Random],
         ColumnType::Enum { .. } => &[Way::Label],
-        // Of ranges, which overlap with nothing then.
-        ColumnType::Named(_) => &[Way::Same("empty")],
+        ColumnType::Array(_) => &[Way::Array("NULL"), Way::Array("0")],
+        // Ranges overlap with nothing then. Types that are none of these refuse the text.
+        ColumnType::Named(_) => &[Way::Same("empty"), Way::Hardware, Way::Below, Way::Above],
         _ => &[],
     });
     ways
@@ -130,14 +135,14 @@ pub(super) fn texts(
         !in_use.contains(&lower) && taken.insert(lower)
     };
     let numbers = 0..in_use.len() + 2 * values.len() + 1;
-    let mut numbered = numbers.map(|number| marked(kind, number));
+    let mut numbered = numbers.map(|number| numbered(kind, way, number));
     let mut labels = match kind {
         ColumnType::Enum { labels, .. } => labels.clone(),
         _ => Vec::new(),
     }
     .into_iter();
     let text = |value: &Option<String>| match way {
-        Way::Marked => numbered.find(&mut free),
+        Way::Marked | Way::Array(_) | Way::Hardware => numbered.find(&mut free),
         Way::Label => labels.find(&mut free),
         Way::Shaped => {
             let most = in_use.len() + values.len() + 1;
@@ -147,6 +152,17 @@ pub(super) fn texts(
     };
     let texts: Option<Vec<String>> = values.iter().map(text).collect();
     Some(texts?.into_iter().map(Some).collect())
+}
+
+fn numbered(kind: &ColumnType, way: Way, number: usize) -> String {
+    match way {
+        Way::Array(element) => format!("[{0}:{0}]={{{element}}}", number + 2),
+        Way::Hardware => {
+            let byte = |shift: usize| number >> shift & 0xff;
+            format!("02:74:61:{:02x}:{:02x}:{:02x}", byte(16), byte(8), byte(0))
+        }
+        _ => marked(kind, number),
+    }
 }
 
 fn marked(kind: &ColumnType, number: usize) -> String {

@@ -5,13 +5,15 @@ mod conflicts;
 mod interim;
 mod trade;
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::GenericClient;
 
 use super::error::DatabaseError;
 use super::sql::qualified;
 use crate::schema::Table;
 
-pub(super) use conflicts::{conflicts, equal_keys};
+pub(super) use conflicts::{conflicts, equal_keys, key_text, respelled_keys};
 pub(super) use trade::{SAVEPOINT, trade};
 
 /// A unique index, or the index of an exclusion.
@@ -29,6 +31,53 @@ pub(super) struct UniqueIndex {
     expressions: Vec<String>,
     /// The columns that it depends on.
     columns: Vec<String>,
+    /// Those of them that are generated, with the SQL of each.
+    generated: BTreeMap<String, String>,
+    /// The columns that those are computed from.
+    bases: Vec<String>,
+    /// Whether it is that of a constraint, which alone can be DEFERRABLE.
+    is_constraint: bool,
+    /// A foreign key that points at it, one that holds a value fast before others.
+    referrer: Option<Referrer>,
+}
+
+/// A foreign key that points at a unique index.
+#[derive(Debug, Clone)]
+struct Referrer {
+    name: String,
+    /// Whether a value that it points at cannot change, not even for a moment.
+    holds_fast: bool,
+}
+
+impl UniqueIndex {
+    /// The columns that decide the values that it compares.
+    fn deciding(&self) -> impl Iterator<Item = &String> {
+        self.columns.iter().chain(&self.bases)
+    }
+
+    /// What helps where no row can step aside in it.
+    fn remedy(&self) -> String {
+        const TWO_SEEDS: &str = "make the change in two seeds, by way of values that no row has";
+        let name = &self.name;
+        match &self.referrer {
+            Some(Referrer {
+                name: key,
+                holds_fast: true,
+            }) => format!(
+                "declare the foreign key {key}, which references {name}, ON UPDATE CASCADE by a \
+                 migration, or {TWO_SEEDS}"
+            ),
+            Some(Referrer { name: key, .. }) => format!(
+                "{name} cannot be DEFERRABLE, for the foreign key {key} references it: {TWO_SEEDS}"
+            ),
+            None if self.is_constraint => {
+                format!("declare the constraint {name} DEFERRABLE by a migration")
+            }
+            None => format!(
+                "{name} is an index and no constraint, so it cannot be DEFERRABLE: {TWO_SEEDS}"
+            ),
+        }
+    }
 }
 
 /// Those of a table, without that of its primary key.
@@ -45,14 +94,46 @@ pub(super) async fn unique_indexes(
             predicate: row.try_get(3)?,
             expressions: row.try_get(4)?,
             columns: row.try_get(5)?,
+            generated: {
+                let names: Vec<String> = row.try_get(6)?;
+                names
+                    .into_iter()
+                    .zip(row.try_get::<_, Vec<String>>(7)?)
+                    .collect()
+            },
+            bases: row.try_get(8)?,
+            is_constraint: row.try_get(9)?,
+            referrer: {
+                let name: Option<String> = row.try_get(10)?;
+                let holds_fast: Option<bool> = row.try_get(11)?;
+                name.map(|name| Referrer {
+                    name,
+                    holds_fast: holds_fast.unwrap_or_default(),
+                })
+            },
         })
     };
     let indexes = rows.and_then(|rows| rows.into_iter().map(read).collect());
     indexes.map_err(|source| DatabaseError::query("read the catalog", source))
 }
 
-// PostgreSQL 14 and older know no `indnullsnotdistinct`: as JSON it is then null.
+// PostgreSQL 14 and older know no `indnullsnotdistinct`: as JSON it is then null. They keep
+// what a generated column depends on as the column's own, later ones as its expression's.
 const UNIQUE_INDEXES: &str = "
+    WITH own AS (
+        SELECT index.indexrelid AS oid, attribute.attnum AS number, attribute.attname::text AS name,
+               attribute.attgenerated <> '' AS generated
+        FROM pg_catalog.pg_index AS index
+        JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid
+        WHERE index.indrelid = $1::text::regclass AND attribute.attnum > 0
+          AND (attribute.attnum = ANY (index.indkey::int2[]) OR EXISTS (
+              SELECT FROM pg_catalog.pg_depend AS depends
+              WHERE depends.classid = 'pg_catalog.pg_class'::regclass
+                AND depends.objid = index.indexrelid
+                AND depends.refclassid = 'pg_catalog.pg_class'::regclass
+                AND depends.refobjid = index.indrelid
+                AND depends.refobjsubid = attribute.attnum))
+    )
     SELECT class.relname::text, coalesce(constrained.contype = 'x', false),
            coalesce((to_json(index.*) ->> 'indnullsnotdistinct')::boolean, false),
            pg_catalog.pg_get_expr(index.indpred, index.indrelid),
@@ -64,22 +145,41 @@ const UNIQUE_INDEXES: &str = "
                  LEFT JOIN pg_catalog.pg_namespace AS namespace
                         ON namespace.oid = locale.collnamespace
                  ORDER BY key.place),
-           ARRAY(SELECT attribute.attname::text
-                 FROM pg_catalog.pg_attribute AS attribute
-                 WHERE attribute.attrelid = index.indrelid AND attribute.attnum > 0
-                   AND (attribute.attnum = ANY (index.indkey::int2[]) OR EXISTS (
-                       SELECT FROM pg_catalog.pg_depend AS depends
-                       WHERE depends.classid = 'pg_catalog.pg_class'::regclass
-                         AND depends.objid = index.indexrelid
-                         AND depends.refclassid = 'pg_catalog.pg_class'::regclass
-                         AND depends.refobjid = index.indrelid
-                         AND depends.refobjsubid = attribute.attnum))
-                 ORDER BY attribute.attnum)
+           ARRAY(SELECT own.name FROM own WHERE own.oid = index.indexrelid ORDER BY own.number),
+           ARRAY(SELECT own.name FROM own WHERE own.oid = index.indexrelid AND own.generated
+                 ORDER BY own.number),
+           ARRAY(SELECT pg_catalog.pg_get_expr(initial.adbin, initial.adrelid)
+                 FROM own JOIN pg_catalog.pg_attrdef AS initial
+                   ON initial.adrelid = index.indrelid AND initial.adnum = own.number
+                 WHERE own.oid = index.indexrelid AND own.generated ORDER BY own.number),
+           ARRAY(SELECT DISTINCT attribute.attname::text
+                 FROM own
+                 JOIN pg_catalog.pg_attrdef AS initial
+                   ON initial.adrelid = index.indrelid AND initial.adnum = own.number
+                 JOIN pg_catalog.pg_depend AS depends
+                   ON (depends.classid = 'pg_catalog.pg_attrdef'::regclass
+                       AND depends.objid = initial.oid)
+                   OR (depends.classid = 'pg_catalog.pg_class'::regclass
+                       AND depends.objid = index.indrelid AND depends.objsubid = own.number)
+                 JOIN pg_catalog.pg_attribute AS attribute
+                   ON attribute.attrelid = index.indrelid AND attribute.attnum = depends.refobjsubid
+                 WHERE own.oid = index.indexrelid AND own.generated AND attribute.attnum <> own.number
+                   AND depends.refclassid = 'pg_catalog.pg_class'::regclass
+                   AND depends.refobjid = index.indrelid),
+           constrained.oid IS NOT NULL, referrer.name, referrer.holds_fast
     FROM pg_catalog.pg_index AS index
     JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
     LEFT JOIN pg_catalog.pg_constraint AS constrained
            ON constrained.conindid = index.indexrelid AND constrained.conrelid = index.indrelid
           AND constrained.contype IN ('u', 'x')
+    LEFT JOIN LATERAL (
+        SELECT foreign_key.conname::text AS name,
+               foreign_key.confupdtype = 'r'
+                   OR foreign_key.confupdtype = 'a' AND NOT foreign_key.condeferrable AS holds_fast
+        FROM pg_catalog.pg_constraint AS foreign_key
+        WHERE foreign_key.conindid = index.indexrelid AND foreign_key.contype = 'f'
+        ORDER BY 2 DESC, foreign_key.conname COLLATE \"C\" LIMIT 1
+    ) AS referrer ON true
     WHERE index.indrelid = $1::text::regclass AND NOT index.indisprimary
       AND (index.indisunique OR constrained.contype = 'x')
     ORDER BY class.relname COLLATE \"C\"";

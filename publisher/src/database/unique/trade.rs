@@ -58,7 +58,7 @@ pub(in crate::database) async fn trade(
         if tries[to_try].way().is_none() {
             return match in_order(tx, stage, tries[to_try].index, update).await? {
                 Some(updated) => Ok(updated),
-                None => cannot_trade(tx, stage, tries[to_try].index).await,
+                None => cannot_trade(tx, stage, tries[to_try].index, &failed).await,
             };
         }
         rollback(tx).await?;
@@ -193,7 +193,7 @@ async fn step_aside(
 // The rows whose values in the index change, from FROM on.
 fn changing(stage: &Stage<'_>, index: &UniqueIndex, staged_rows: &str) -> String {
     let sql = &stage.sql;
-    let names: Vec<String> = index.columns.iter().map(|name| identifier(name)).collect();
+    let names: Vec<String> = index.deciding().map(|name| identifier(name)).collect();
     let compared: Vec<_> = sql
         .compared
         .iter()
@@ -284,7 +284,10 @@ async fn in_order(
     const MOST_ROUNDS: usize = 1_000;
     rollback(tx).await?;
     let names: Vec<String> = index.columns.iter().map(|name| identifier(name)).collect();
-    if index.expressions.len() != names.len() || index.predicate.is_some() || index.is_exclusion {
+    let is_plain = index.expressions.len() == names.len()
+        && index.generated.is_empty()
+        && index.predicate.is_none();
+    if !is_plain || index.is_exclusion {
         return Ok(None);
     }
     let same: Vec<String> = names
@@ -318,6 +321,7 @@ async fn cannot_trade(
     tx: &Transaction<'_>,
     stage: &Stage<'_>,
     index: &UniqueIndex,
+    refused: &PgError,
 ) -> Result<u64, SeedError> {
     rollback(tx).await?;
     let key: Vec<String> = stage
@@ -345,14 +349,25 @@ async fn cannot_trade(
                 ..Place::file(&stage.source.file.name)
             }),
             message: format!(
-                "trades a unique value with other rows, and the table allows no value in between; \
-                 declare the constraint {} DEFERRABLE by a migration",
-                index.name
+                "trades a unique value with other rows, and the table allows no value in between; {}",
+                index.remedy()
             ),
         })
     };
     let problems: Result<Vec<Problem>, tokio_postgres::Error> = rows.iter().map(problem).collect();
-    Err(SeedError::Refused(problems.map_err(failed)?))
+    let mut problems = problems.map_err(failed)?;
+    if problems.is_empty() {
+        problems.push(Problem {
+            place: Some(Place::file(&stage.source.file.name)),
+            message: format!(
+                "table {}: {}; {}",
+                stage.table.name,
+                refused.message,
+                index.remedy()
+            ),
+        });
+    }
+    Err(SeedError::Refused(problems))
 }
 
 async fn rollback(tx: &Transaction<'_>) -> Result<(), DatabaseError> {
