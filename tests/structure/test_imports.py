@@ -1,0 +1,96 @@
+"""The folders show the data flow: what may not import what, and no circles among files.
+
+`imports.py` reads the graph. The crates in FREE have no circle; publisher, snapshot-format and snapshot-store are to
+follow, and a crate that is free stays so.
+"""
+
+import tempfile
+import tomllib
+import unittest
+from pathlib import Path
+
+import imports
+
+FREE = ["snapshot-client", "snapshot-server"]
+
+
+def circles_below(source):
+    found = imports.circles(imports.arrows(imports.files_of(source)))
+    return [[str(path.relative_to(source)) for path in members] for members in found]
+
+
+def made_of(files):
+    """The circles of a crate that is made of these files."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "src"
+        for name, text in files.items():
+            path = source / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return circles_below(source)
+
+
+def dependencies(crate):
+    with open(imports.ROOT / crate / "Cargo.toml", "rb") as file:
+        return set(tomllib.load(file).get("dependencies", {}))
+
+
+class Circles(unittest.TestCase):
+    def test_the_crates_that_were_put_in_order_stay_so(self):
+        for crate in FREE:
+            with self.subTest(crate):
+                self.assertEqual(circles_below(imports.ROOT / crate / "src"), [])
+
+    def test_every_file_of_a_crate_is_read(self):
+        for crate in FREE:
+            files = imports.files_of(imports.ROOT / crate / "src")
+            arrows = sum(len(targets) for targets in imports.arrows(files).values())
+            self.assertGreater(len(files), 30, crate)
+            self.assertGreater(arrows, len(files), crate)
+
+    def test_two_files_that_take_from_each_other_are_a_circle(self):
+        files = {
+            "lib.rs": "mod a;\nmod b;\n",
+            "a.rs": "use crate::b::B;\npub struct A;\n",
+            "b.rs": "pub struct B;\nfn f() { super::a::g(); }\n",
+        }
+        self.assertEqual(made_of(files), [["a.rs", "b.rs"]])
+
+    def test_a_facade_ties_nobody(self):
+        files = {
+            "lib.rs": "mod room;\n",
+            "room/mod.rs": "mod a;\nmod b;\npub use a::A;\npub use b::B;\n",
+            "room/a.rs": "pub struct A;\n",
+            "room/b.rs": "use super::A;\npub struct B(A);\n",
+        }
+        self.assertEqual(made_of(files), [])
+
+    def test_what_only_tests_take_ties_nobody(self):
+        files = {
+            "lib.rs": "mod a;\nmod b;\n",
+            "a.rs": "pub struct A;\n#[cfg(test)]\nmod tests {\n    use crate::b::B;\n}\n",
+            "b.rs": "use crate::a::A;\npub struct B(A);\n",
+        }
+        self.assertEqual(made_of(files), [])
+
+
+class Walls(unittest.TestCase):
+    def test_only_publisher_knows_sql(self):
+        for source in imports.crates():
+            crate = source.parent.name
+            with self.subTest(crate):
+                self.assertEqual("tokio-postgres" in dependencies(crate), crate == "publisher")
+
+    def test_the_format_knows_no_files_sockets_or_clocks(self):
+        self.assertFalse(dependencies("snapshot-format") & {"tokio", "hyper", "rustix", "nix", "jiff", "ureq"})
+        for path, file in imports.files_of(imports.ROOT / "snapshot-format" / "src").items():
+            for module in ("std::fs", "TcpStream", "UdpSocket", "std::time", "std::env", "std::process"):
+                self.assertNotIn(module, file.text, path)
+
+    def test_the_server_and_the_clients_know_no_publisher(self):
+        for crate in ("snapshot-server", "snapshot-client", "snapshot-store", "snapshot-format"):
+            self.assertNotIn("publisher", dependencies(crate))
+
+
+if __name__ == "__main__":
+    unittest.main()
