@@ -41,6 +41,8 @@ pub(super) enum Way {
     Label,
     /// An array of one such element, at a place that no other array begins at.
     Array(&'static str),
+    /// An address of a private network.
+    Address,
     /// A hardware address that no maker gave.
     Hardware,
 }
@@ -97,8 +99,15 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         ColumnType::Uuid => &[Way::Random],
         ColumnType::Enum { .. } => &[Way::Label],
         ColumnType::Array(_) => &[Way::Array("NULL"), Way::Array("0")],
-        // Ranges overlap with nothing then. Types that are none of these refuse the text.
-        ColumnType::Named(_) => &[Way::Same("empty"), Way::Hardware, Way::Below, Way::Above],
+        // Ranges overlap with nothing then. Addresses that are published as text have no other
+        // type here. What is none of these refuses the text.
+        ColumnType::Named(_) => &[
+            Way::Same("empty"),
+            Way::Address,
+            Way::Hardware,
+            Way::Below,
+            Way::Above,
+        ],
         _ => &[],
     });
     ways
@@ -142,7 +151,7 @@ pub(super) fn texts(
     }
     .into_iter();
     let text = |value: &Option<String>| match way {
-        Way::Marked | Way::Array(_) | Way::Hardware => numbered.find(&mut free),
+        Way::Marked | Way::Array(_) | Way::Address | Way::Hardware => numbered.find(&mut free),
         Way::Label => labels.find(&mut free),
         Way::Shaped => {
             let most = in_use.len() + values.len() + 1;
@@ -157,6 +166,7 @@ pub(super) fn texts(
 fn numbered(kind: &ColumnType, way: Way, number: usize) -> String {
     match way {
         Way::Array(element) => format!("[{0}:{0}]={{{element}}}", number + 2),
+        Way::Address => format!("fd74:6162:6c65::{:x}:{:x}", number >> 16, number & 0xffff),
         Way::Hardware => {
             let byte = |shift: usize| number >> shift & 0xff;
             format!("02:74:61:{:02x}:{:02x}:{:02x}", byte(16), byte(8), byte(0))
