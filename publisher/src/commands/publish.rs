@@ -10,10 +10,10 @@ use snapshot_format::{ReferenceVersion, TableKey};
 
 use super::guards::GuardFlags;
 use super::{open_database, settle_mode, warn_of_missing_triggers};
-use crate::cli::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
 use crate::error::Error;
+use crate::flags::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::guard::Guards;
 use crate::publish::{Event, Last, Published, Rendered, Terms, complete, judge, publish_after};
 use crate::schema::Schema;
@@ -56,7 +56,7 @@ pub struct PublishReport {
 }
 
 /// Publishes the database's tables.
-pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: PublishArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;

@@ -10,10 +10,10 @@ use serde::Serialize;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
 use super::round::{Rounded, Rounds, Steps};
-use crate::cli::Common;
 use crate::database::SeededTable;
 use crate::error::Error;
 use crate::fetch::{Directory, Origin};
+use crate::flags::Common;
 use crate::history::name;
 use crate::prune::Pruned;
 use crate::publish::Published;
