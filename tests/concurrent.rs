@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use publisher::store::Disk;
+use snapshot_store::Disk;
 
 use crate::support::ledger::{Act, Ledger, read, resolve};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pretty_assertions::assert_eq;
-use publisher::store::{Disk, Step};
+use snapshot_store::{Disk, Step};
 
 use crate::support::ledger::{Act, Ledger, files};
 

@@ -283,7 +283,7 @@ fn who_waits_for_the_store_ends_too_and_the_store_can_be_locked_again() {
     let before = Everything::of(&project);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let root = project.path("snapshots");
-    let open = ::publisher::store::DirectoryStore::open(&root, AT_LAST, |_| {});
+    let open = ::snapshot_store::DirectoryStore::open(&root, AT_LAST, |_| {});
     let store = runtime.block_on(open).unwrap();
     for arguments in [&["publish"][..], &["run"], &["prune"]] {
         let mut command = project.command(arguments);

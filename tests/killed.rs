@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use publisher::store::{Disk, Step};
+use snapshot_store::{Disk, Step};
 
 use crate::support::ledger::{Act, Ledger};
 use crate::support::{Project, Random, tracked};

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;
 use publisher::error::Error;
-use publisher::store::Disk;
+use snapshot_store::Disk;
 
 use crate::support::ledger::{Act, Ledger};
 use crate::support::watching::Watching;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use pretty_assertions::assert_eq;
-use publisher::store::{DirectoryStore, Disk, Step};
 use serde_json::Value;
+use snapshot_store::{DirectoryStore, Disk, Step};
 
 use crate::support::ledger::{Act, Ledger, PATIENCE, files};
 use crate::support::{Finished, publisher};

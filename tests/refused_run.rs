@@ -11,8 +11,8 @@ use publisher::database::{SnapshotReader, read_schema};
 use publisher::guard::Guards;
 use publisher::progress::Progress;
 use publisher::snapshot::{Rendition, State, render_snapshot};
-use publisher::store::{DirectoryStore, Store};
 use snapshot_format::Manifest;
+use snapshot_store::{DirectoryStore, Store};
 
 use crate::support::watching::Watching;
 use crate::support::{Project, TestDatabase, tracked};

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 
 use jiff::Timestamp;
 use pretty_assertions::assert_eq;
-use publisher::store::Disk;
 use serde_json::Value;
+use snapshot_store::Disk;
 
 use crate::support::ledger::{Act, Ledger, walk};
 use crate::support::{Project, tracked};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use snapshot_format::SchemaVersion;
+use snapshot_store::StoreMode;
 
 use crate::guard::{Allowances, Guards, Limits};
 use crate::schema::{Schema, Table};
-use crate::store::StoreMode;
 use crate::suggest::closest;
 
 /// Everything that a command is told.

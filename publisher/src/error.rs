@@ -5,20 +5,20 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use snapshot_store::Refused;
+use snapshot_store::{
+    FetchError, Refused, StoreError, hint_for,
+    history::{ResolveError, name},
+};
 
 use crate::config::ConfigError;
 use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
 use crate::diff::DiffError;
-use crate::fetch::FetchError;
-use crate::history::{ResolveError, name};
 use crate::parity::ParityError;
 use crate::prune::PruneError;
 use crate::publish::{Fault, PublishError};
 use crate::rollback::RollbackError;
 use crate::snapshot::SnapshotError;
 use crate::source::{Place, Problem};
-use crate::store::{StoreError, hint_for};
 use crate::watch::WatchError;
 
 /// Why a command failed.

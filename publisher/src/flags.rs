@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use snapshot_format::{MAX_OBJECT_SIZE, SchemaVersion};
+use snapshot_store::{Directory, DirectoryStore, Disk, Origin, StoreMode};
 
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
-use crate::fetch::{Directory, Origin};
 use crate::progress::Progress;
 use crate::publish::Clock;
-use crate::store::{DirectoryStore, Disk, StoreMode};
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]

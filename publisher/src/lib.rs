@@ -8,7 +8,7 @@
 //! Each verb has one home. [`source`] reads the files and knows what is wrong with them;
 //! [`database`] holds the only SQL; [`render`] and [`snapshot`] turn rows into bytes, by
 //! the rules of [`snapshot_format`]; [`publish()`](publish::publish) makes them public in
-//! a [`store`]. [`commands`] holds the order of the steps.
+//! a `store`. [`commands`] holds the order of the steps.
 
 pub mod cli;
 pub mod commands;
@@ -16,10 +16,8 @@ pub mod config;
 pub mod database;
 pub mod diff;
 pub mod error;
-pub mod fetch;
 pub mod flags;
 pub mod guard;
-pub mod history;
 pub mod parity;
 pub mod progress;
 pub mod prune;
@@ -30,8 +28,6 @@ pub mod rollback;
 pub mod schema;
 pub mod snapshot;
 pub mod source;
-pub mod spool;
-pub mod store;
 mod suggest;
 pub mod types;
 pub mod verify;

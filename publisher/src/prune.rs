@@ -18,12 +18,14 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 use snapshot_format::{Key, Manifest, Version};
+use snapshot_store::{
+    Store, StoreError, Stored, StoredKind,
+    history::{self, History},
+};
 
 pub use self::keep::Keep;
-use crate::history::{self, History, PageError};
 use crate::publish::Fault;
 use crate::publish::read_back::{files_of, read_manifest};
-use crate::store::{Kind, Store, StoreError, Stored};
 
 /// What a prune removed, or would remove.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -122,7 +124,9 @@ pub async fn look(store: &impl Store, keep: Keep, now: Timestamp) -> Result<Prun
         pages: removed.iter().map(Version::order).collect(),
     };
     let listed = store.list().await?;
-    let foreign = listed.iter().filter(|stored| stored.kind == Kind::Foreign);
+    let foreign = listed
+        .iter()
+        .filter(|stored| stored.kind == StoredKind::Foreign);
     let foreign = foreign.map(|stored| stored.path.clone()).collect();
     let phases = in_phases(listed, |stored| {
         names.lose(stored, keep.is_old(stored, now))
@@ -201,7 +205,7 @@ impl Pruning {
 // Without every page nobody knows what is named.
 fn readable(history: History) -> Result<History, PruneError> {
     if !history.unreadable.is_empty() {
-        let faults = history.unreadable.iter().map(PageError::fault).collect();
+        let faults = history.unreadable.iter().map(Fault::of_page).collect();
         return Err(PruneError::Damaged { faults });
     }
     match history.current {
@@ -225,12 +229,14 @@ impl Names {
     // is going on without a lock: hence its age.
     fn lose(&self, stored: &Stored, is_old: bool) -> bool {
         match &stored.kind {
-            Kind::Key(Key::Version) | Kind::Foreign => false,
-            Kind::Key(Key::History { epoch, sequence }) => {
+            StoredKind::Key(Key::Version) | StoredKind::Foreign => false,
+            StoredKind::Key(Key::History { epoch, sequence }) => {
                 self.pages.contains(&(*epoch, *sequence))
             }
-            Kind::Key(key) => !self.kept.contains(key) && (is_old || self.removed.contains(key)),
-            Kind::Leftover => is_old,
+            StoredKind::Key(key) => {
+                !self.kept.contains(key) && (is_old || self.removed.contains(key))
+            }
+            StoredKind::Leftover => is_old,
         }
     }
 }
@@ -286,8 +292,8 @@ fn in_phases(listed: Vec<Stored>, goes: impl Fn(&Stored) -> bool) -> BTreeMap<Ph
     let mut phases: BTreeMap<Phase, Vec<Stored>> = BTreeMap::new();
     for stored in listed.into_iter().filter(goes) {
         let phase = match &stored.kind {
-            Kind::Key(Key::History { .. }) => Phase::Pages,
-            Kind::Key(Key::Manifest(_)) => Phase::Manifests,
+            StoredKind::Key(Key::History { .. }) => Phase::Pages,
+            StoredKind::Key(Key::Manifest(_)) => Phase::Manifests,
             _ => Phase::Objects,
         };
         phases.entry(phase).or_default().push(stored);
@@ -295,7 +301,7 @@ fn in_phases(listed: Vec<Stored>, goes: impl Fn(&Stored) -> bool) -> BTreeMap<Ph
     // The oldest page first: the pages that are left have no gap.
     let pages = phases.entry(Phase::Pages).or_default();
     pages.sort_by_key(|stored| match &stored.kind {
-        Kind::Key(Key::History { epoch, sequence }) => (*epoch, *sequence),
+        StoredKind::Key(Key::History { epoch, sequence }) => (*epoch, *sequence),
         _ => (0, 0),
     });
     phases

@@ -43,6 +43,7 @@ use snapshot_format::{
     Digest, DigestWriter, FORMAT_VERSION, Key, MAX_NUMBER, MAX_OBJECT_SIZE, Manifest, ObjectHash,
     ObjectRef, ReferenceVersion, TableEntry, TableKey, Version,
 };
+use snapshot_store::{Store, spool::Spool};
 
 use self::baseline::{Baseline, baseline};
 use self::changes::changes;
@@ -54,8 +55,6 @@ pub use self::outcome::{Event, Published, Timings};
 pub use self::read_back::Fault;
 use self::read_back::read_manifest;
 use crate::guard::{Before, Guards, Judged, Provenance};
-use crate::spool::Spool;
-use crate::store::Store;
 
 /// A database state as the bytes that are published.
 #[derive(Debug)]

@@ -16,11 +16,13 @@
 
 use serde::Serialize;
 use snapshot_format::{Rollback, Version};
+use snapshot_store::{
+    Store, StoreError,
+    history::{self, History, ResolveError},
+};
 
-use crate::history::{self, History, ResolveError};
 use crate::publish::read_back::{read_back, read_manifest};
 use crate::publish::{Clock, Fault, Last, PublishError, announce, complete, following};
-use crate::store::{Store, StoreError};
 
 /// How a rollback or a resumption ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

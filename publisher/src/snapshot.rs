@@ -13,6 +13,7 @@ use snapshot_format::{
     BootstrapHeader, BootstrapWriter, DigestWriter, FORMAT_VERSION, Manifest, ReferenceVersion,
     SchemaVersion, TableEntry, TableReader, TableWriter, content_hash,
 };
+use snapshot_store::spool::{Spool, Staging};
 
 use crate::config::Config;
 use crate::database::{ReadError, SnapshotReader, TableVersion};
@@ -21,7 +22,6 @@ use crate::progress::Progress;
 use crate::publish::{Rendered, RenderedObject};
 use crate::schema::{Schema, Table};
 use crate::source::Problem;
-use crate::spool::{Spool, Staging};
 use crate::write_behind::WriteBehind;
 
 use self::kept::Keeping;

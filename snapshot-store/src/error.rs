@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::Kind;
+use crate::entry::Kind;
 
 /// Something stands where a file or a folder should, and is neither: it was not touched.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,40 @@
 //!
 //! The folder itself may be reached through links: people deploy so.
 
+#[cfg(feature = "store")]
+mod directory;
+mod entry;
 mod error;
 mod folder;
+#[cfg(feature = "store")]
+pub mod history;
+#[cfg(feature = "site")]
+mod origin;
+#[cfg(feature = "store")]
+mod reader;
+#[cfg(feature = "site")]
+mod site;
+#[cfg(feature = "store")]
+pub mod spool;
+#[cfg(feature = "store")]
+mod store;
+#[cfg(feature = "site")]
+mod versions;
 
+#[cfg(feature = "store")]
+pub use directory::{
+    Directory, DirectoryStore, Disk, Found, ModeError, Settled, Staged, Step, StoreMode,
+};
+pub use entry::{Entry, Kind, Metadata};
 pub use error::{Refused, refused};
-pub use folder::{Entry, Folder, Kind, Metadata, open_file, read, read_to_string};
+pub use folder::{Folder, open_file, read, read_to_string};
+#[cfg(feature = "site")]
+pub use origin::Origin;
+#[cfg(feature = "store")]
+pub use reader::{FetchError, Fetched, Page, ReadPage};
+#[cfg(feature = "site")]
+pub use site::{Answer, Method, Site};
+#[cfg(feature = "store")]
+pub use store::{Holder, Store, StoreError, Stored, StoredKind, hint_for};
+#[cfg(feature = "site")]
+pub use versions::{Brought, Versions};

@@ -8,7 +8,6 @@ use indicatif::ProgressBar;
 use publisher::config::Config;
 use publisher::database::{SnapshotReader, WhichRows, constant_defaults, read_schema};
 use publisher::diff::read_manifest;
-use publisher::fetch::{Origin, Versions};
 use publisher::parity::report::{Difference, Side, TableReport};
 use publisher::parity::{
     Catalog, Inputs, SnapshotInput, SourceInput, TableSide, TableSides, contracts, sides,
@@ -17,6 +16,7 @@ use publisher::schema::Schema;
 use publisher::source::files_by_key;
 use publisher::verify::verify;
 use serde_json::value::RawValue;
+use snapshot_store::{Origin, Versions};
 
 use super::kinds::{Damage, GAUGES, GAUGES_SQL, How, KINDS, On};
 use crate::support::Project;

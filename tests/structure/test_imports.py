@@ -87,6 +87,15 @@ class Walls(unittest.TestCase):
             for module in ("std::fs", "TcpStream", "UdpSocket", "std::time", "std::env", "std::process"):
                 self.assertNotIn(module, file.text, path)
 
+    def test_a_publication_changes_the_disk_only_through_its_store(self):
+        changing = ["fs::", "OpenOptions", "File::create", "NamedTempFile", "tempfile_in", "rustix", "use nix::"]
+        files = imports.files_of(imports.ROOT / "publisher" / "src")
+        judged = [file for path, file in files.items() if path and path[0] in ("prune", "publish", "rollback")]
+        self.assertGreater(len(judged), 10)
+        for file in judged:
+            for call in changing:
+                self.assertNotIn(call, file.text, f"{file.path}: use the store")
+
     def test_the_server_and_the_clients_know_no_publisher(self):
         for crate in ("snapshot-server", "snapshot-client", "snapshot-store", "snapshot-format"):
             self.assertNotIn("publisher", dependencies(crate))

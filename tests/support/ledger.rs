@@ -9,19 +9,20 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use publisher::error::Error;
-use publisher::fetch::{Directory, Origin};
 use publisher::guard::Provenance;
 use publisher::prune::{Keep, prune};
 use publisher::publish::{Clock, Rendered, RenderedObject, Terms, publish};
 use publisher::rollback::{resume, rollback};
-use publisher::spool::{Spool, Staging};
-use publisher::store::{DirectoryStore, Disk, Store, StoreError};
 use publisher::verify::verify;
 use serde_json::Value;
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, Digest, DigestWriter, Encoding, FORMAT_VERSION,
     MIN_VARIANT_SIZE, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableWriter,
     content_hash, decompress,
+};
+use snapshot_store::{
+    Directory, DirectoryStore, Disk, Origin, Store, StoreError,
+    spool::{Spool, Staging},
 };
 
 /// Nobody waits longer for a lock.

@@ -9,9 +9,9 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use publisher::fetch::Origin;
 use publisher::verify::verify;
 use snapshot_format::{Digest, Encoding, Key, Version};
+use snapshot_store::Origin;
 
 use super::{faults_of, published, walk};
 use crate::support::{Project, tracked};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use publisher::store::DirectoryStore;
+use snapshot_store::DirectoryStore;
 
 use super::{Watching, grips, project};
 use crate::support::watching::AT_LAST;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use snapshot_format::Version;
+use snapshot_store::{Origin, Versions, history::resolve};
 
 use super::blocking;
 use super::history::read_versions;
@@ -13,9 +14,7 @@ use crate::diff::{
     diff_snapshots,
 };
 use crate::error::Error;
-use crate::fetch::{Origin, Versions};
 use crate::flags::{Reading, StoreFlag};
-use crate::history::resolve;
 
 /// Flags of `publisher diff`.
 #[derive(Debug, Args)]
@@ -75,7 +74,7 @@ fn chosen<'v>(
     let from = match from {
         Some(named) => resolve(&versions.all, named)?,
         None => versions.before(to).ok_or_else(|| {
-            let name = crate::history::name(to.order());
+            let name = snapshot_store::history::name(to.order());
             Error::Usage(format!(
                 "{origin} keeps no version before {name}; name the one to go from"
             ))

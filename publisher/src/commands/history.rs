@@ -7,13 +7,12 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde::Serialize;
 use snapshot_format::{Manifest, ObjectHash, Version};
+use snapshot_store::{Brought, Origin, Versions, history::name};
 
 use super::blocking;
 use crate::diff::{DiffError, read_manifest};
 use crate::error::Error;
-use crate::fetch::{Brought, Origin, Versions};
 use crate::flags::{Reading, StoreFlag};
-use crate::history::name;
 
 /// Flags of `publisher history`.
 #[derive(Debug, Args)]

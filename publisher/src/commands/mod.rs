@@ -20,12 +20,13 @@ pub mod types;
 pub mod verify;
 pub mod watch;
 
+use snapshot_store::{DirectoryStore, Settled};
+
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
 use crate::flags::Common;
 use crate::schema::{Part, Schema, Table};
-use crate::store::{DirectoryStore, Settled};
 
 /// Resolves at the first Ctrl-C or SIGTERM behind the call.
 pub fn interrupt() -> impl Future<Output = ()> {

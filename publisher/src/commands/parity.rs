@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use snapshot_format::Manifest;
+use snapshot_store::{Origin, Versions, history::name};
 
 use super::migrate::migrate_database;
 use super::{blocking, open_database};
@@ -13,9 +14,7 @@ use crate::config::Config;
 use crate::database::{Database, SnapshotReader, constant_defaults, read_schema};
 use crate::diff::read_manifest;
 use crate::error::Error;
-use crate::fetch::{Origin, Versions};
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
-use crate::history::name;
 use crate::parity::report::Report;
 use crate::parity::{
     Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, junit, markdown, parity,

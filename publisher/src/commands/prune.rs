@@ -9,10 +9,10 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 use snapshot_format::{Key, Version};
+use snapshot_store::history::name;
 
 use crate::error::Error;
 use crate::flags::{Upkeep, duration};
-use crate::history::name;
 use crate::prune::{Keep, Pruned, prune};
 
 /// Flags of `publisher prune`.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
+use snapshot_store::{DirectoryStore, Disk, Holder, Store};
 
 use super::guards::GuardFlags;
 use super::{open_database, settle_mode, warn_of_missing_triggers};
@@ -18,7 +19,6 @@ use crate::guard::Guards;
 use crate::publish::{Event, Last, Published, Rendered, Terms, complete, judge, publish_after};
 use crate::schema::Schema;
 use crate::snapshot::{KeptRows, Rendition, State, render_snapshot};
-use crate::store::{DirectoryStore, Disk, Holder, Store};
 
 /// Flags of `publisher publish`.
 #[derive(Debug, Args)]

@@ -1,11 +1,11 @@
 //! `publisher resume`
 
 use clap::Args;
+use snapshot_store::history::name;
 
 use super::settle_mode;
 use crate::error::Error;
 use crate::flags::{ClockFlag, Upkeep};
-use crate::history::name;
 use crate::rollback::{Turned, resume};
 
 /// Flags of `publisher resume`.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
+use snapshot_store::DirectoryStore;
 
 use super::job::JobFlags;
 use super::migrate::migrate_database;
@@ -17,7 +18,6 @@ use crate::config::Config;
 use crate::database::{self, AppliedMigrations, Database, SeedReport};
 use crate::error::Error;
 use crate::flags::Common;
-use crate::store::DirectoryStore;
 
 /// Flags of `publisher run`.
 #[derive(Debug, Args)]

@@ -7,14 +7,16 @@ use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
 use snapshot_format::{Manifest, TableEntry, TableKey, Version};
+use snapshot_store::{
+    Brought, Origin,
+    history::{name, resolve},
+};
 
 use super::blocking;
 use super::history::{in_words, read_versions};
 use crate::diff::{Change, read_manifest};
 use crate::error::Error;
-use crate::fetch::{Brought, Origin};
 use crate::flags::{Reading, StoreFlag};
-use crate::history::{name, resolve};
 
 /// Flags of `publisher show`.
 #[derive(Debug, Args)]
@@ -151,7 +153,7 @@ fn describe(shown: &Shown) -> String {
     );
     line("schema version", version.schema_version.to_string());
     if let Some(back) = version.rollback {
-        let target = crate::history::name((back.epoch, back.sequence));
+        let target = snapshot_store::history::name((back.epoch, back.sequence));
         line("rollback to", target);
     }
     let sized = |hash: String, size: u64| format!("{hash}, {size} bytes");

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use snapshot_store::DirectoryStore;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, sleep, sleep_until};
@@ -24,7 +25,6 @@ use crate::config::Config;
 use crate::error::{Error, THE_CLOCK};
 use crate::flags::duration;
 use crate::prune::Keep;
-use crate::store::DirectoryStore;
 use crate::watch::{
     Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Steer,
 };

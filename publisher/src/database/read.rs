@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use snapshot_format::TableKey;
+use snapshot_store::hint_for;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
@@ -21,7 +22,6 @@ use crate::guard::Provenance;
 use crate::render::{RenderError, RowRenderer};
 use crate::schema::{ForeignKey, SORT_ORDER, Schema, Table};
 use crate::source::Problem;
-use crate::store::hint_for;
 
 /// Why a snapshot cannot be read.
 #[derive(Debug, thiserror::Error)]

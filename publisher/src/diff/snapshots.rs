@@ -6,11 +6,10 @@ use snapshot_format::{
     Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, ReferenceVersion, SchemaVersion, TableEntry,
     TableKey, Version,
 };
+use snapshot_store::{Origin, history::name};
 
 use super::join::{DiffError, RowChange, RowCounts, RowShape, diff_rows};
 use super::table::{Change, ColumnsDiff, Kept, KeyChange, TableDiff};
-use crate::fetch::Origin;
-use crate::history::name;
 use crate::published::{PublishedRows, Rows, RowsError};
 
 /// Two versions, and what differs.

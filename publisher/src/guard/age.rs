@@ -24,9 +24,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use snapshot_format::{Lineage, Manifest, ReferenceVersion, TableEntry, TableKey, Version};
+use snapshot_store::history::name;
 
 use crate::diff::RowCounts;
-use crate::history::name;
 
 /// Which database a state was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]

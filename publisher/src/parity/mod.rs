@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use snapshot_format::{Manifest, TableKey};
+use snapshot_store::Origin;
 
 pub use compare::{TablePair, TableSide, compare, on_one_side};
 use normalize::Contract;
@@ -36,7 +37,6 @@ use report::{Kind, PairReport, Report, Side, TableReport};
 use crate::config::Config;
 use crate::database::{ReadError, SnapshotReader, WhichRows};
 use crate::diff::DiffError;
-use crate::fetch::Origin;
 use crate::schema::{Schema, Table};
 use crate::source::SourceFile;
 

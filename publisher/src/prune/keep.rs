@@ -5,9 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use snapshot_format::Version;
-
-use crate::history::History;
-use crate::store::Stored;
+use snapshot_store::{Stored, history::History};
 
 /// What is kept, whatever else.
 #[derive(Debug, Clone, Copy)]

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, stream};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Manifest, TableKey, Version};
+use snapshot_store::{Store, StoreError};
 
 use super::changes::{Counted, row_changes};
 use super::read_back::read_manifest;
 use super::{CONCURRENT_REQUESTS, Rendered};
 use crate::diff::RowCounts;
 use crate::guard::{Before, is_next, newest_of};
-use crate::store::{Store, StoreError};
 
 // Each is at most 1 KiB. Two suffice where a database of the same lineage published last.
 const MOST_PAGES: usize = 1000;

@@ -7,12 +7,12 @@ use std::io::BufReader;
 use snapshot_format::{
     Key, Manifest, ObjectHash, SchemaVersion, TableEntry, TableKey, TableReader,
 };
+use snapshot_store::Store;
 
 use super::read_back::{self, with_causes};
 use super::{Fault, Rendered, RenderedObject};
 use crate::diff::{DiffError, RowCounts, RowShape, diff_rows};
 use crate::published::Rows;
-use crate::store::Store;
 
 /// What is known by the object that is public and the one that would follow.
 pub(super) type Counted = BTreeMap<(TableKey, ObjectHash, ObjectHash), RowCounts>;

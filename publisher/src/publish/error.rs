@@ -1,11 +1,10 @@
 //! Why a publication did not come about.
 
 use snapshot_format::{MAX_NUMBER, ReferenceVersion, VersionError};
+use snapshot_store::{StoreError, hint_for, history::name};
 
 use super::Fault;
-use crate::history::name;
 use crate::source::Problem;
-use crate::store::{StoreError, hint_for};
 
 /// Why a snapshot was not made public. The old version is then still in place, whole.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,10 @@
 //! What a store published last, and the end of a publication whose publisher died.
 
 use snapshot_format::{Key, MAX_VERSION_SIZE, ReferenceVersion, Version};
+use snapshot_store::Store;
 
 use super::changes::Counted;
 use super::{PublishError, following};
-use crate::store::Store;
 
 /// The last publication in a store.
 #[derive(Debug)]

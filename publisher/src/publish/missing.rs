@@ -2,9 +2,9 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use snapshot_format::Encoding;
+use snapshot_store::{Store, StoreError};
 
 use super::{CONCURRENT_REQUESTS, PublishError, RenderedObject, variants};
-use crate::store::{Store, StoreError};
 
 /// An object of which the store lacks something.
 #[derive(Debug)]

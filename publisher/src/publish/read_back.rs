@@ -7,9 +7,12 @@ use futures_util::{StreamExt, stream};
 use snapshot_format::{
     Digest, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, check_object, check_variant,
 };
+use snapshot_store::{
+    Store, StoreError,
+    history::{PageError, name},
+};
 
 use super::{CONCURRENT_REQUESTS, variants};
-use crate::store::{Store, StoreError};
 
 /// Something that a reader would stumble over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +26,33 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.location, self.message)
+    }
+}
+
+impl Fault {
+    /// What is wrong with a page of the history.
+    pub(crate) fn of_page(error: &PageError) -> Self {
+        let (location, message) = match error {
+            PageError::Store(StoreError::Failed {
+                location, source, ..
+            }) => (location, format!("cannot be read: {source}")),
+            PageError::Store(StoreError::TooLarge {
+                location,
+                limit_bytes,
+            }) => (
+                location,
+                format!("is longer than the {limit_bytes} bytes that it may have"),
+            ),
+            PageError::Store(other) => (&String::new(), other.to_string()),
+            PageError::Version { location, source } => (location, with_causes(source)),
+            PageError::Misplaced { location, order } => {
+                (location, format!("holds the publication {}", name(*order)))
+            }
+        };
+        Self {
+            location: location.clone(),
+            message,
+        }
     }
 }
 

@@ -15,11 +15,13 @@ use snapshot_format::{
     BootstrapHeader, BootstrapWriter, Encoding, MIN_VARIANT_SIZE, ReferenceVersion, SchemaVersion,
     TableEntry, TableWriter, content_hash, decompress,
 };
+use snapshot_store::{
+    DirectoryStore, Disk, Step, StoreError,
+    spool::{MEMORY_LIMIT, Staging},
+};
 use tempfile::TempDir;
 
 use super::*;
-use crate::spool::{MEMORY_LIMIT, Staging};
-use crate::store::{DirectoryStore, Disk, Step, StoreError};
 
 const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
 const PATIENCE: Duration = Duration::from_secs(60);

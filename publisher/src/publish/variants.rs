@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use snapshot_format::{Encoding, Key, MIN_VARIANT_SIZE, compress};
+use snapshot_store::spool::{Spool, Staging};
 
 use super::missing::MissingObject;
 use super::workers;
 use super::{Event, PublishError};
-use crate::spool::{Spool, Staging};
 
 type Report = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -207,7 +207,7 @@ mod tests {
     use snapshot_store::Folder;
 
     use super::*;
-    use crate::store::Disk;
+    use snapshot_store::Disk;
 
     #[test]
     fn compressing_ends_with_the_publication_that_wanted_it() {

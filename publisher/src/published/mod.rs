@@ -3,8 +3,10 @@
 //! All but [`PublishedRows`] is pure, and the counterpart of [`render`](crate::render): that goes from PostgreSQL's
 //! bytes to JSON, this judges JSON by the words of the manifest alone, as any reader can.
 
+mod object;
 mod order;
 mod rows;
 
+pub use object::ObjectReader;
 pub use order::{SortKey, compare};
 pub use rows::{PublishedRows, Rows, RowsError};

@@ -4,8 +4,9 @@ use std::io::BufRead;
 
 use indicatif::ProgressBar;
 use snapshot_format::{Digest, Key, ReadError, SchemaVersion, TableEntry, TableKey, TableReader};
+use snapshot_store::{FetchError, Origin};
 
-use crate::fetch::{FetchError, ObjectReader, Origin};
+use super::object::ObjectReader;
 
 /// Rows, each as its canonical bytes.
 pub trait Rows {

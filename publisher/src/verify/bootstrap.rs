@@ -8,7 +8,7 @@ use snapshot_format::{
 
 use super::object::{RowsDigest, RowsHasher};
 use super::{Judge, TableRows};
-use crate::fetch::ObjectReader;
+use crate::published::ObjectReader;
 
 /// What a bootstrap object holds.
 pub(super) type Tables = BTreeMap<TableKey, RowsDigest>;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
+use snapshot_store::{FetchError, Origin, Page};
 
 use super::Judge;
 use super::finding::{Severity, in_one_line};
-use crate::fetch::{FetchError, Origin, Page};
 
 type Order = (u64, u64);
 

@@ -39,11 +39,11 @@ use snapshot_format::{
     Digest, Encoding, Key, MAX_OBJECT_SIZE, MIN_VARIANT_SIZE, Manifest, ObjectHash, SchemaVersion,
     TableEntry, TableKey, Version,
 };
+use snapshot_store::{FetchError, Origin};
 
 use self::finding::{Finder, Findings};
 pub use self::finding::{Finding, Severity};
 use self::object::RowsDigest;
-use crate::fetch::{FetchError, Origin};
 
 /// What was looked at, and what was found.
 #[derive(Debug, Serialize)]

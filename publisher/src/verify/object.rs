@@ -7,11 +7,12 @@ use snapshot_format::{
     Digest, DigestWriter, Encoding, Key, MIN_VARIANT_SIZE, ObjectHash, ReadError, SchemaVersion,
     TableEntry, TableKey, TableReader, unpack,
 };
+use snapshot_store::{FetchError, Fetched, Origin};
 
 use super::Judge;
 use super::finding::in_one_line;
 use super::row::RowJudge;
-use crate::fetch::{FetchError, Fetched, ObjectReader, Origin};
+use crate::published::ObjectReader;
 
 /// The rows of one table, in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

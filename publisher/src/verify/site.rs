@@ -3,11 +3,11 @@
 use std::fmt;
 
 use snapshot_format::{Digest, Encoding, Key, ObjectHash};
+use snapshot_store::{Answer, FetchError, Fetched, Method, Site};
 
 use super::finding::in_one_line;
 use super::headers::{self, Remark};
 use super::{Judge, Manifests};
-use crate::fetch::{Answer, FetchError, Fetched, Method, Site};
 
 // As a browser asks.
 const CODINGS: &str = "gzip, deflate, br, zstd";
@@ -45,7 +45,7 @@ impl Judge<'_> {
 
     /// An object by its own path, coded as the server likes.
     pub(super) fn negotiated(&self, key: &Key, digest: &Digest) {
-        let crate::fetch::Origin::Site(site) = self.origin else {
+        let snapshot_store::Origin::Site(site) = self.origin else {
             return;
         };
         let answer = match site.ask(Method::Get, key, CODINGS) {

@@ -1,11 +1,9 @@
 //! What is no file, and what not every reader may read.
 
-use snapshot_store::{Kind, Refused};
+use snapshot_store::{Directory, FetchError, Found, Kind, Refused};
 
 use super::Judge;
 use super::finding::Severity;
-use crate::fetch::{Directory, FetchError};
-use crate::store::Found;
 
 impl Judge<'_> {
     /// Links, FIFOs and their like are faults: no program of ours reads through them.

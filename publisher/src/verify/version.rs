@@ -3,11 +3,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use snapshot_format::{FORMAT_VERSION, Key, MAX_VERSION_SIZE, Version};
-use snapshot_store::refused;
+use snapshot_store::{FetchError, Origin, refused};
 
 use super::Judge;
 use super::finding::{Severity, in_one_line};
-use crate::fetch::{FetchError, Origin};
 
 impl Judge<'_> {
     /// The current version, and its page of the history, which has the same bytes.

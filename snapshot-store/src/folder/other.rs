@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Entry, Folder, Kind, Links, Metadata, names};
-use crate::Refused;
+use super::{Folder, Links, names};
+use crate::{Entry, Kind, Metadata, Refused};
 
 #[derive(Debug, Clone)]
 pub(super) struct Handle;

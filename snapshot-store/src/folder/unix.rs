@@ -16,8 +16,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Entry, Folder, Kind, Links, Metadata, names};
-use crate::Refused;
+use super::{Folder, Links, names};
+use crate::{Entry, Kind, Metadata, Refused};
 
 #[derive(Debug, Clone)]
 pub(super) struct Handle(Arc<OwnedFd>);

@@ -8,13 +8,12 @@ use std::time::Duration;
 use jiff::Zoned;
 use serde::Serialize;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
+use snapshot_store::{Directory, Origin, history::name};
 
 use super::round::{Rounded, Rounds, Steps};
 use crate::database::SeededTable;
 use crate::error::Error;
-use crate::fetch::{Directory, Origin};
 use crate::flags::Common;
-use crate::history::name;
 use crate::prune::Pruned;
 use crate::publish::Published;
 use crate::source::Problem;

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use snapshot_store::{DirectoryStore, StoreError};
 
 use crate::error::Error;
 use crate::prune::{Keep, Pruned, look};
 use crate::publish::Published;
-use crate::store::{DirectoryStore, StoreError};
 use crate::watch::Hints;
 
 /// How long nothing is edited before it is pruned.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use indicatif::ProgressBar;
 use snapshot_format::json::Parser;
 use snapshot_format::{ColumnType, Manifest, TableEntry, TableKey};
+use snapshot_store::Origin;
 
 use super::Gathering;
 use crate::diff::DiffError;
-use crate::fetch::Origin;
 use crate::parity::compare::{TableSide, key_of};
 use crate::parity::normalize::{Contract, Notes, Spelling};
 use crate::parity::report::{Difference, Kind, Side, raw};

@@ -7,13 +7,8 @@
 //! a42da3df        the content, by the first digits of its manifest's hash
 //! ```
 
-use std::io;
-
 use snapshot_format::{Key, MAX_VERSION_SIZE, ReferenceVersion, Version, VersionError};
-use snapshot_store::Folder;
 
-use crate::publish::Fault;
-use crate::publish::read_back::with_causes;
 use crate::store::{Store, StoreError};
 
 /// The publications that a store still tells of.
@@ -51,33 +46,6 @@ pub enum PageError {
         /// What it holds.
         order: (u64, u64),
     },
-}
-
-impl PageError {
-    /// The same in two parts: where, and what is wrong there.
-    pub fn fault(&self) -> Fault {
-        let (location, message) = match self {
-            Self::Store(StoreError::Failed {
-                location, source, ..
-            }) => (location, format!("cannot be read: {source}")),
-            Self::Store(StoreError::TooLarge {
-                location,
-                limit_bytes,
-            }) => (
-                location,
-                format!("is longer than the {limit_bytes} bytes that it may have"),
-            ),
-            Self::Store(other) => (&String::new(), other.to_string()),
-            Self::Version { location, source } => (location, with_causes(source)),
-            Self::Misplaced { location, order } => {
-                (location, format!("holds the publication {}", name(*order)))
-            }
-        };
-        Fault {
-            location: location.clone(),
-            message,
-        }
-    }
 }
 
 /// Why a text names no version.
@@ -176,34 +144,6 @@ pub async fn of(store: &impl Store) -> Result<History, StoreError> {
         history.hold(page, order);
     }
     Ok(history.newest_first())
-}
-
-/// The publications that have a page in the store's folder, in ascending order; none where
-/// it has no such folder.
-///
-/// # Errors
-/// Where it cannot be listed.
-pub(crate) fn orders(store: &Folder) -> Result<Vec<(u64, u64)>, StoreError> {
-    let entries = match store.entries("versions") {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => {
-            return Err(StoreError::Failed {
-                action: "list",
-                location: store.path_of("versions").display().to_string(),
-                source,
-            });
-        }
-    };
-    let mut orders = Vec::new();
-    for entry in entries {
-        let path = format!("versions/{}", entry.name.to_string_lossy());
-        if let Some(Key::History { epoch, sequence }) = Key::parse(&path) {
-            orders.push((epoch, sequence));
-        }
-    }
-    orders.sort_unstable();
-    Ok(orders)
 }
 
 // A page's place and bytes; `None` where it is not there, or not any more.
@@ -348,7 +288,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::DirectoryStore;
+    use crate::DirectoryStore;
 
     // A publication, with the reference version for its content.
     fn version(epoch: u64, sequence: u64, reference: u64) -> Version {

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Manifest, Version, VersionError};
 
-use super::{FetchError, Origin};
+use crate::origin::Origin;
+use crate::reader::FetchError;
 
 /// The versions that can be found.
 #[derive(Debug, Default)]

@@ -7,14 +7,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::ring;
 use snapshot_format::Key;
-use tokio_rustls::rustls::crypto::ring;
 use ureq::http::{HeaderMap, StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::WithoutBody;
 use ureq::{Agent, RequestBuilder, Timeout};
 
-use super::{FetchError, Fetched};
+use crate::reader::{FetchError, Fetched};
 
 /// The folder of a web server or a CDN that holds a snapshot.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Site {
-    pub(super) fn new(url: &str) -> Result<Self, FetchError> {
+    pub(crate) fn new(url: &str) -> Result<Self, FetchError> {
         let wrong = || FetchError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         if uri.host().is_none_or(str::is_empty) || url.contains(['?', '#']) {
@@ -124,7 +124,7 @@ impl Site {
         })
     }
 
-    pub(super) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
+    pub(crate) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
         let answer = self.ask(Method::Get, key, "identity")?;
         match answer.status.as_u16() {
             200 => Ok(Some(answer.body)),

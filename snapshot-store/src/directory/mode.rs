@@ -13,8 +13,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::{Folder, Kind};
 use serde::{Deserialize, Deserializer, de};
-use snapshot_store::{Folder, Kind};
 
 /// The mode of a store's files. Its folders have the same, and may be entered by whoever
 /// may read.

@@ -4,10 +4,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use snapshot_store::{Folder, Kind, Metadata};
+use crate::{Folder, Kind, Metadata};
 
+use super::disk::Disk;
 use super::list::{Found, survey};
-use super::{Disk, StoreError};
+use crate::store::StoreError;
 
 /// What became of the modes in a store.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -10,9 +10,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use snapshot_store::Folder;
+use crate::Folder;
 
-use super::{Disk, Holder, StoreError};
+use super::disk::Disk;
+use crate::store::{Holder, StoreError};
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]

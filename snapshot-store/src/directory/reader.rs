@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::{Folder, Kind, Metadata, Refused};
 use snapshot_format::Key;
-use snapshot_store::{Folder, Kind, Metadata, Refused};
 
-use super::{FetchError, Fetched};
-use crate::history;
-use crate::store::{Found, StoreError, survey};
+use super::list::{self, Found, survey};
+use crate::reader::{FetchError, Fetched};
+use crate::store::StoreError;
 
 /// A folder that holds a snapshot, read as it is. It may be reached through links; nothing
 /// below it is read through one.
@@ -46,7 +46,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where a folder cannot be listed.
-    pub(crate) fn survey(&self) -> Result<Result<Vec<Found>, Vec<Refused>>, FetchError> {
+    pub fn survey(&self) -> Result<Result<Vec<Found>, Vec<Refused>>, FetchError> {
         let folder = self.folder().map_err(|source| self.failed("", source))?;
         survey(&folder).map_err(|error| self.of_store(error))
     }
@@ -55,7 +55,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where that cannot be told.
-    pub(crate) fn metadata(&self, below: impl AsRef<Path>) -> Result<Option<Metadata>, FetchError> {
+    pub fn metadata(&self, below: impl AsRef<Path>) -> Result<Option<Metadata>, FetchError> {
         let below = below.as_ref();
         match self.folder().and_then(|folder| folder.metadata(below)) {
             Ok(found) => Ok(Some(found)),
@@ -64,7 +64,7 @@ impl Directory {
         }
     }
 
-    pub(super) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
+    pub(crate) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
         let opened = self.folder().and_then(|folder| {
             let file = folder.open_file(key.path())?;
             let size_bytes = file.metadata()?.len();
@@ -78,9 +78,9 @@ impl Directory {
     }
 
     /// The publications that have a page, in ascending order.
-    pub(super) fn orders(&self) -> Result<Vec<(u64, u64)>, FetchError> {
+    pub(crate) fn orders(&self) -> Result<Vec<(u64, u64)>, FetchError> {
         match self.folder() {
-            Ok(folder) => history::orders(&folder).map_err(|error| self.of_store(error)),
+            Ok(folder) => list::orders(&folder).map_err(|error| self.of_store(error)),
             Err(error) if is_absent(&error) => Ok(Vec::new()),
             Err(error) => Err(self.failed("", error)),
         }

@@ -21,16 +21,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::{Folder, Kind as FileKind};
 use snapshot_format::Key;
-use snapshot_store::{Folder, Kind as FileKind};
 
+use super::disk::{Disk, Staged};
 use super::list::{self, survey};
 use super::lock::Lock;
+use super::mode::StoreMode;
 use super::names::{Names, Unsynced, ensure_folder, ensure_root};
 use super::settle::{Settled, settle};
-use super::{Disk, Holder, Staged, Store, StoreError, StoreMode, Stored};
-use crate::history;
 use crate::spool::{Spool, Staging};
+use crate::store::{Holder, Store, StoreError, Stored};
 
 /// A folder that is a store, open for writing.
 #[derive(Debug)]
@@ -283,7 +284,7 @@ impl Inner {
     }
 
     fn history(&self) -> Result<Vec<(u64, u64)>, StoreError> {
-        history::orders(&self.root)
+        list::orders(&self.root)
     }
 
     fn put(&self, key: &Key, content: Spool) -> Result<(), StoreError> {
@@ -644,7 +645,7 @@ mod tests {
         let seen = Arc::clone(&synced);
         let disk = Disk::with_hook(move |step, path| {
             let mut seen = seen.lock().expect("no panic");
-            if step == super::super::Step::SyncFolder {
+            if step == crate::Step::SyncFolder {
                 seen.push(path.to_owned());
                 if seen.len() <= 2 {
                     return Err(io::Error::other("the disk failed"));
@@ -716,19 +717,14 @@ mod tests {
             .chain(through_a_handle)
             .collect();
         for (file, source) in [
-            ("directory.rs", include_str!("directory.rs")),
+            ("store.rs", include_str!("store.rs")),
             ("lock.rs", include_str!("lock.rs")),
             ("list.rs", include_str!("list.rs")),
-            ("mod.rs", include_str!("mod.rs")),
             ("names.rs", include_str!("names.rs")),
+            ("reader.rs", include_str!("reader.rs")),
             ("settle.rs", include_str!("settle.rs")),
             ("spool.rs", include_str!("../spool.rs")),
             ("history.rs", include_str!("../history.rs")),
-            ("prune.rs", include_str!("../prune.rs")),
-            ("publish.rs", include_str!("../publish.rs")),
-            ("last.rs", include_str!("../publish/last.rs")),
-            ("read_back.rs", include_str!("../publish/read_back.rs")),
-            ("rollback.rs", include_str!("../rollback.rs")),
         ] {
             let code = source.split("#[cfg(test)]").next().expect("code");
             for call in &changing {

@@ -4,16 +4,44 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::{Entry, Folder, Kind as FileKind, Refused};
 use snapshot_format::Key;
-use snapshot_store::{Entry, Folder, Kind as FileKind, Refused};
 
-use super::{Kind, StoreError, Stored};
+use crate::store::{StoreError, Stored, StoredKind};
 
 /// The folders that a store's readers look into.
 const FOLDERS: [&str; 4] = ["bootstrap", "manifests", "tables", "versions"];
 
 /// The other names of a store.
 const OTHERS: [&str; 3] = ["version.json", ".lock", ".staging"];
+
+/// The publications that have a page in the store's folder, in ascending order; none where
+/// it has no such folder.
+///
+/// # Errors
+/// Where it cannot be listed.
+pub(super) fn orders(store: &Folder) -> Result<Vec<(u64, u64)>, StoreError> {
+    let entries = match store.entries("versions") {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => {
+            return Err(StoreError::Failed {
+                action: "list",
+                location: store.path_of("versions").display().to_string(),
+                source,
+            });
+        }
+    };
+    let mut orders = Vec::new();
+    for entry in entries {
+        let path = format!("versions/{}", entry.name.to_string_lossy());
+        if let Some(Key::History { epoch, sequence }) = Key::parse(&path) {
+            orders.push((epoch, sequence));
+        }
+    }
+    orders.sort_unstable();
+    Ok(orders)
+}
 
 /// Everything in the store, but for `version.json`, the lock, and the notes that a person
 /// keeps beside it: `README.md` and files whose names begin with a dot.
@@ -71,9 +99,9 @@ fn add(store: &Folder, path: String, listed: &mut Vec<Stored>) -> Result<(), Sto
     };
     let is_folder = found.kind == FileKind::Folder;
     let kind = match Key::parse(&path) {
-        _ if path.starts_with(".staging/") => Kind::Leftover,
-        Some(key) if found.kind == FileKind::File => Kind::Key(key),
-        _ => Kind::Foreign,
+        _ if path.starts_with(".staging/") => StoredKind::Leftover,
+        Some(key) if found.kind == FileKind::File => StoredKind::Key(key),
+        _ => StoredKind::Foreign,
     };
     listed.push(Stored {
         kind,
@@ -91,11 +119,11 @@ fn entries(store: &Folder, folder: &Path) -> Result<Vec<Entry>, StoreError> {
 
 /// A file or folder of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub struct Found {
     /// Its path below the root.
-    pub(crate) below: PathBuf,
+    pub below: PathBuf,
     /// What it is.
-    pub(crate) kind: FileKind,
+    pub kind: FileKind,
 }
 
 /// Every file and folder that readers of the store may meet, the folders behind what is in
@@ -104,7 +132,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// Where a folder cannot be listed.
-pub(crate) fn survey(store: &Folder) -> Result<Result<Vec<Found>, Vec<Refused>>, StoreError> {
+pub(super) fn survey(store: &Folder) -> Result<Result<Vec<Found>, Vec<Refused>>, StoreError> {
     let (mut found, mut refused) = (Vec::new(), Vec::new());
     for entry in entries(store, Path::new(""))? {
         let is_ours = |names: &[&str]| names.iter().any(|name| entry.name == OsStr::new(name));

@@ -1,7 +1,7 @@
 //! The seam between a store and the file system.
 //!
-//! Every step that changes a disk is a method of [`Disk`]; `store/directory.rs`,
-//! `store/lock.rs` and `spool.rs` have no other way to it. So a test can make each step
+//! Every step that changes a disk is a method of [`Disk`]; the other files of
+//! this folder and `spool.rs` have no other way to it. So a test can make each step
 //! fail, or let the process die there, without a list of steps that somebody has to keep.
 //!
 //! Below a store's root each step starts from the root's handle and follows no link.
@@ -15,9 +15,9 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use snapshot_store::Folder;
+use crate::Folder;
 
-use super::StoreMode;
+use super::mode::StoreMode;
 
 /// What is about to happen to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

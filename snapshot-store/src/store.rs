@@ -1,17 +1,9 @@
 //! Stores: where snapshots live.
 //!
 //! A [`Store`] is what a publisher needs of a place: to see what is there, to put what
-//! is not, to make it durable, and to replace one small file. [`DirectoryStore`] does it
+//! is not, to make it durable, and to replace one small file. [`DirectoryStore`](crate::DirectoryStore) does it
 //! with a folder. The contract below asks nothing that a bucket cannot give: a put that
 //! only creates, and a conditional replace.
-
-mod directory;
-mod disk;
-mod list;
-mod lock;
-mod mode;
-mod names;
-mod settle;
 
 use std::fmt;
 use std::future::Future;
@@ -20,14 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use snapshot_format::Key;
-use snapshot_store::{Refused, refused};
 
-pub use directory::DirectoryStore;
-pub use disk::{Disk, Staged, Step};
-pub(crate) use list::{Found, survey};
-pub use mode::{ModeError, StoreMode};
-pub use settle::Settled;
-
+use crate::error::{Refused, refused};
 use crate::spool::{Spool, Staging};
 
 /// A place for snapshots, open for writing.
@@ -131,7 +117,7 @@ pub trait Store: Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// What it is.
-    pub kind: Kind,
+    pub kind: StoredKind,
     /// Its path below the store's root, with `/` between the parts.
     pub path: String,
     /// Number of bytes.
@@ -142,7 +128,7 @@ pub struct Stored {
 
 /// What something in a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum StoredKind {
     /// A page of the history, a manifest, an object, a variant.
     Key(Key),
     /// What a publisher that died was staging.
@@ -254,7 +240,10 @@ impl StoreError {
     }
 
     // The constructor for `map_err`.
-    fn failed(action: &'static str, location: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn failed(
+        action: &'static str,
+        location: impl fmt::Display,
+    ) -> impl FnOnce(io::Error) -> Self {
         let location = location.to_string();
         move |source| Self::Failed {
             action,
@@ -273,7 +262,7 @@ fn list_of(found: &[Refused]) -> String {
 }
 
 /// What may help against a fault of the file system.
-pub(crate) fn hint_for(error: &io::Error) -> Option<&'static str> {
+pub fn hint_for(error: &io::Error) -> Option<&'static str> {
     if refused(error).is_some() {
         return Some(NO_LINKS);
     }

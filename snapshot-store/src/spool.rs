@@ -7,9 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use snapshot_store::Folder;
+use crate::Folder;
 
-use crate::store::{Disk, Staged};
+use crate::directory::{Disk, Staged};
 
 /// What a spool keeps in memory before it goes on in a file.
 ///
@@ -106,8 +106,8 @@ impl Spool {
     }
 
     /// Reads from the start. Readers do not disturb each other.
-    pub fn reader(&self) -> Reader<'_> {
-        Reader { spool: self, at: 0 }
+    pub fn reader(&self) -> SpoolReader<'_> {
+        SpoolReader { spool: self, at: 0 }
     }
 
     /// All bytes as a file in the staging folder; it goes when the value is dropped.
@@ -166,12 +166,12 @@ impl fmt::Debug for Spool {
 
 /// Reads a [`Spool`] from its start.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct SpoolReader<'a> {
     spool: &'a Spool,
     at: u64,
 }
 
-impl Read for Reader<'_> {
+impl Read for SpoolReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &self.spool.file {
             Some(file) if self.at < self.spool.file_bytes => {
@@ -297,7 +297,7 @@ mod tests {
         let failures = std::sync::atomic::AtomicUsize::new(1);
         let disk = Disk::with_hook(move |step, _| {
             use std::sync::atomic::Ordering::SeqCst;
-            let fails = step == crate::store::Step::Write
+            let fails = step == crate::Step::Write
                 && failures
                     .fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1))
                     .is_ok();

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use snapshot_store::{Folder, Kind};
+use crate::{Folder, Kind};
 
-use super::{Disk, StoreError};
+use super::disk::Disk;
+use crate::store::StoreError;
 
 /// What is known of the folders' durability. Their paths are below the store's root,
 /// which is the empty one.

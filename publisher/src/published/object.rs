@@ -4,8 +4,7 @@ use std::io::{self, BufRead, BufReader, Read, Take, Write};
 
 use indicatif::ProgressBar;
 use snapshot_format::{Digest, DigestWriter};
-
-use super::Fetched;
+use snapshot_store::Fetched;
 
 /// Reads the bytes of an object, at most one more than it has, and takes their digest on
 /// the way.

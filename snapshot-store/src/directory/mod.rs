@@ -1,0 +1,17 @@
+//! A store in a folder of this machine.
+
+mod disk;
+mod list;
+mod lock;
+mod mode;
+mod names;
+mod reader;
+mod settle;
+mod store;
+
+pub use disk::{Disk, Staged, Step};
+pub use list::Found;
+pub use mode::{ModeError, StoreMode};
+pub use reader::Directory;
+pub use settle::Settled;
+pub use store::DirectoryStore;
