@@ -110,7 +110,7 @@ pub async fn prune(
 /// # Errors
 /// Where the history or a kept manifest cannot be read.
 pub async fn look(store: &impl Store, keep: Keep, now: Timestamp) -> Result<Pruning, PruneError> {
-    let history = readable(history::of(store).await?)?;
+    let history = readable(history::of(store)?)?;
     let chosen = keep.chosen(&history, now);
     let (kept, removed): (Vec<Version>, Vec<Version>) = history
         .versions

@@ -302,7 +302,7 @@ async fn judge_by_guards(
     let public = public.map_err(PublishError::PublicDamaged)?;
     let rows = changes(store, &public, rendered, &mut last.counted).await;
     let rows = rows.map_err(PublishError::PublicDamaged)?;
-    let found = baseline(store, version, rendered).await?;
+    let found = baseline(store, version, rendered)?;
     let older;
     let before = match found {
         None => None,

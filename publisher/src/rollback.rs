@@ -106,7 +106,7 @@ pub async fn rollback(
     clock: &Clock,
 ) -> Result<Turned, RollbackError> {
     let last = last(store).await?;
-    let History { versions, .. } = history::of(store).await?;
+    let History { versions, .. } = history::of(store)?;
     let target = history::resolve(&versions, to)?;
     if last.rollback.is_some() && last.manifest == target.manifest {
         return Ok(Turned::Unchanged { version: last });

@@ -9,7 +9,8 @@
 
 use snapshot_format::{Key, MAX_VERSION_SIZE, ReferenceVersion, Version, VersionError};
 
-use crate::store::{Store, StoreError};
+use crate::reader::Reader;
+use crate::store::StoreError;
 
 /// The publications that a store still tells of.
 #[derive(Debug, Default)]
@@ -129,17 +130,17 @@ pub fn name((epoch, sequence): (u64, u64)) -> String {
 ///
 /// # Errors
 /// Where the pages cannot be listed.
-pub async fn of(store: &impl Store) -> Result<History, StoreError> {
+pub fn of(store: &dyn Reader) -> Result<History, StoreError> {
     let mut history = History::default();
     let mut keys = vec![(Key::Version, None)];
-    let pages = store.history().await?;
+    let pages = store.orders()?.unwrap_or_default();
     keys.extend(
         pages
             .into_iter()
             .map(|order| (page_key(order), Some(order))),
     );
     for (key, order) in keys {
-        let bytes = store.get(&key, MAX_VERSION_SIZE).await;
+        let bytes = store.get(&key, MAX_VERSION_SIZE).map_err(StoreError::from);
         let page = bytes.map(|bytes| bytes.map(|bytes| (store.location(&key), bytes)));
         history.hold(page, order);
     }
@@ -403,7 +404,7 @@ mod tests {
         let wait = Duration::from_secs(60);
         let store = DirectoryStore::open(root, wait, |_| {}).await;
         let store = store.expect("opened");
-        let empty = of(&store).await.expect("nothing is there");
+        let empty = of(&store).expect("nothing is there");
         assert!(empty.versions.is_empty());
         fs::create_dir(root.join("versions")).expect("made");
         for of in versions() {
@@ -414,7 +415,7 @@ mod tests {
         fs::write(root.join("versions/7-1.json"), "{").expect("written");
         fs::write(root.join("versions/7-8.json"), version(7, 9, 1).to_bytes()).expect("written");
         fs::write(root.join("versions/README"), "").expect("written");
-        let history = of(&store).await.expect("listed");
+        let history = of(&store).expect("listed");
         assert_eq!(history.current, Some(version(9, 6, 61)));
         assert_eq!(history.versions, versions());
         let wrong: Vec<String> = history.unreadable.iter().map(ToString::to_string).collect();

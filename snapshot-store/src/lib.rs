@@ -38,7 +38,7 @@ pub use folder::{Folder, open_file, read, read_to_string};
 #[cfg(feature = "site")]
 pub use origin::Origin;
 #[cfg(feature = "store")]
-pub use reader::{FetchError, Fetched, Page, ReadPage};
+pub use reader::{FetchError, Fetched, Order, Page, ReadPage, Reader};
 #[cfg(feature = "site")]
 pub use site::{Answer, Method, Site};
 #[cfg(feature = "store")]

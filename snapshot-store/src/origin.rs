@@ -1,12 +1,11 @@
 //! A snapshot as a person names it: a folder, or a site.
 
 use std::fmt;
-use std::io::Read;
 
 use snapshot_format::Key;
 
 use crate::directory::Directory;
-use crate::reader::{FetchError, Fetched, Page, ReadPage};
+use crate::reader::{FetchError, Fetched, Order, Reader};
 use crate::site::Site;
 
 /// Where a snapshot is.
@@ -34,89 +33,29 @@ impl Origin {
         }
     }
 
-    /// Opens what lies under `key`; `None` where nothing does.
-    ///
-    /// # Errors
-    /// Where it cannot be told what is there, or cannot be read.
-    pub fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
+    fn reader(&self) -> &dyn Reader {
         match self {
-            Self::Directory(directory) => directory.open(key),
-            Self::Site(site) => site.open(key),
+            Self::Directory(directory) => directory,
+            Self::Site(site) => site,
         }
     }
+}
 
-    /// All of what lies under `key`.
-    ///
-    /// # Errors
-    /// As [`Origin::open`], and where it is longer than `limit_bytes`.
-    pub fn get(&self, key: &Key, limit_bytes: usize) -> Result<Option<Vec<u8>>, FetchError> {
-        let Some(fetched) = self.open(key)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        fetched
-            .take(limit_bytes as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|source| FetchError::Failed {
-                location: self.location(key),
-                source,
-            })?;
-        match bytes.len() > limit_bytes {
-            true => Err(FetchError::TooLarge {
-                location: self.location(key),
-                limit_bytes,
-            }),
-            false => Ok(Some(bytes)),
-        }
+impl Reader for Origin {
+    fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
+        self.reader().open(key)
     }
 
-    /// The pages of history that can be found, in ascending order of `(epoch, sequence)`,
-    /// each as `read` gives it.
-    ///
-    /// A folder is listed. A site is asked for the pages from the `current` one down to
-    /// the first that is not there or does not come.
-    ///
-    /// # Errors
-    /// Where a folder cannot be listed.
-    pub fn pages(
-        &self,
-        current: Option<(u64, u64)>,
-        read: &ReadPage<'_>,
-    ) -> Result<Vec<Page>, FetchError> {
-        let mut pages = Vec::new();
-        match self {
-            Self::Directory(directory) => {
-                for order in directory.orders()? {
-                    // One that was pruned since the listing is no page.
-                    pages.extend(Page::read(order, read));
-                }
-            }
-            Self::Site(_) => {
-                let (epoch, sequence) = current.unwrap_or((0, 0));
-                let mut below = (1..=sequence).rev();
-                while let Some(page) = below
-                    .next()
-                    .and_then(|next| Page::read((epoch, next), read))
-                {
-                    let answers = page.bytes.is_ok();
-                    pages.push(page);
-                    // A server that is down would be asked for every page there ever was.
-                    if !answers {
-                        break;
-                    }
-                }
-                pages.reverse();
-            }
-        }
-        Ok(pages)
+    fn orders(&self) -> Result<Option<Vec<Order>>, FetchError> {
+        self.reader().orders()
     }
 
-    /// The place of a key, for messages: a path, a URL.
-    pub fn location(&self, key: &Key) -> String {
-        match self {
-            Self::Directory(directory) => directory.path(key).display().to_string(),
-            Self::Site(site) => site.url(key),
-        }
+    fn check(&self) -> Result<(), FetchError> {
+        self.reader().check()
+    }
+
+    fn location(&self, key: &Key) -> String {
+        self.reader().location(key)
     }
 }
 

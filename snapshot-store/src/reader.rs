@@ -11,6 +11,50 @@ use snapshot_format::Key;
 use crate::error::refused;
 use crate::store::hint_for;
 
+/// Names a publication: epoch and sequence, by which publications are ordered.
+pub type Order = (u64, u64);
+
+/// A place for snapshots, open for reading.
+///
+/// Every method blocks while the place answers. An object is opened and then read in
+/// pieces, by whoever unpacks and hashes it, on a thread of its own; in async code only
+/// what is small is read.
+pub trait Reader: Send + Sync {
+    /// Opens what lies under `key`; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Where it cannot be told what is there, or it cannot be read.
+    fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError>;
+
+    /// All of what lies under `key`; `None` where nothing does.
+    ///
+    /// # Errors
+    /// As [`Reader::open`]; [`FetchError::TooLarge`] where it is longer than `limit_bytes`.
+    fn get(&self, key: &Key, limit_bytes: usize) -> Result<Option<Vec<u8>>, FetchError> {
+        let fetched = self.open(key)?;
+        let whole = |fetched: Fetched| fetched.read_whole(&self.location(key), limit_bytes);
+        fetched.map(whole).transpose()
+    }
+
+    /// The publications that have a page in the history, in ascending order; `None` where
+    /// the place cannot be listed, as a site.
+    ///
+    /// # Errors
+    /// Where it should be and cannot.
+    fn orders(&self) -> Result<Option<Vec<Order>>, FetchError>;
+
+    /// Whether the place is there at all, as far as that can be told without a key.
+    ///
+    /// # Errors
+    /// Where it is not there, or cannot be listed.
+    fn check(&self) -> Result<(), FetchError> {
+        Ok(())
+    }
+
+    /// The place of a key, for messages: a path, a URL.
+    fn location(&self, key: &Key) -> String;
+}
+
 /// The bytes under a key, on their way.
 pub struct Fetched {
     /// How many there are, where that is told before.
@@ -24,6 +68,25 @@ impl Fetched {
             size_bytes,
             body: Box::new(body),
         }
+    }
+
+    /// Reads all of it; `location` is where it comes from, for the message.
+    ///
+    /// # Errors
+    /// [`FetchError::TooLarge`] where it is longer than `limit_bytes`;
+    /// [`FetchError::Failed`] where reading ends early.
+    pub fn read_whole(self, location: &str, limit_bytes: usize) -> Result<Vec<u8>, FetchError> {
+        let mut bytes = Vec::new();
+        self.take(limit_bytes as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(FetchError::failed("fetch", location))?;
+        if bytes.len() > limit_bytes {
+            return Err(FetchError::TooLarge {
+                location: location.to_owned(),
+                limit_bytes,
+            });
+        }
+        Ok(bytes)
     }
 }
 
@@ -48,8 +111,10 @@ pub enum FetchError {
     #[error("{0:?} is neither a folder nor an http or https URL without query and fragment")]
     Url(String),
     /// The place below refused.
-    #[error("failed to fetch {location}")]
+    #[error("failed to {action} {location}")]
     Failed {
+        /// What was tried: a verb and what goes with it.
+        action: &'static str,
         /// The path or URL.
         location: String,
         /// Why.
@@ -78,6 +143,19 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    // The constructor for `map_err`.
+    pub(crate) fn failed(
+        action: &'static str,
+        location: impl fmt::Display,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let location = location.to_string();
+        move |source| Self::Failed {
+            action,
+            location,
+            source,
+        }
+    }
+
     /// What may help.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -108,23 +186,59 @@ impl FetchError {
 /// A page of history as it lies there.
 #[derive(Debug)]
 pub struct Page {
-    /// What its name says.
-    pub order: (u64, u64),
-    /// Its bytes.
+    /// The publication that its name says.
+    pub order: Order,
+    /// Its bytes, or why they do not come.
     pub bytes: Result<Vec<u8>, FetchError>,
 }
 
-/// Reads a small key, as [`Origin::get`] does.
+/// Reads a small key, as [`Reader::get`] does.
 pub type ReadPage<'r> = dyn Fn(&Key) -> Result<Option<Vec<u8>>, FetchError> + 'r;
 
 impl Page {
-    /// One page of history; `None` where it is not there.
-    pub fn read(order: (u64, u64), read: &ReadPage<'_>) -> Option<Self> {
+    /// One page of history, as `read` gives it; `None` where it is not there.
+    pub fn read(order: Order, read: &ReadPage<'_>) -> Option<Self> {
         let (epoch, sequence) = order;
         let bytes = read(&Key::History { epoch, sequence });
         Some(Self {
             order,
             bytes: bytes.transpose()?,
         })
+    }
+
+    /// The pages of history that can be found, in ascending order, each as `read` gives it.
+    ///
+    /// A place that can be listed is listed. Any other is asked for the pages from the
+    /// `current` one down to the first that is not there or does not come.
+    ///
+    /// # Errors
+    /// Where the place cannot be listed, though such places can.
+    pub fn all(
+        reader: &dyn Reader,
+        current: Option<Order>,
+        read: &ReadPage<'_>,
+    ) -> Result<Vec<Self>, FetchError> {
+        if let Some(orders) = reader.orders()? {
+            // One that was pruned since the listing is no page.
+            let pages = orders
+                .into_iter()
+                .filter_map(|order| Self::read(order, read));
+            return Ok(pages.collect());
+        }
+        let (epoch, sequence) = current.unwrap_or((0, 0));
+        let mut pages = Vec::new();
+        for sequence in (1..=sequence).rev() {
+            let Some(page) = Self::read((epoch, sequence), read) else {
+                break;
+            };
+            let answers = page.bytes.is_ok();
+            pages.push(page);
+            // A server that is down would be asked for every page there ever was.
+            if !answers {
+                break;
+            }
+        }
+        pages.reverse();
+        Ok(pages)
     }
 }

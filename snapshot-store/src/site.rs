@@ -14,7 +14,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::WithoutBody;
 use ureq::{Agent, RequestBuilder, Timeout};
 
-use crate::reader::{FetchError, Fetched};
+use crate::reader::{FetchError, Fetched, Order, Reader};
 
 /// The folder of a web server or a CDN that holds a snapshot.
 #[derive(Debug)]
@@ -112,6 +112,7 @@ impl Site {
     fn call(url: String, request: RequestBuilder<WithoutBody>) -> Result<Answer, FetchError> {
         let response = request.call();
         let response = response.map_err(|error| FetchError::Failed {
+            action: "fetch",
             location: url,
             source: into_io(error),
         })?;
@@ -122,15 +123,6 @@ impl Site {
             headers: parts.headers,
             body: Fetched::new(size_bytes, body.into_reader()),
         })
-    }
-
-    pub(crate) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
-        let answer = self.ask(Method::Get, key, "identity")?;
-        match answer.status.as_u16() {
-            200 => Ok(Some(answer.body)),
-            404 | 410 => Ok(None),
-            _ => Err(self.refused(key, &answer)),
-        }
     }
 
     /// The error for an answer that is neither the thing nor its absence.
@@ -146,6 +138,25 @@ impl Site {
             location: self.url(key),
             status: format!("{}{}", answer.status, leads.unwrap_or_default()),
         }
+    }
+}
+
+impl Reader for Site {
+    fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
+        let answer = self.ask(Method::Get, key, "identity")?;
+        match answer.status.as_u16() {
+            200 => Ok(Some(answer.body)),
+            404 | 410 => Ok(None),
+            _ => Err(self.refused(key, &answer)),
+        }
+    }
+
+    fn orders(&self) -> Result<Option<Vec<Order>>, FetchError> {
+        Ok(None)
+    }
+
+    fn location(&self, key: &Key) -> String {
+        self.url(key)
     }
 }
 

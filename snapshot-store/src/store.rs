@@ -7,13 +7,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use snapshot_format::Key;
 
 use crate::error::{Refused, refused};
+use crate::reader::{FetchError, Reader};
 use crate::spool::{Spool, Staging};
 
 /// A place for snapshots, open for writing.
@@ -23,38 +24,15 @@ use crate::spool::{Spool, Staging};
 /// true until it writes, and it may read the database, render and publish in one go
 /// without being overtaken.
 ///
-/// `put` may be called for several keys at once.
-pub trait Store: Sync {
-    /// What lies under `key`; `None` where nothing does.
-    ///
-    /// # Errors
-    /// Where it is longer than `limit_bytes`, or cannot be read.
-    fn get(
-        &self,
-        key: &Key,
-        limit_bytes: usize,
-    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
-
-    /// What lies under `key`, however long it is; `None` where nothing does.
-    ///
-    /// # Errors
-    /// Where it cannot be opened.
-    fn read(
-        &self,
-        key: &Key,
-    ) -> impl Future<Output = Result<Option<Box<dyn Read + Send>>, StoreError>> + Send;
-
+/// What [`Reader::open`], [`Reader::get`] and [`Store::size`] find is made durable by the
+/// next [`Store::sync`], as if it had been put: a publisher that died may have put it
+/// without living to make it durable. `put` may be called for several keys at once.
+pub trait Store: Reader {
     /// The number of bytes under `key`; `None` where nothing is.
     ///
     /// # Errors
     /// Where that cannot be found out.
     fn size(&self, key: &Key) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
-
-    /// The `(epoch, sequence)` of every publication in the history, in ascending order.
-    ///
-    /// # Errors
-    /// Where the history cannot be listed.
-    fn history(&self) -> impl Future<Output = Result<Vec<(u64, u64)>, StoreError>> + Send;
 
     /// Puts `content` under `key`, which is any but [`Key::Version`].
     ///
@@ -74,9 +52,6 @@ pub trait Store: Sync {
 
     /// Makes durable whatever this value has put or found: once it returns, no loss of
     /// power takes any of it away.
-    ///
-    /// What `get` and `size` found counts too. A publisher that died may have put it
-    /// without living to make it durable.
     ///
     /// # Errors
     /// Where the place does not confirm it. It is then to be called again before
@@ -108,9 +83,6 @@ pub trait Store: Sync {
     /// Where to stage what is going to be put. It is emptied of what publishers that
     /// died have left there, at the latest when the next one publishes.
     fn staging(&self) -> &Staging;
-
-    /// The place of a key, for messages: a path, a URL.
-    fn location(&self, key: &Key) -> String;
 }
 
 /// Something that a store holds.
@@ -208,6 +180,9 @@ pub enum StoreError {
         /// What makes it another's.
         what: &'static str,
     },
+    /// It is read from elsewhere, and does not come from there.
+    #[error(transparent)]
+    Fetch(FetchError),
     /// Nothing was published there yet, and what was asked needs a publication.
     #[error("nothing was ever published in {location}")]
     NoStore {
@@ -221,6 +196,7 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Failed { source, .. } => hint_for(source),
+            Self::Fetch(error) => error.hint(),
             Self::Damaged { .. } => {
                 Some("another program changed it; remove that file and publish again")
             }
@@ -249,6 +225,31 @@ impl StoreError {
             action,
             location,
             source,
+        }
+    }
+}
+
+// As it is told of a store that one writes to.
+impl From<FetchError> for StoreError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Failed {
+                action,
+                location,
+                source,
+            } => Self::Failed {
+                action,
+                location,
+                source,
+            },
+            FetchError::TooLarge {
+                location,
+                limit_bytes,
+            } => Self::TooLarge {
+                location,
+                limit_bytes,
+            },
+            other => Self::Fetch(other),
         }
     }
 }

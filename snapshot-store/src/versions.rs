@@ -1,10 +1,9 @@
-//! The versions of an origin, and what each of them brought.
+//! The versions of a place, and what each of them brought.
 
 use serde::Serialize;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Manifest, Version, VersionError};
 
-use crate::origin::Origin;
-use crate::reader::FetchError;
+use crate::reader::{FetchError, Page, Reader};
 
 /// The versions that can be found.
 #[derive(Debug, Default)]
@@ -23,17 +22,15 @@ impl Versions {
     /// # Errors
     /// Where `version.json` cannot be fetched, or a folder not be listed. What cannot be
     /// read of the history keeps nobody from the rest.
-    pub fn read(origin: &Origin) -> Result<Self, FetchError> {
+    pub fn read(origin: &dyn Reader) -> Result<Self, FetchError> {
         let mut versions = Self::default();
-        if let Origin::Directory(directory) = origin {
-            directory.check()?;
-        }
+        origin.check()?;
         if let Some(bytes) = origin.get(&Key::Version, MAX_VERSION_SIZE)? {
             versions.current = versions.parsed(Key::Version, Version::parse(&bytes));
         }
         let order = versions.current.as_ref().map(Version::order);
         let read = |key: &Key| origin.get(key, MAX_VERSION_SIZE);
-        for page in origin.pages(order, &read)? {
+        for page in Page::all(origin, order, &read)? {
             let (epoch, sequence) = page.order;
             let key = Key::History { epoch, sequence };
             match page.bytes {

@@ -6,7 +6,7 @@ use snapshot_format::{
     Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, ReferenceVersion, SchemaVersion, TableEntry,
     TableKey, Version,
 };
-use snapshot_store::{Origin, history::name};
+use snapshot_store::{Reader, history::name};
 
 use super::join::{DiffError, RowChange, RowCounts, RowShape, diff_rows};
 use super::table::{Change, ColumnsDiff, Kept, KeyChange, TableDiff};
@@ -72,7 +72,7 @@ impl From<&Version> for VersionName {
 /// # Errors
 /// Where one of them cannot be read, or is damaged.
 pub fn diff_snapshots(
-    origin: &Origin,
+    origin: &dyn Reader,
     from: &Version,
     to: &Version,
     limit: usize,
@@ -108,7 +108,7 @@ pub fn diff_snapshots(
 ///
 /// # Errors
 /// [`DiffError::Manifest`], or where it cannot be fetched.
-pub fn read_manifest(origin: &Origin, version: &Version) -> Result<Manifest, DiffError> {
+pub fn read_manifest(origin: &dyn Reader, version: &Version) -> Result<Manifest, DiffError> {
     let key = Key::Manifest(version.manifest.hash);
     let wrong = |what: String| DiffError::Manifest {
         location: origin.location(&key),
@@ -159,7 +159,7 @@ fn differing<'m>(old: &'m Manifest, new: &'m Manifest) -> Vec<Pair<'m>> {
 }
 
 struct Side<'o> {
-    origin: &'o Origin,
+    origin: &'o dyn Reader,
     schema: SchemaVersion,
     bar: ProgressBar,
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Manifest, TableKey, Version};
-use snapshot_store::{Store, StoreError};
+use snapshot_store::{FetchError, Reader, Store};
 
+use super::Rendered;
 use super::changes::{Counted, row_changes};
 use super::read_back::read_manifest;
-use super::{CONCURRENT_REQUESTS, Rendered};
 use crate::diff::RowCounts;
 use crate::guard::{Before, is_next, newest_of};
 
@@ -61,34 +60,32 @@ impl Baseline {
 ///
 /// # Errors
 /// Where the history cannot be listed.
-pub(super) async fn baseline(
-    store: &impl Store,
+pub(super) fn baseline(
+    store: &dyn Reader,
     last: &Version,
     rendered: &Rendered,
-) -> Result<Option<Version>, StoreError> {
+) -> Result<Option<Version>, FetchError> {
     let provenance = &rendered.provenance;
-    let mut orders = store.history().await?;
+    let mut orders = store.orders()?.unwrap_or_default();
     orders.retain(|order| *order < last.order());
     let mut older = orders.into_iter().rev().take(MOST_PAGES);
     let mut pages = vec![last.clone()];
     if let Some(order) = older.next() {
-        pages.extend(page(store, order).await);
+        pages.extend(page(store, order));
     }
     // The usual case: the page before `last` tells that a database published it.
     let is_known = pages.get(1).is_some_and(|before| is_next(last, before));
     if is_known && newest_of(&pages, provenance) == Some(last) {
         return Ok(Some(last.clone()));
     }
-    let rest = stream::iter(older).map(|order| page(store, order));
-    let rest: Vec<Option<Version>> = rest.buffered(CONCURRENT_REQUESTS).collect().await;
-    pages.extend(rest.into_iter().flatten());
+    pages.extend(older.filter_map(|order| page(store, order)));
     Ok(newest_of(&pages, provenance).cloned())
 }
 
-async fn page(store: &impl Store, order: (u64, u64)) -> Option<Version> {
+fn page(store: &dyn Reader, order: (u64, u64)) -> Option<Version> {
     let (epoch, sequence) = order;
     let key = Key::History { epoch, sequence };
-    let bytes = store.get(&key, MAX_VERSION_SIZE).await.ok()??;
+    let bytes = store.get(&key, MAX_VERSION_SIZE).ok()??;
     let version = Version::parse(&bytes).ok()?;
     (version.order() == order).then_some(version)
 }

@@ -90,7 +90,7 @@ impl Sides<'_> {
             location: store.location(&key),
             message,
         };
-        let content = match store.read(&key).await {
+        let content = match store.open(&key) {
             Ok(Some(content)) => BufReader::with_capacity(read_back::READ_SIZE, content),
             Ok(None) => return Err(fault("is missing".to_owned())),
             Err(error) => return Err(fault(with_causes(&error))),

@@ -1,7 +1,7 @@
 //! Why a publication did not come about.
 
 use snapshot_format::{MAX_NUMBER, ReferenceVersion, VersionError};
-use snapshot_store::{StoreError, hint_for, history::name};
+use snapshot_store::{FetchError, StoreError, hint_for, history::name};
 
 use super::Fault;
 use crate::source::Problem;
@@ -82,6 +82,12 @@ pub enum PublishError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<FetchError> for PublishError {
+    fn from(error: FetchError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl PublishError {

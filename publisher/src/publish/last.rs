@@ -77,7 +77,7 @@ struct Publication {
 async fn newest(store: &impl Store) -> Result<Option<Publication>, PublishError> {
     let mut newest = match read(store, &Key::Version).await? {
         Some(pointer) => pointer,
-        None => match store.history().await?.last() {
+        None => match store.orders()?.unwrap_or_default().last() {
             Some(&order) => match read_page(store, order).await? {
                 Some(page) => page,
                 None => return Ok(None),
@@ -120,7 +120,7 @@ async fn read_page(
 }
 
 async fn read(store: &impl Store, key: &Key) -> Result<Option<Publication>, PublishError> {
-    let Some(bytes) = store.get(key, MAX_VERSION_SIZE).await? else {
+    let Some(bytes) = store.get(key, MAX_VERSION_SIZE)? else {
         return Ok(None);
     };
     match Version::parse(&bytes) {

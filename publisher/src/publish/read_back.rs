@@ -1,14 +1,14 @@
 //! Reads back what a store holds of a snapshot, as a reader would get it.
 
 use std::fmt;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 
 use futures_util::{StreamExt, stream};
 use snapshot_format::{
     Digest, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, check_object, check_variant,
 };
 use snapshot_store::{
-    Store, StoreError,
+    FetchError, Fetched, Store, StoreError,
     history::{PageError, name},
 };
 
@@ -66,10 +66,10 @@ pub(crate) async fn read_manifest(
         location: store.location(&key),
         message,
     };
-    let bytes = match store.get(&key, MAX_MANIFEST_SIZE).await {
+    let bytes = match store.get(&key, MAX_MANIFEST_SIZE) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(fault("is missing".to_owned())),
-        Err(error) => return Err(fault(unreadable(&error))),
+        Err(error) => return Err(fault(unreadable(error))),
     };
     let (found, expected) = (ObjectHash::of(&bytes), version.manifest.hash);
     if found != expected {
@@ -123,10 +123,10 @@ pub(crate) fn files_of(object: &Key, size_bytes: u64) -> Vec<Key> {
 async fn read_files(store: &impl Store, keys: Vec<Key>, expected: Digest) -> Vec<Fault> {
     let mut faults = Vec::new();
     for key in keys {
-        let message = match store.read(&key).await {
+        let message = match store.open(&key) {
             Ok(Some(content)) => read_file(key.clone(), content, expected).await,
             Ok(None) => Some("is missing".to_owned()),
-            Err(error) => Some(unreadable(&error)),
+            Err(error) => Some(unreadable(error)),
         };
         faults.extend(message.map(|message| Fault {
             location: store.location(&key),
@@ -137,7 +137,7 @@ async fn read_files(store: &impl Store, keys: Vec<Key>, expected: Digest) -> Vec
 }
 
 // What is wrong with it.
-async fn read_file(key: Key, content: Box<dyn Read + Send>, expected: Digest) -> Option<String> {
+async fn read_file(key: Key, content: Fetched, expected: Digest) -> Option<String> {
     let work = move || match key.encoding() {
         None => check_object(content, &expected)
             .err()
@@ -156,10 +156,10 @@ async fn read_file(key: Key, content: Box<dyn Read + Send>, expected: Digest) ->
 
 pub(super) const READ_SIZE: usize = 256 * 1024;
 
-fn unreadable(error: &StoreError) -> String {
+fn unreadable(error: FetchError) -> String {
     match error {
-        StoreError::Failed { source, .. } => format!("cannot be read: {source}"),
-        other => with_causes(other),
+        FetchError::Failed { source, .. } => format!("cannot be read: {source}"),
+        other => with_causes(&other),
     }
 }
 

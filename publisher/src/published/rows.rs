@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use indicatif::ProgressBar;
 use snapshot_format::{Digest, Key, ReadError, SchemaVersion, TableEntry, TableKey, TableReader};
-use snapshot_store::{FetchError, Origin};
+use snapshot_store::{FetchError, Reader};
 
 use super::object::ObjectReader;
 
@@ -75,7 +75,7 @@ impl PublishedRows {
     /// # Errors
     /// Where it is not there, or does not begin as it should.
     pub fn open(
-        origin: &Origin,
+        origin: &dyn Reader,
         table: &TableKey,
         entry: &TableEntry,
         schema: SchemaVersion,

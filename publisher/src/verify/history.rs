@@ -15,7 +15,7 @@ impl Judge<'_> {
     pub(super) fn history(&self, current: Option<&Version>) -> Result<Vec<Version>, FetchError> {
         let current_order = current.map(Version::order);
         let read = |key: &Key| self.small(key, MAX_VERSION_SIZE);
-        let mut pages = self.origin.pages(current_order, &read)?;
+        let mut pages = Page::all(self.origin, current_order, &read)?;
         // Over HTTP what a rollback leads back to is found by its name alone.
         if let Origin::Site(_) = self.origin {
             let named = self.rollbacks(current, &pages);

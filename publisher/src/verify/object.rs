@@ -1,13 +1,13 @@
 //! Objects and variants: fetched once, hashed while they are read.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 
 use indicatif::ProgressBar;
 use snapshot_format::{
     Digest, DigestWriter, Encoding, Key, MIN_VARIANT_SIZE, ObjectHash, ReadError, SchemaVersion,
     TableEntry, TableKey, TableReader, unpack,
 };
-use snapshot_store::{FetchError, Fetched, Origin};
+use snapshot_store::{FetchError, Fetched, Origin, Reader};
 
 use super::Judge;
 use super::finding::in_one_line;
@@ -52,22 +52,9 @@ impl RowsHasher {
 impl Judge<'_> {
     /// What lies under a key that is small and read whole.
     pub(super) fn small(&self, key: &Key, limit: usize) -> Result<Option<Vec<u8>>, FetchError> {
-        let Some(fetched) = self.open(key)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        let read = fetched.take(limit as u64 + 1).read_to_end(&mut bytes);
-        read.map_err(|source| FetchError::Failed {
-            location: self.origin.location(key),
-            source,
-        })?;
-        match bytes.len() > limit {
-            true => Err(FetchError::TooLarge {
-                location: self.origin.location(key),
-                limit_bytes: limit,
-            }),
-            false => Ok(Some(bytes)),
-        }
+        let fetched = self.open(key)?;
+        let whole = |fetched: Fetched| fetched.read_whole(&self.origin.location(key), limit);
+        fetched.map(whole).transpose()
     }
 
     /// Opens a key; over HTTP its header fields are judged on the way.

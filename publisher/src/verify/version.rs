@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use snapshot_format::{FORMAT_VERSION, Key, MAX_VERSION_SIZE, Version};
-use snapshot_store::{FetchError, Origin, refused};
+use snapshot_store::{FetchError, Reader, refused};
 
 use super::Judge;
 use super::finding::{Severity, in_one_line};
@@ -11,10 +11,8 @@ use super::finding::{Severity, in_one_line};
 impl Judge<'_> {
     /// The current version, and its page of the history, which has the same bytes.
     pub(super) fn current(&self) -> Result<Option<Version>, FetchError> {
-        if let Origin::Directory(directory) = self.origin {
-            // One word on a folder that is not there, rather than one on each file.
-            directory.check()?;
-        }
+        // One word on a folder that is not there, rather than one on each file.
+        self.origin.check()?;
         let bytes = match self.small(&Key::Version, MAX_VERSION_SIZE) {
             Err(error @ FetchError::TooLarge { .. }) => {
                 self.findings.fault(Key::Version, in_one_line(&error));

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::{Entry, Folder, Kind as FileKind, Refused};
 use snapshot_format::Key;
 
+use crate::reader::{FetchError, Order};
 use crate::store::{StoreError, Stored, StoredKind};
 
 /// The folders that a store's readers look into.
@@ -19,17 +20,14 @@ const OTHERS: [&str; 3] = ["version.json", ".lock", ".staging"];
 /// it has no such folder.
 ///
 /// # Errors
-/// Where it cannot be listed.
-pub(super) fn orders(store: &Folder) -> Result<Vec<(u64, u64)>, StoreError> {
+/// Where it cannot be listed; `action` says to what end it was.
+pub(super) fn orders(store: &Folder, action: &'static str) -> Result<Vec<Order>, FetchError> {
     let entries = match store.entries("versions") {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => {
-            return Err(StoreError::Failed {
-                action: "list",
-                location: store.path_of("versions").display().to_string(),
-                source,
-            });
+            let location = store.path_of("versions");
+            return Err(FetchError::failed(action, location.display())(source));
         }
     };
     let mut orders = Vec::new();

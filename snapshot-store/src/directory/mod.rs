@@ -5,9 +5,12 @@ mod list;
 mod lock;
 mod mode;
 mod names;
+mod opened;
 mod reader;
 mod settle;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use disk::{Disk, Staged, Step};
 pub use list::Found;

@@ -7,7 +7,7 @@ use crate::{Folder, Kind, Metadata, Refused};
 use snapshot_format::Key;
 
 use super::list::{self, Found, survey};
-use crate::reader::{FetchError, Fetched};
+use crate::reader::{FetchError, Fetched, Order, Reader};
 use crate::store::StoreError;
 
 /// A folder that holds a snapshot, read as it is. It may be reached through links; nothing
@@ -33,15 +33,6 @@ impl Directory {
         self.root.join(key.path())
     }
 
-    /// Whether there is such a folder.
-    ///
-    /// # Errors
-    /// Where there is none, or it cannot be listed.
-    pub fn check(&self) -> Result<(), FetchError> {
-        let opened = self.folder().and_then(|folder| folder.entries(""));
-        opened.map(drop).map_err(|source| self.failed("", source))
-    }
-
     /// Every file and folder that readers may meet, or what stands there that is neither.
     ///
     /// # Errors
@@ -61,28 +52,6 @@ impl Directory {
             Ok(found) => Ok(Some(found)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed(below, error)),
-        }
-    }
-
-    pub(crate) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
-        let opened = self.folder().and_then(|folder| {
-            let file = folder.open_file(key.path())?;
-            let size_bytes = file.metadata()?.len();
-            Ok((file, size_bytes))
-        });
-        match opened {
-            Ok((file, size_bytes)) => Ok(Some(Fetched::new(Some(size_bytes), file))),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(source) => Err(self.failed(key.path(), source)),
-        }
-    }
-
-    /// The publications that have a page, in ascending order.
-    pub(crate) fn orders(&self) -> Result<Vec<(u64, u64)>, FetchError> {
-        match self.folder() {
-            Ok(folder) => list::orders(&folder).map_err(|error| self.of_store(error)),
-            Err(error) if is_absent(&error) => Ok(Vec::new()),
-            Err(error) => Err(self.failed("", error)),
         }
     }
 
@@ -131,6 +100,7 @@ impl Directory {
             self.root.join(below)
         };
         FetchError::Failed {
+            action: "fetch",
             location: path.display().to_string(),
             source,
         }
@@ -140,9 +110,45 @@ impl Directory {
         match error {
             StoreError::Failed {
                 location, source, ..
-            } => FetchError::Failed { location, source },
+            } => FetchError::Failed {
+                action: "fetch",
+                location,
+                source,
+            },
             other => self.failed("", io::Error::other(other)),
         }
+    }
+}
+
+impl Reader for Directory {
+    fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
+        let opened = self.folder().and_then(|folder| {
+            let file = folder.open_file(key.path())?;
+            let size_bytes = file.metadata()?.len();
+            Ok((file, size_bytes))
+        });
+        match opened {
+            Ok((file, size_bytes)) => Ok(Some(Fetched::new(Some(size_bytes), file))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(self.failed(key.path(), source)),
+        }
+    }
+
+    fn orders(&self) -> Result<Option<Vec<Order>>, FetchError> {
+        match self.folder() {
+            Ok(folder) => list::orders(&folder, "fetch").map(Some),
+            Err(error) if is_absent(&error) => Ok(Some(Vec::new())),
+            Err(error) => Err(self.failed("", error)),
+        }
+    }
+
+    fn check(&self) -> Result<(), FetchError> {
+        let opened = self.folder().and_then(|folder| folder.entries(""));
+        opened.map(drop).map_err(|source| self.failed("", source))
+    }
+
+    fn location(&self, key: &Key) -> String {
+        self.path(key).display().to_string()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Zoned;
 use serde::Serialize;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
-use snapshot_store::{Directory, Origin, history::name};
+use snapshot_store::{Directory, Reader, history::name};
 
 use super::round::{Rounded, Rounds, Steps};
 use crate::database::SeededTable;
@@ -308,8 +308,7 @@ enum Public {
 
 impl Public {
     fn of(out: &Path) -> Self {
-        let origin = Origin::Directory(Directory::new(out));
-        match origin.get(&Key::Version, MAX_VERSION_SIZE) {
+        match Directory::new(out).get(&Key::Version, MAX_VERSION_SIZE) {
             Ok(None) => Self::Nothing,
             Ok(Some(bytes)) => Version::parse(&bytes).map_or(Self::Unreadable, |version| {
                 Self::Version(name(version.order()))

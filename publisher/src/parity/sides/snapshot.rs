@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use indicatif::ProgressBar;
 use snapshot_format::json::Parser;
 use snapshot_format::{ColumnType, Manifest, TableEntry, TableKey};
-use snapshot_store::Origin;
+use snapshot_store::Reader;
 
 use super::Gathering;
 use crate::diff::DiffError;
@@ -23,7 +23,7 @@ use crate::schema::SORT_ORDER;
 pub fn gather(
     table: &TableKey,
     contract: &Contract,
-    origin: &Origin,
+    origin: &dyn Reader,
     manifest: &Manifest,
     entry: &TableEntry,
     limit: usize,
