@@ -204,6 +204,15 @@ impl Column {
     }
 }
 
+/// What the database gives the columns of a row that does not name them.
+#[derive(Debug, Clone, Default)]
+pub struct Fills {
+    /// The defaults that are the same each time they are asked, as JSON, by column.
+    pub defaults: BTreeMap<String, String>,
+    /// Whether a trigger of the user's stands on the table, which may fill what no row names.
+    pub by_trigger: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,7 +53,7 @@ pub use seed::{
     SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed, still_dangling,
 };
 pub use sql::missing_triggers_sql;
-pub use whole_rows::{WhichRows, constant_defaults};
+pub use whole_rows::{WhichRows, fills};
 
 use crate::config::Config;
 use connection::{Destination, Patience};
