@@ -163,3 +163,89 @@ fn who_may_not_move_a_sequence_is_told_what_to_ask_for() {
         .database
         .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+#[test]
+fn a_sequence_beside_an_unchanged_table_is_moved_whatever_indexes_there_are() {
+    for table in [
+        "CREATE TABLE items (id serial PRIMARY KEY, label text);",
+        "CREATE TABLE items (label text PRIMARY KEY, id serial NOT NULL);",
+        "CREATE TABLE items (label text, id serial, PRIMARY KEY (label, id));",
+        "CREATE TABLE items (label text PRIMARY KEY, id serial NOT NULL);
+         CREATE UNIQUE INDEX ON items (id) WHERE id > 0;",
+    ] {
+        let project = seeded(table, [1, 2, 3]);
+        project
+            .database
+            .execute("SELECT setval('items_id_seq', 1, false)");
+        let report = project.json(&["seed"]);
+        assert_eq!(report["tables"][0]["skipped"], true, "{table}");
+        assert_eq!(next(&project), "4", "{table}");
+    }
+}
+
+/// What the next row gets whose text is built from a number, behind a seed of these texts.
+#[track_caller]
+fn built(default: &str, ids: &[&str], expected: &str) -> Project {
+    let project = Project::new(&[
+        &format!(
+            "CREATE SEQUENCE s; CREATE TABLE items (id text PRIMARY KEY DEFAULT {default}, label text);"
+        ),
+        &tracked(&["items"]),
+    ]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    let rows = ids
+        .iter()
+        .map(|id| format!(r#"{{"id":"{id}","label":"l"}}"#));
+    project.source(
+        "items",
+        &format!("[{}]", rows.collect::<Vec<_>>().join(",")),
+    );
+    project.run(&["seed", "--quiet"]).succeeded();
+    assert_eq!(next(&project), expected, "{default}");
+    project
+}
+
+#[test]
+fn a_text_that_is_built_from_a_number_is_none_that_a_row_has() {
+    built("'k' || nextval('s')", &["k1", "k2", "k3"], "k4");
+    built("'k' || nextval('s')", &["k2", "other", "k10x", "k07"], "k3");
+    built(
+        "'v2-' || nextval('s') || '-x'",
+        &["v2-12-x", "v2-13-y"],
+        "v2-13-x",
+    );
+    built("'1' || nextval('s')", &["112"], "113");
+    built(
+        "'k' || lpad(nextval('s')::text, 4, '0')",
+        &["k0001", "k0012"],
+        "k0013",
+    );
+    built("nextval('s')::text", &["1", "2"], "3");
+    // A number that the default refuses is none of its own.
+    built("'k' || nextval('s')::smallint", &["k70000"], "k1");
+    let project = built("'k' || nextval('s')", &["k1"], "k2");
+    project.database.execute("SELECT setval('s', 1, false)");
+    let report = project.json(&["seed"]);
+    assert_eq!(report["tables"][0]["skipped"], false);
+    project
+        .database
+        .execute("DELETE FROM items WHERE id = 'k2'");
+    project.run(&["seed", "--quiet"]).succeeded();
+    project.database.execute("SELECT setval('s', 1, false)");
+    let report = project.json(&["seed"]);
+    assert_eq!(report["tables"][0]["skipped"], true);
+    assert_eq!(next(&project), "k2");
+}
+
+#[test]
+fn a_number_that_is_computed_from_another_is_none_that_a_row_has() {
+    let table = |default: &str| {
+        format!(
+            "CREATE SEQUENCE s; CREATE TABLE items (id int PRIMARY KEY DEFAULT {default}, label text);"
+        )
+    };
+    let project = seeded(&table("nextval('s') * 10"), [10, 20, 30]);
+    assert_eq!(next(&project), "40");
+    let project = seeded(&table("1000 + nextval('s')"), [1001, 1002, 7]);
+    assert_eq!(next(&project), "1003");
+}
