@@ -38,6 +38,7 @@ mod plan;
 mod pooler;
 mod prune;
 mod publish;
+mod references;
 mod refused_run;
 mod rollback;
 mod run;

@@ -98,7 +98,7 @@ pub(super) async fn shared(
 }
 
 // No right to make temporary tables, or a server that only reads.
-fn may_not_stage(error: &DatabaseError) -> bool {
+pub(super) fn may_not_stage(error: &DatabaseError) -> bool {
     let DatabaseError::Query { source, .. } = error else {
         return false;
     };
