@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Transaction};
 
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
+use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::lock;
@@ -52,7 +53,7 @@ async fn judge_all(
     let mut problems = Vec::new();
     let concerned = |stage: &Stage<'_>| {
         let hazard = hazards.of(stage.table);
-        hazard.unique || hazard.loose_key
+        hazard.unique || hazard.loose_key || !stage.sql.fixed.is_empty()
     };
     for stage in stages(config, schema, sources, &varying, &hazards) {
         problems.extend(twice_in_table(&tx, &stage).await?);
@@ -91,10 +92,11 @@ pub(super) async fn shared(
             return Ok(equal);
         }
     }
-    match hazard.unique {
-        true => conflicts(tx, stage, varying).await,
-        false => Ok(Vec::new()),
+    let mut problems = changed_identities(tx, stage).await?;
+    if hazard.unique {
+        problems.extend(conflicts(tx, stage, varying).await?);
     }
+    Ok(problems)
 }
 
 // No right to make temporary tables, or a server that only reads.

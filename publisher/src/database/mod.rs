@@ -6,6 +6,7 @@ mod dangling;
 mod defaults;
 pub mod embedded;
 mod error;
+mod fixed;
 mod gate;
 mod hazards;
 mod inheriting;

@@ -16,6 +16,7 @@ use tokio_postgres::{Client, Transaction};
 
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::{DatabaseError, PgError};
+use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::metadata::{TableVersion, highest, reference_versions};
@@ -309,6 +310,7 @@ async fn write<'c>(
             equal.extend(respelled_keys(tx, stage).await?);
         }
         equal.extend(twice_in_table(tx, stage).await?);
+        equal.extend(changed_identities(tx, stage).await?);
         reports.push(stage.plan(tx).await?);
     }
     refuse(equal)?;

@@ -13,7 +13,7 @@ use super::error::DatabaseError;
 use super::sql::qualified;
 use crate::schema::Table;
 
-pub(super) use conflicts::{conflicts, equal_keys, key_text, respelled_keys};
+pub(super) use conflicts::{conflicts, equal_keys, key_text, numbered, respelled_keys};
 pub(super) use trade::{SAVEPOINT, trade};
 
 /// A unique index, or the index of an exclusion.
