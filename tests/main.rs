@@ -49,6 +49,7 @@ mod spans;
 mod support;
 mod swallowed;
 mod switched_off;
+mod trades;
 mod types;
 mod unique;
 mod untrusted;

@@ -19,7 +19,7 @@ use crate::schema::{IS_ACTIVE, SOURCE_TYPE, Table};
 use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
 
 // What the templates are told of a table.
-#[derive(Serialize)]
+#[derive(Serialize, Clone)]
 pub(super) struct StageSql {
     pub(super) stage: String,
     pub(super) table: String,
@@ -122,6 +122,20 @@ impl<'s> Stage<'s> {
             allow_percent: config.max_deactivation_percent(table),
             straight: false,
             sql,
+        }
+    }
+
+    /// The same file beside another table of the same columns.
+    pub(super) fn written_to(&self, table: String) -> Self {
+        Self {
+            table: self.table,
+            source: self.source,
+            allow_percent: self.allow_percent,
+            straight: false,
+            sql: StageSql {
+                table,
+                ..self.sql.clone()
+            },
         }
     }
 
