@@ -85,7 +85,8 @@ fn is_refused(project: &Project, ids: &[&str], column: &str, remedy: &str) {
     assert_eq!(project.database.everything(), rows);
 }
 
-const TWO_SEEDS: &str = "make the change in two seeds, by way of values that no row has";
+const POINTS: &str =
+    "declare the foreign key points, which references one, ON UPDATE CASCADE by a migration";
 
 /// What sees each row that is written: beside it no row is taken out and put back.
 const AUDIT: &str = "
@@ -182,6 +183,13 @@ fn tight() -> Vec<(
         ),
         (
             "",
+            "n text NOT NULL CHECK (n IN ('x', 'Y', 'y', 'X'))",
+            "CREATE UNIQUE INDEX one ON items (lower(n));",
+            vec![r#""n":"x""#, r#""n":"Y""#],
+            "n",
+        ),
+        (
+            "",
             "n int NOT NULL CHECK (n IN (1, 2)), m int GENERATED ALWAYS AS (n * 2) STORED UNIQUE",
             "",
             vec![r#""n":1"#, r#""n":2"#],
@@ -210,7 +218,8 @@ fn rows_that_a_trigger_watches_are_never_taken_out_and_are_told_instead() {
                 named[0]
             )
         } else {
-            format!("one is an index and no constraint, so it cannot be DEFERRABLE: {TWO_SEEDS}")
+            "replace the index one by a constraint, EXCLUDE ... DEFERRABLE, by a migration"
+                .to_owned()
         };
         stuck(&project, &rows, column, &remedy);
     }
@@ -335,15 +344,7 @@ fn values_that_others_hold_fast_are_told_with_the_foreign_key() {
         // Nobody points at them yet.
         trade(&project, &rows);
         project.database.execute("INSERT INTO others VALUES ('x')");
-        stuck(
-            &project,
-            &[rows[1], rows[0]],
-            "n",
-            &format!(
-                "declare the foreign key points, which references one, ON UPDATE CASCADE by a \
-                 migration, or {TWO_SEEDS}"
-            ),
-        );
+        stuck(&project, &[rows[1], rows[0]], "n", POINTS);
     }
 }
 
@@ -360,15 +361,7 @@ fn a_table_that_points_at_its_own_code_is_told_with_the_foreign_key() {
         r#""code":"y""#,
         r#""code":"z","above":"x""#,
     ];
-    stuck(
-        &items("", &columns(""), ""),
-        &rows,
-        "code",
-        &format!(
-            "declare the foreign key points, which references one, ON UPDATE CASCADE by a \
-             migration, or {TWO_SEEDS}"
-        ),
-    );
+    stuck(&items("", &columns(""), ""), &rows, "code", POINTS);
     trade(&items("", &columns("DEFERRABLE"), ""), &rows);
 }
 
@@ -432,10 +425,88 @@ fn a_role_that_may_not_delete_is_told() {
 }
 
 #[test]
-fn without_a_database_a_check_knows_no_rows_to_trade_with() {
-    let project = items("", "n boolean NOT NULL UNIQUE", AUDIT);
-    write(&project, &[r#""n":true"#, r#""n":false"#]);
-    let mut check = project.command(&["check", "--quiet"]);
-    check.env_remove("DATABASE_URL");
-    crate::support::Finished::of(check.output().unwrap()).succeeded();
+fn what_the_remedy_says_helps() {
+    let two = "n int NOT NULL CHECK (n IN (1, 2))";
+    let unique = "ALTER TABLE items ADD CONSTRAINT one UNIQUE (n)";
+    let fast = "CREATE TABLE others (n int CONSTRAINT points REFERENCES items (n));
+                INSERT INTO others VALUES (1);";
+    let free = "ALTER TABLE items DROP CONSTRAINT items_n_check;";
+    for (index, beside, remedy) in [
+        (
+            unique,
+            AUDIT,
+            "ALTER TABLE items DROP CONSTRAINT one, ADD CONSTRAINT one UNIQUE (n) DEFERRABLE",
+        ),
+        (
+            "CREATE UNIQUE INDEX one ON items (n)",
+            AUDIT,
+            "DROP INDEX one; ALTER TABLE items ADD CONSTRAINT one UNIQUE (n) DEFERRABLE",
+        ),
+        (
+            "CREATE UNIQUE INDEX one ON items ((n + 1))",
+            AUDIT,
+            "DROP INDEX one;
+             ALTER TABLE items ADD CONSTRAINT one EXCLUDE USING btree ((n + 1) WITH =) DEFERRABLE",
+        ),
+        (
+            "CREATE UNIQUE INDEX one ON items (n) WHERE n > 0",
+            AUDIT,
+            "DROP INDEX one; ALTER TABLE items
+                 ADD CONSTRAINT one EXCLUDE USING btree (n WITH =) WHERE (n > 0) DEFERRABLE",
+        ),
+        (
+            &format!("{unique}; {free}"),
+            fast,
+            "ALTER TABLE others DROP CONSTRAINT points,
+                 ADD CONSTRAINT points FOREIGN KEY (n) REFERENCES items (n) ON UPDATE CASCADE",
+        ),
+        (
+            unique,
+            &fast.replace("(n))", "(n) ON UPDATE CASCADE)"),
+            "ALTER TABLE items DROP CONSTRAINT items_n_check, ADD CHECK (n IN (1, 2, 3))",
+        ),
+    ] {
+        let project = items("", two, &format!("{index};"));
+        write(&project, &[r#""n":1"#, r#""n":2"#]);
+        project.run(&["seed", "--quiet"]).succeeded();
+        project.database.execute(beside);
+        write(&project, &[r#""n":2"#, r#""n":1"#]);
+        for command in ["check", "plan", "seed"] {
+            let told = project.run(&[command, "--quiet"]).stderr;
+            assert!(
+                told.contains("allows no value in between"),
+                "{command}: {told}"
+            );
+        }
+        project.database.execute(remedy);
+        for command in ["check", "plan", "seed"] {
+            project.run(&[command, "--quiet"]).succeeded();
+        }
+        assert_eq!(
+            project
+                .database
+                .query("SELECT id, n FROM items ORDER BY id"),
+            ["a|2", "b|1"],
+            "{remedy}"
+        );
+    }
+}
+
+#[test]
+fn rows_that_trade_what_an_index_computes_are_foreseen() {
+    let project = items(
+        "",
+        "n text NOT NULL CHECK (n IN ('x', 'Y', 'y', 'X'))",
+        &format!("CREATE UNIQUE INDEX one ON items (lower(n)); {AUDIT}"),
+    );
+    write(&project, &[r#""n":"X""#, r#""n":"y""#]);
+    project.run(&["seed", "--quiet"]).succeeded();
+    // No value is equal to a stored one.
+    write(&project, &[r#""n":"Y""#, r#""n":"x""#]);
+    is_refused(
+        &project,
+        &["a", "b"],
+        "n",
+        "replace the index one by a constraint, EXCLUDE ... DEFERRABLE, by a migration",
+    );
 }

@@ -22,13 +22,9 @@ pub(super) async fn take_out(
     tx: &Transaction<'_>,
     stage: &Stage<'_>,
     indexes: &[UniqueIndex],
-    hazard: &Hazard,
     update: &str,
 ) -> Result<Option<u64>, SeedError> {
     rollback(tx).await?;
-    if !hazard.foreign.is_empty() || !is_alone(tx, stage).await? {
-        return Ok(None);
-    }
     let Ok(put_back) = tx.execute(&take_out_sql(stage, indexes), &[]).await else {
         return Ok(None);
     };
@@ -38,9 +34,16 @@ pub(super) async fn take_out(
     }
 }
 
-// Whether nothing references the table, each of its rows is put back where it was, and we
-// may do it. A row of a table that inherits would move up.
-async fn is_alone(tx: &Transaction<'_>, stage: &Stage<'_>) -> Result<bool, DatabaseError> {
+/// Whether nobody would notice, each row is put back where it was, and we may do it. A row of
+/// a table that inherits would move up.
+pub(super) async fn may_take_out(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    hazard: &Hazard,
+) -> Result<bool, DatabaseError> {
+    if !hazard.foreign.is_empty() {
+        return Ok(false);
+    }
     let row = tx.query_one(IS_ALONE, &[&qualified(stage.table)]).await;
     row.and_then(|row| row.try_get(0))
         .map_err(|source| DatabaseError::query("read the catalog", source))

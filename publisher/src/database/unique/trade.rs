@@ -14,9 +14,9 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
 use super::conflicts::{conflicts, key_text, numbered};
-use super::in_order::in_order;
+use super::in_order::{FEW_ROUNDS, MOST_ROUNDS, in_order};
 use super::interim::{Interim, Way, gap, series, texts, ways};
-use super::take_out::take_out;
+use super::take_out::{may_take_out, take_out};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::defaults::VaryingDefaults;
 use crate::database::error::{DatabaseError, PgError};
@@ -87,10 +87,18 @@ pub(super) async fn try_trade(
         };
         let tried = &tries[to_try];
         if tried.way().is_none() {
-            if let Some(updated) = in_order(tx, stage, tried.index, &tried.ways, update).await? {
+            rollback(tx).await?;
+            let may_take_out = may_take_out(tx, stage, hazard).await?;
+            let rounds = if may_take_out {
+                FEW_ROUNDS
+            } else {
+                MOST_ROUNDS
+            };
+            let ordered = in_order(tx, stage, tried.index, &tried.ways, update, rounds);
+            if let Some(updated) = ordered.await? {
                 return Ok(Traded::Updated(updated));
             }
-            if let Some(updated) = take_out(tx, stage, &indexes, hazard, update).await? {
+            if may_take_out && let Some(updated) = take_out(tx, stage, &indexes, update).await? {
                 return Ok(Traded::Updated(updated));
             }
             let problems = cannot_trade(tx, stage, tried.index, &failed).await?;
