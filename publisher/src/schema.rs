@@ -64,8 +64,11 @@ pub struct Column {
     pub nullable: bool,
     /// The SQL of its default.
     pub default: Option<String>,
-    /// Whether the database alone computes it (`GENERATED ALWAYS`).
+    /// Whether the database alone computes it (`GENERATED ALWAYS AS (...)`).
     pub generated: bool,
+    /// Whether a row keeps the value that it has been inserted with (`GENERATED ALWAYS AS
+    /// IDENTITY`).
+    pub is_fixed: bool,
     /// Whether it is published as a string, whatever its type (`as_text` in
     /// `tablecast.toml`).
     pub as_text: bool,

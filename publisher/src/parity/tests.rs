@@ -50,6 +50,7 @@ fn columns(all: &str) -> Vec<Column> {
             nullable,
             default,
             generated: false,
+            is_fixed: false,
             as_text: false,
         }
     };
