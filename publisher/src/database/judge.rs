@@ -94,8 +94,7 @@ async fn judge_all(
         }
     }
     for place in trading {
-        let hazard = hazards.of(staged[place].table);
-        problems.extend(foresee(&tx, &staged, place, &varying, hazard).await?);
+        problems.extend(foresee(&tx, &staged, place, &varying).await?);
     }
     let rolled_back = tx.rollback().await;
     rolled_back.map_err(|source| DatabaseError::query("roll back", source))?;

@@ -190,9 +190,8 @@ async fn foresee_all(
 ) -> Result<Vec<Problem>, SeedError> {
     let mut problems = Vec::new();
     for (place, stage) in staged.iter().enumerate() {
-        let hazard = hazards.of(stage.table);
-        if may_trade(tx, stage, hazard).await? {
-            problems.extend(foresee(tx, staged, place, varying, hazard).await?);
+        if may_trade(tx, stage, hazards.of(stage.table)).await? {
+            problems.extend(foresee(tx, staged, place, varying).await?);
         }
     }
     Ok(problems)

@@ -80,7 +80,7 @@ impl Stage<'_> {
                 if template != "update.sql" {
                     return Err(self.shared_value(tx, writing, error).await?);
                 }
-                trade(tx, self, writing.varying, writing.hazard, &sql, error).await?
+                trade(tx, self, writing.varying, &sql, error).await?
             }
         };
         if writing.hazard.unique {

@@ -26,10 +26,9 @@ pub(in crate::database) async fn foresee(
     staged: &[Stage<'_>],
     place: usize,
     varying: &VaryingDefaults,
-    hazard: &Hazard,
 ) -> Result<Vec<Problem>, SeedError> {
     execute(tx, &format!("SAVEPOINT {FORESIGHT}")).await?;
-    let stuck = in_copy(tx, staged, &staged[place], varying, hazard).await;
+    let stuck = in_copy(tx, staged, &staged[place], varying).await;
     let end = format!("ROLLBACK TO SAVEPOINT {FORESIGHT}; RELEASE SAVEPOINT {FORESIGHT}");
     execute(tx, &end).await?;
     // Any other refusal is not of a trade, and is the seed's to tell.
@@ -81,7 +80,6 @@ async fn in_copy(
     staged: &[Stage<'_>],
     stage: &Stage<'_>,
     varying: &VaryingDefaults,
-    hazard: &Hazard,
 ) -> Result<Vec<Problem>, SeedError> {
     // By the table's own name, for messages tell it.
     let copy = stage.written_to(format!("pg_temp.{}", identifier(&stage.table.name)));
@@ -100,7 +98,7 @@ async fn in_copy(
         return Ok(Vec::new());
     }
     execute(tx, &format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await?;
-    match try_trade(tx, &copy, varying, hazard, &update, error).await? {
+    match try_trade(tx, &copy, varying, &update, error).await? {
         Traded::Updated(_) => Ok(Vec::new()),
         Traded::Stuck(problems) => Ok(problems),
     }

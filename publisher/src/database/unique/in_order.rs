@@ -10,11 +10,8 @@ use crate::database::error::DatabaseError;
 use crate::database::seed::SeedError;
 use crate::database::stage::Stage;
 
-/// So many passes over the table, where there is no other way.
-pub(super) const MOST_ROUNDS: usize = 1_000;
-
-/// So many where there is.
-pub(super) const FEW_ROUNDS: usize = 50;
+// So many passes over the table.
+const MOST_ROUNDS: usize = 1_000;
 
 // So many rows are asked to step aside, of which one does.
 const MOST_ASKED: usize = 8;
@@ -28,7 +25,6 @@ pub(super) async fn in_order(
     index: &UniqueIndex,
     ways: &[Interim],
     update: &str,
-    most_rounds: usize,
 ) -> Result<Option<u64>, SeedError> {
     rollback(tx).await?;
     if !index.is_plain() {
@@ -36,7 +32,7 @@ pub(super) async fn in_order(
     }
     let round = round(stage, index, update);
     let mut updated = 0;
-    for _ in 0..most_rounds {
+    for _ in 0..MOST_ROUNDS {
         match tx.execute(&round, &[]).await {
             Ok(0) if !has_rows(tx, stage, index).await? => break,
             Ok(0) if !one_aside(tx, stage, index, ways).await? => return Ok(None),

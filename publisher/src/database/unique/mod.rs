@@ -5,7 +5,6 @@ mod conflicts;
 mod foresee;
 mod in_order;
 mod interim;
-mod take_out;
 mod trade;
 
 use std::collections::BTreeMap;

@@ -4,9 +4,9 @@
 //! first, to values that nobody has, and then take the values that they want. Whether a
 //! table takes such a value (a CHECK, a foreign key, a length may forbid it) is found by
 //! trying, each try within a savepoint. Where too few values are free, the rows go one after
-//! the other; where none is, they are taken out and put back in one statement, if nothing
-//! stands beside the table that would notice. A constraint that is DEFERRABLE needs none of
-//! this: it is looked at behind the statement.
+//! the other; where none is, they cannot trade, since a seed deletes no row, not for a moment
+//! either. A constraint that is DEFERRABLE needs none of this: it is looked at behind the
+//! statement.
 
 use std::collections::HashSet;
 
@@ -14,13 +14,11 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
 use super::conflicts::{conflicts, key_text, numbered};
-use super::in_order::{FEW_ROUNDS, MOST_ROUNDS, in_order};
+use super::in_order::in_order;
 use super::interim::{Interim, Way, gap, series, texts, ways};
-use super::take_out::{may_take_out, take_out};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::defaults::VaryingDefaults;
 use crate::database::error::{DatabaseError, PgError};
-use crate::database::hazards::Hazard;
 use crate::database::seed::SeedError;
 use crate::database::sql::identifier;
 use crate::database::stage::Stage;
@@ -49,11 +47,10 @@ pub(in crate::database) async fn trade(
     tx: &Transaction<'_>,
     stage: &Stage<'_>,
     varying: &VaryingDefaults,
-    hazard: &Hazard,
     update: &str,
     failed: PgError,
 ) -> Result<u64, SeedError> {
-    match try_trade(tx, stage, varying, hazard, update, failed).await? {
+    match try_trade(tx, stage, varying, update, failed).await? {
         Traded::Updated(updated) => Ok(updated),
         Traded::Stuck(problems) => Err(SeedError::Refused(problems)),
     }
@@ -64,7 +61,6 @@ pub(super) async fn try_trade(
     tx: &Transaction<'_>,
     stage: &Stage<'_>,
     varying: &VaryingDefaults,
-    hazard: &Hazard,
     update: &str,
     failed: PgError,
 ) -> Result<Traded, SeedError> {
@@ -88,17 +84,8 @@ pub(super) async fn try_trade(
         let tried = &tries[to_try];
         if tried.way().is_none() {
             rollback(tx).await?;
-            let may_take_out = may_take_out(tx, stage, hazard).await?;
-            let rounds = if may_take_out {
-                FEW_ROUNDS
-            } else {
-                MOST_ROUNDS
-            };
-            let ordered = in_order(tx, stage, tried.index, &tried.ways, update, rounds);
+            let ordered = in_order(tx, stage, tried.index, &tried.ways, update);
             if let Some(updated) = ordered.await? {
-                return Ok(Traded::Updated(updated));
-            }
-            if may_take_out && let Some(updated) = take_out(tx, stage, &indexes, update).await? {
                 return Ok(Traded::Updated(updated));
             }
             let problems = cannot_trade(tx, stage, tried.index, &failed).await?;
