@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use snapshot_audit::diff::DiffError;
 use snapshot_store::{
     FetchError, Refused, StoreError, hint_for,
     history::{ResolveError, name},
@@ -12,7 +13,6 @@ use snapshot_store::{
 
 use crate::config::ConfigError;
 use crate::database::{DatabaseError, MigrationError, ReadError, SeedError};
-use crate::diff::DiffError;
 use crate::parity::ParityError;
 use crate::prune::PruneError;
 use crate::publish::{Fault, PublishError};

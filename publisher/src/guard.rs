@@ -11,6 +11,7 @@ mod age;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use snapshot_audit::diff::RowCounts;
 use snapshot_format::{
     ColumnType, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableKey,
 };
@@ -18,7 +19,6 @@ use snapshot_format::{
 pub use self::age::{Before, Identity, Provenance};
 pub(crate) use self::age::{is_next, newest_of};
 
-use crate::diff::RowCounts;
 use crate::source::Problem;
 
 /// What a table's publication may do.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use snapshot_format::{ColumnType, TableKey};
+use snapshot_format::{ColumnType, IS_ACTIVE, SOURCE_TYPE, TableKey};
 
 /// Every table that is published, in key order.
 #[derive(Debug, Clone, Default)]
@@ -86,13 +86,6 @@ pub struct ForeignKey {
     /// Names of the columns there, one for each of `columns`.
     pub target_columns: Vec<String>,
 }
-
-/// The column that tells active rows from deactivated ones.
-pub const IS_ACTIVE: &str = "is_active";
-/// The column that tells the seed's rows from an administrator's. It stays in the database.
-pub const SOURCE_TYPE: &str = "source_type";
-/// The column that orders rows before their primary key does.
-pub const SORT_ORDER: &str = "sort_order";
 
 impl Schema {
     /// The table with that key.

@@ -35,7 +35,10 @@ pub use head::BootstrapHeader;
 pub use layout::{Cache, Key};
 pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
-pub use names::{Lineage, NameError, ReferenceVersion, SchemaVersion, TableKey};
+pub use names::{
+    IS_ACTIVE, Lineage, NameError, ReferenceVersion, SORT_ORDER, SOURCE_TYPE, SchemaVersion,
+    TableKey,
+};
 pub use object::{Digest, DigestWriter, HashError, ObjectHash, Sha256};
 pub use read::{BootstrapReader, ReadError, TableReader};
 pub use render::{BootstrapWriter, RowShape, TableWriter};

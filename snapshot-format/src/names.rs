@@ -20,6 +20,15 @@ pub enum NameError {
     ReferenceVersion(String),
 }
 
+/// The column that tells active rows from deactivated ones: a boolean. Only rows where it
+/// is true are published, and it is published with them.
+pub const IS_ACTIVE: &str = "is_active";
+/// The column that tells the seed's rows from an administrator's: a text. It stays in the
+/// database.
+pub const SOURCE_TYPE: &str = "source_type";
+/// The column that orders rows before their primary key does: a number.
+pub const SORT_ORDER: &str = "sort_order";
+
 /// The name under which apps know a table: `exerciseCategories` for the SQL table
 /// `exercise_categories`.
 ///

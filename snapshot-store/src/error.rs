@@ -50,3 +50,34 @@ impl From<Refused> for io::Error {
 pub fn refused(error: &io::Error) -> Option<&Refused> {
     error.get_ref()?.downcast_ref()
 }
+
+/// What to do about a link, for people.
+pub(crate) const NO_LINKS: &str = "remove it, or put a copy of what it leads to in its place; of a store only its own folder may be a link";
+
+/// What may help against a fault of the file system.
+pub fn hint_for(error: &io::Error) -> Option<&'static str> {
+    if refused(error).is_some() {
+        return Some(NO_LINKS);
+    }
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Some("let the publisher's user write in the store, or publish as the user who owns it")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("it is mounted read-only; choose another folder with --out")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
+            "make room and publish again: it goes on where it stopped, and readers still get the last version",
+        ),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            Some("a file stands where the store needs a folder; move it away")
+        }
+        io::ErrorKind::IsADirectory => {
+            Some("a folder stands where the store needs a file; move it away")
+        }
+        io::ErrorKind::Unsupported => {
+            Some("this file system has no locks; choose a folder on another one with --out")
+        }
+        _ => None,
+    }
+}

@@ -33,7 +33,7 @@ pub use directory::{
     Directory, DirectoryStore, Disk, Found, ModeError, Settled, Staged, Step, StoreMode,
 };
 pub use entry::{Entry, Kind, Metadata};
-pub use error::{Refused, refused};
+pub use error::{Refused, hint_for, refused};
 pub use folder::{Folder, open_file, read, read_to_string};
 #[cfg(feature = "site")]
 pub use origin::Origin;
@@ -42,6 +42,6 @@ pub use reader::{FetchError, Fetched, Order, Page, ReadPage, Reader};
 #[cfg(feature = "site")]
 pub use site::{Answer, Method, Site};
 #[cfg(feature = "store")]
-pub use store::{Holder, Store, StoreError, Stored, StoredKind, hint_for};
+pub use store::{Holder, Store, StoreError, Stored, StoredKind};
 #[cfg(feature = "site")]
 pub use versions::{Brought, Versions};

@@ -8,8 +8,7 @@ use std::io::{self, Read};
 
 use snapshot_format::Key;
 
-use crate::error::refused;
-use crate::store::hint_for;
+use crate::error::{hint_for, refused};
 
 /// Names a publication: epoch and sequence, by which publications are ordered.
 pub type Order = (u64, u64);

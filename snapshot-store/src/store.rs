@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use snapshot_format::Key;
 
-use crate::error::{Refused, refused};
+use crate::error::{NO_LINKS, Refused, hint_for};
 use crate::reader::{FetchError, Reader};
 use crate::spool::{Spool, Staging};
 
@@ -254,40 +254,10 @@ impl From<FetchError> for StoreError {
     }
 }
 
-const NO_LINKS: &str = "remove it, or put a copy of what it leads to in its place; of a store only its own folder may be a link";
-
 // Each on a line of its own.
 fn list_of(found: &[Refused]) -> String {
     let lines: Vec<_> = found.iter().map(Refused::to_string).collect();
     lines.join("\n       ")
-}
-
-/// What may help against a fault of the file system.
-pub fn hint_for(error: &io::Error) -> Option<&'static str> {
-    if refused(error).is_some() {
-        return Some(NO_LINKS);
-    }
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            Some("let the publisher's user write in the store, or publish as the user who owns it")
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            Some("it is mounted read-only; choose another folder with --out")
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
-            "make room and publish again: it goes on where it stopped, and readers still get the last version",
-        ),
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            Some("a file stands where the store needs a folder; move it away")
-        }
-        io::ErrorKind::IsADirectory => {
-            Some("a folder stands where the store needs a file; move it away")
-        }
-        io::ErrorKind::Unsupported => {
-            Some("this file system has no locks; choose a folder on another one with --out")
-        }
-        _ => None,
-    }
 }
 
 /// The publisher that has a lock.

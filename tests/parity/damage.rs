@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use publisher::config::Config;
 use publisher::database::{SnapshotReader, WhichRows, fills, read_schema};
-use publisher::diff::read_manifest;
 use publisher::parity::report::{Difference, Side, TableReport};
 use publisher::parity::{
     Catalog, Inputs, SnapshotInput, SourceInput, TableSide, TableSides, contracts, sides,
 };
 use publisher::schema::{Fills, Schema};
 use publisher::source::files_by_key;
-use publisher::verify::verify;
 use serde_json::value::RawValue;
+use snapshot_audit::{diff::read_manifest, verify::verify};
 use snapshot_store::{Origin, Versions};
 
 use super::kinds::{Damage, GAUGES, GAUGES_SQL, How, KINDS, On};

@@ -35,6 +35,11 @@ def dependencies(crate):
         return set(tomllib.load(file).get("dependencies", {}))
 
 
+def judged_by_audit(crates):
+    """Those of the crates that make what snapshot-audit judges."""
+    return crates & {"publisher", "snapshot-server", "snapshot-client"}
+
+
 class Circles(unittest.TestCase):
     def test_the_crates_that_were_put_in_order_stay_so(self):
         for crate in FREE:
@@ -99,6 +104,15 @@ class Walls(unittest.TestCase):
     def test_the_server_and_the_clients_know_no_publisher(self):
         for crate in ("snapshot-server", "snapshot-client", "snapshot-store", "snapshot-format"):
             self.assertNotIn("publisher", dependencies(crate))
+
+    def test_the_audit_cannot_import_what_it_judges(self):
+        self.assertEqual(judged_by_audit(dependencies("snapshot-audit")), set())
+        # Had it one, that would be found.
+        self.assertEqual(judged_by_audit({"serde", "snapshot-store", "publisher"}), {"publisher"})
+
+    def test_a_store_knows_neither_who_fills_it_nor_who_judges_it(self):
+        for crate in ("publisher", "snapshot-audit", "snapshot-server", "snapshot-client"):
+            self.assertNotIn(crate, dependencies("snapshot-store"))
 
 
 if __name__ == "__main__":

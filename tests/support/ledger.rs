@@ -13,8 +13,8 @@ use publisher::guard::Provenance;
 use publisher::prune::{Keep, prune};
 use publisher::publish::{Clock, Rendered, RenderedObject, Terms, publish};
 use publisher::rollback::{resume, rollback};
-use publisher::verify::verify;
 use serde_json::Value;
+use snapshot_audit::verify::verify;
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, Digest, DigestWriter, Encoding, FORMAT_VERSION,
     MIN_VARIANT_SIZE, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableWriter,

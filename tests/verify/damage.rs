@@ -9,7 +9,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use publisher::verify::verify;
+use snapshot_audit::verify::verify;
 use snapshot_format::{Digest, Encoding, Key, Version};
 use snapshot_store::Origin;
 

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use snapshot_audit::diff::{
+    Change, ColumnChange, ColumnsDiff, RowCounts, RowDiff, SnapshotDiff, TableDiff, VersionName,
+    diff_snapshots,
+};
 use snapshot_format::Version;
 use snapshot_store::{Origin, Versions, history::resolve};
 
 use super::blocking;
 use super::history::read_versions;
-use crate::diff::{
-    Change, ColumnChange, ColumnsDiff, RowCounts, RowDiff, SnapshotDiff, TableDiff, VersionName,
-    diff_snapshots,
-};
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 

@@ -6,11 +6,11 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde::Serialize;
+use snapshot_audit::diff::{DiffError, read_manifest};
 use snapshot_format::{Manifest, ObjectHash, Version};
 use snapshot_store::{Brought, Origin, Versions, history::name};
 
 use super::blocking;
-use crate::diff::{DiffError, read_manifest};
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use snapshot_audit::diff::read_manifest;
 use snapshot_format::Manifest;
 use snapshot_store::{Origin, Versions, history::name};
 
@@ -12,7 +13,6 @@ use super::migrate::migrate_database;
 use super::{blocking, open_database};
 use crate::config::Config;
 use crate::database::{self, Database, SnapshotReader, read_schema};
-use crate::diff::read_manifest;
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
 use crate::parity::report::Report;

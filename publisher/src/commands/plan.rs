@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
+use snapshot_format::IS_ACTIVE;
 
 use super::diff::{GONE, HEAD, NEW, OTHER, counted, describe_column, shortened};
 use super::seed::{SeedFlags, read_source};
@@ -16,7 +17,6 @@ use crate::database::{
 };
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
-use crate::schema::IS_ACTIVE;
 
 /// Flags of `publisher plan`.
 ///

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
+use snapshot_audit::diff::{Change, read_manifest};
 use snapshot_format::{Manifest, TableEntry, TableKey, Version};
 use snapshot_store::{
     Brought, Origin,
@@ -14,7 +15,6 @@ use snapshot_store::{
 
 use super::blocking;
 use super::history::{in_words, read_versions};
-use crate::diff::{Change, read_manifest};
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 

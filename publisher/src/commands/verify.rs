@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use snapshot_audit::verify::{Finding, Report, verify_within};
 
 use super::blocking;
 use crate::error::Error;
 use crate::flags::Reading;
-use crate::verify::{Finding, Report, verify_within};
 
 /// Flags of `publisher verify`.
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use snapshot_audit::diff::ColumnChange;
 use snapshot_format::ColumnType;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
@@ -14,7 +15,6 @@ use super::defaults::VaryingDefaults;
 use super::error::DatabaseError;
 use super::sql::{identifier, in_byte_order, render};
 use super::stage::{Stage, StageSql};
-use crate::diff::ColumnChange;
 use crate::schema::Column;
 
 /// What would become of a row.

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use snapshot_format::TableKey;
+use snapshot_format::{SORT_ORDER, TableKey};
 use snapshot_store::hint_for;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
@@ -20,7 +20,7 @@ use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
 use crate::guard::Provenance;
 use crate::render::{RenderError, RowRenderer};
-use crate::schema::{ForeignKey, SORT_ORDER, Schema, Table};
+use crate::schema::{ForeignKey, Schema, Table};
 use crate::source::Problem;
 
 /// Why a snapshot cannot be read.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use serde::Serialize;
+use snapshot_format::{IS_ACTIVE, SOURCE_TYPE};
 use tokio_postgres::Transaction;
 
 use super::defaults::{VaryingDefaults, staged_expression};
@@ -15,7 +16,7 @@ use super::seed::{SeedError, SeededTable, millis};
 use super::sql::{identifier, qualified, render};
 use crate::config::Config;
 use crate::progress::Progress;
-use crate::schema::{IS_ACTIVE, SOURCE_TYPE, Table};
+use crate::schema::Table;
 use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
 
 // What the templates are told of a table.

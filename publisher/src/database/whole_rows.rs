@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use futures_util::TryStreamExt;
+use snapshot_format::SOURCE_TYPE;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
@@ -17,7 +18,7 @@ use super::lock;
 use super::read::{ReadError, SnapshotReader};
 use super::sql::{identifier, qualified};
 use crate::config::Config;
-use crate::schema::{Fills, SOURCE_TYPE, Schema, Table};
+use crate::schema::{Fills, Schema, Table};
 
 /// Which rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,10 +23,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use snapshot_audit::diff::RowCounts;
 use snapshot_format::{Lineage, Manifest, ReferenceVersion, TableEntry, TableKey, Version};
 use snapshot_store::history::name;
-
-use crate::diff::RowCounts;
 
 /// Which database a state was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::iter::Peekable;
 
+use snapshot_format::{IS_ACTIVE, SOURCE_TYPE};
+
 use super::normalize::{Contract, Fill, Notes};
 use super::report::{
     AdminRows, Difference, Findings, Kind, NotJudged, RuleUse, Side, TableReport, raw,
 };
 use super::sorted::{Record, Sorted};
 use super::values::{differences, members, object};
-use crate::schema::{IS_ACTIVE, SOURCE_TYPE};
 
 /// One table on one side, every row in normal form.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ use std::io;
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
+use snapshot_audit::diff::DiffError;
 use snapshot_format::{Manifest, TableKey};
 use snapshot_store::Origin;
 
@@ -36,7 +37,6 @@ use report::{Kind, PairReport, Report, Side, TableReport};
 
 use crate::config::Config;
 use crate::database::{ReadError, SnapshotReader, WhichRows};
-use crate::diff::DiffError;
 use crate::schema::{Fills, Schema, Table};
 use crate::source::SourceFile;
 

@@ -38,13 +38,12 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use snapshot_format::ColumnType;
-use snapshot_format::json::Parser;
+use snapshot_format::{ColumnType, IS_ACTIVE, json::Parser};
 
 use self::row::Writer;
 use self::value::{write_json_string, write_value};
 use crate::config::{Config, TableConfig};
-use crate::schema::{Column, Fills, IS_ACTIVE, Table};
+use crate::schema::{Column, Fills, Table};
 
 pub use self::rule::Rule;
 pub(super) use self::value::plain;

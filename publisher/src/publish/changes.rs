@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::BufReader;
 
+use snapshot_audit::{
+    diff::{DiffError, RowCounts, RowShape, diff_rows},
+    published::Rows,
+};
 use snapshot_format::{
     Key, Manifest, ObjectHash, SchemaVersion, TableEntry, TableKey, TableReader,
 };
@@ -11,8 +15,6 @@ use snapshot_store::Store;
 
 use super::read_back::{self, with_causes};
 use super::{Fault, Rendered, RenderedObject};
-use crate::diff::{DiffError, RowCounts, RowShape, diff_rows};
-use crate::published::Rows;
 
 /// What is known by the object that is public and the one that would follow.
 pub(super) type Counted = BTreeMap<(TableKey, ObjectHash, ObjectHash), RowCounts>;
@@ -110,6 +112,8 @@ impl Sides<'_> {
         let object = object.expect("the objects are the manifest's");
         let content = BufReader::with_capacity(read_back::READ_SIZE, object.bytes().reader());
         let reader = TableReader::new(content, self.new.1, self.table);
-        Ok(Box::new(reader.map_err(crate::published::RowsError::from)?))
+        Ok(Box::new(
+            reader.map_err(snapshot_audit::published::RowsError::from)?,
+        ))
     }
 }

@@ -8,14 +8,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use snapshot_format::json::{Parser, SyntaxError, Value};
-use snapshot_format::{ColumnType, Interval};
+use snapshot_format::{
+    ColumnType, Interval, SOURCE_TYPE,
+    json::{Parser, SyntaxError, Value},
+};
 
 use super::convert::{Context, convert, number_key};
 use super::problem::{Place, Problem, Problems, Subject};
 use super::split::{RawRow, position_behind};
 use crate::config::{Config, TableConfig};
-use crate::schema::{Column, SOURCE_TYPE, Table};
+use crate::schema::{Column, Table};
 use crate::suggest::closest;
 
 /// Decodes the rows of one table, one after another, into the same buffers.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 use std::thread;
 
-use snapshot_format::TableKey;
+use snapshot_format::{IS_ACTIVE, SOURCE_TYPE, TableKey};
 
 use super::decode::RowDecoder;
 use super::files::{SourceFile, SourceFiles};
@@ -18,7 +18,7 @@ use super::row_check::{CheckedBatch, FilledKey, OpenReference, RowCheck, Workers
 use super::split::{RawRow, RowBatch, RowReader, SplitError};
 use crate::config::Config;
 use crate::progress::Progress;
-use crate::schema::{ForeignKey, IS_ACTIVE, SOURCE_TYPE, Schema, Table};
+use crate::schema::{ForeignKey, Schema, Table};
 
 /// What is known of a set of files.
 #[derive(Debug)]

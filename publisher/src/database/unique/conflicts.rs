@@ -1,6 +1,6 @@
 //! Rows that cannot all be as the file has them, because they would share a unique value.
 
-use snapshot_format::ColumnType;
+use snapshot_format::{ColumnType, IS_ACTIVE};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::{UniqueIndex, unique_indexes};
@@ -8,7 +8,7 @@ use crate::database::defaults::VaryingDefaults;
 use crate::database::error::DatabaseError;
 use crate::database::sql::identifier;
 use crate::database::stage::Stage;
-use crate::schema::{Column, IS_ACTIVE, Table};
+use crate::schema::{Column, Table};
 use crate::source::{Place, Problem};
 
 // Of each index, as many rows are told.

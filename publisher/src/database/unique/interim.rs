@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
-use snapshot_format::{ColumnType, Network};
+use snapshot_format::{ColumnType, IS_ACTIVE, Network, SOURCE_TYPE};
 
 use super::UniqueIndex;
-use crate::schema::{Column, IS_ACTIVE, SOURCE_TYPE, Table};
+use crate::schema::{Column, Table};
 
 /// A way to step out of another row's way.
 #[derive(Debug, Clone, PartialEq, Eq)]

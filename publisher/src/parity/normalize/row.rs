@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use snapshot_format::json::{Parser, Value};
+use snapshot_format::{
+    IS_ACTIVE, SOURCE_TYPE,
+    json::{Parser, Value},
+};
 
 use super::value::{
     number_in, plain, sorted_elements, write_json_string, write_text_form, write_value,
 };
 use super::{ComparedColumn, Contract, Normal, Notes, Rule, Spelling, UsedRule};
 use crate::parity::decimal;
-use crate::schema::{IS_ACTIVE, SOURCE_TYPE};
 
 /// One row on its way.
 pub(super) struct Writer<'c, 'n> {

@@ -4,17 +4,17 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
-use snapshot_format::json::Parser;
-use snapshot_format::{ColumnType, Manifest, TableEntry, TableKey};
+use snapshot_audit::{
+    diff::DiffError,
+    published::{PublishedRows, Rows, SortKey, compare},
+};
+use snapshot_format::{ColumnType, Manifest, SORT_ORDER, TableEntry, TableKey, json::Parser};
 use snapshot_store::Reader;
 
 use super::Gathering;
-use crate::diff::DiffError;
 use crate::parity::compare::{TableSide, key_of};
 use crate::parity::normalize::{Contract, Notes, Spelling};
 use crate::parity::report::{Difference, Kind, Side, raw};
-use crate::published::{PublishedRows, Rows, SortKey, compare};
-use crate::schema::SORT_ORDER;
 
 /// Reads a table's object, whose hash is checked on the way.
 ///

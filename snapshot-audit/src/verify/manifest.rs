@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use snapshot_format::{
-    Key, MAX_MANIFEST_SIZE, MAX_NUMBER, Manifest, ObjectHash, ReferenceVersion, TableEntry,
-    TableKey, Version,
+    Key, MAX_MANIFEST_SIZE, MAX_NUMBER, Manifest, ObjectHash, ReferenceVersion, SOURCE_TYPE,
+    TableEntry, TableKey, Version,
 };
 
 use super::finding::in_one_line;
 use super::{Judge, Manifests};
-use crate::schema::SOURCE_TYPE;
 
 impl Judge<'_> {
     /// The manifests of these versions that can be trusted: each is the one that its name

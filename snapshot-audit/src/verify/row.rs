@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use snapshot_format::json::{Member, Parser, Value};
-use snapshot_format::{ColumnType, ObjectHash, RowShape, TableEntry};
+use snapshot_format::{
+    ColumnType, IS_ACTIVE, ObjectHash, RowShape, SORT_ORDER, TableEntry,
+    json::{Member, Parser, Value},
+};
 
 use crate::published::{SortKey, compare};
-use crate::schema::{IS_ACTIVE, SORT_ORDER};
 
 /// Judges the rows of one table, in their order.
 pub(super) struct RowJudge {

@@ -1,7 +1,7 @@
 //! Published rows, read back: how rows are ordered, by the column types of the manifest.
 //!
-//! All but [`PublishedRows`] is pure, and the counterpart of [`render`](crate::render): that goes from PostgreSQL's
-//! bytes to JSON, this judges JSON by the words of the manifest alone, as any reader can.
+//! All but [`PublishedRows`] is pure, and judges JSON by the words of the manifest alone, as any reader
+//! can.
 
 mod object;
 mod order;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderMap;
 use snapshot_format::{Cache, Key};
-use ureq::http::HeaderMap;
 
 use super::finding::Severity;
 
@@ -241,8 +241,8 @@ fn remark(severity: Severity, what: &'static str, expected: &str, found: &str) -
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
     use snapshot_format::{Encoding, ObjectHash};
-    use ureq::http::{HeaderName, HeaderValue};
 
     use super::*;
 
