@@ -9,5 +9,6 @@
 //! A fault that both had would be found by neither.
 
 pub mod diff;
+pub mod parity;
 pub mod published;
 pub mod verify;

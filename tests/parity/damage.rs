@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use publisher::config::Config;
 use publisher::database::{SnapshotReader, WhichRows, fills, read_schema};
-use publisher::parity::report::{Difference, Side, TableReport};
 use publisher::parity::{
-    Catalog, Inputs, SnapshotInput, SourceInput, TableSide, TableSides, contracts, sides,
+    Catalog, Inputs, SnapshotInput, SourceInput, TableSides, contracts, sides,
 };
 use publisher::schema::{Fills, Schema};
 use publisher::source::files_by_key;
 use serde_json::value::RawValue;
-use snapshot_audit::{diff::read_manifest, verify::verify};
+use snapshot_audit::diff::read_manifest;
+use snapshot_audit::parity::TableSide;
+use snapshot_audit::parity::report::{Difference, Side, TableReport};
+use snapshot_audit::verify::verify;
 use snapshot_store::{Origin, Versions};
 
 use super::kinds::{Damage, GAUGES, GAUGES_SQL, How, KINDS, On};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use snapshot_audit::diff::read_manifest;
+use snapshot_audit::parity::report::Report;
+use snapshot_audit::parity::{junit, markdown, text};
 use snapshot_format::Manifest;
 use snapshot_store::{Origin, Versions, history::name};
 
@@ -15,10 +17,8 @@ use crate::config::Config;
 use crate::database::{self, Database, SnapshotReader, read_schema};
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
-use crate::parity::report::Report;
 use crate::parity::{
-    Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, junit, markdown, parity,
-    text,
+    Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, parity,
 };
 use crate::schema::{Fills, Schema};
 use crate::source::files_by_key;

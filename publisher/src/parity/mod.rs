@@ -7,20 +7,16 @@
 //! snapshot  ──gather──▶ ┘
 //! ```
 //!
+//! The snapshot's side, the contract, the comparison and the report are
+//! [`snapshot_audit::parity`]; here are the two sides that need the publisher's own words:
+//! files and database.
+//!
 //! What counts as the same is written down in `docs/normalization.md`, and decided in
-//! [`normalize`] alone. No side goes through the code that made another: files are not
+//! [`snapshot_audit::parity::normalize`] alone. No side goes through the code that made another: files are not
 //! read by the seed's decoder, rows of the database not by the renderer.
 
-mod compare;
-mod decimal;
-pub mod junit;
-pub mod markdown;
-pub mod normalize;
-pub mod report;
+mod contract;
 pub mod sides;
-pub mod sorted;
-pub mod text;
-mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -28,12 +24,11 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use snapshot_audit::diff::DiffError;
+use snapshot_audit::parity::normalize::Contract;
+use snapshot_audit::parity::report::{Kind, PairReport, Report, Side, TableReport};
+use snapshot_audit::parity::{TablePair, TableSide, compare, on_one_side, snapshot};
 use snapshot_format::{Manifest, TableKey};
 use snapshot_store::Origin;
-
-pub use compare::{TablePair, TableSide, compare, on_one_side};
-use normalize::Contract;
-use report::{Kind, PairReport, Report, Side, TableReport};
 
 use crate::config::Config;
 use crate::database::{ReadError, SnapshotReader, WhichRows};
@@ -160,14 +155,14 @@ pub fn contracts(
     let published = manifest.into_iter().flat_map(|manifest| &manifest.tables);
     let published = published.map(|(key, entry)| {
         let contract =
-            Contract::of_published(key.as_str(), &entry.columns, &entry.primary_key, config);
+            contract::of_published(key.as_str(), &entry.columns, &entry.primary_key, config);
         (key.to_string(), contract)
     });
     let known = schema.tables.iter().map(|table| {
         let fills = fills.get(table.key.as_str()).unwrap_or(&none);
         (
             table.key.to_string(),
-            Contract::of_table(table, config, fills),
+            contract::of_table(table, config, fills),
         )
     });
     // Of a table that both know, the catalog's word counts.
@@ -367,15 +362,8 @@ impl TableSides {
         )) = inputs.entry(key)
         {
             let (entry, limit) = (&manifest.tables[&key], inputs.limit);
-            let gathered = sides::snapshot::gather(
-                &key,
-                contract,
-                origin,
-                manifest,
-                entry,
-                limit,
-                &inputs.bar,
-            );
+            let gathered =
+                snapshot::gather(&key, contract, origin, manifest, entry, limit, &inputs.bar);
             sides.snapshot = Some(gathered?);
         }
         Ok(sides)

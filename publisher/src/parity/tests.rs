@@ -7,13 +7,15 @@ use std::io::Write;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use snapshot_audit::parity::normalize::Contract;
+use snapshot_audit::parity::report::{PairReport, Side, TableReport};
+use snapshot_audit::parity::text::{notes, sentence};
+use snapshot_audit::parity::{Gathering, TablePair, TableSide, compare, snapshot};
+use snapshot_audit::published::{Rows, RowsError};
 use snapshot_format::{ColumnType, SchemaVersion, TableKey};
 
-use super::normalize::Contract;
-use super::report::{Side, TableReport};
-use super::sides::{database_rows, published_rows, source};
-use super::text::{notes, sentence};
-use super::{Catalog, Inputs, PairReport, TablePair, TableSide, TableSides, compare};
+use super::sides::source;
+use super::{Catalog, Inputs, TableSides, contract};
 use crate::config::{Config, ConfigFile};
 use crate::schema::{Column, Fills, Schema, Table};
 use crate::source::SourceFile;
@@ -141,8 +143,8 @@ impl Story {
             untracked_parts: Vec::new(),
         };
         match self.without_catalog {
-            false => Contract::of_table(&table, &config, &self.fills),
-            true => Contract::of_published(
+            false => contract::of_table(&table, &config, &self.fills),
+            true => contract::of_published(
                 "grips",
                 &table.published_types(),
                 &["id".to_owned()],
@@ -152,7 +154,6 @@ impl Story {
     }
 
     fn side(&self, contract: &Contract, side: Side) -> TableSide {
-        let rows = |rows: &[String]| rows.to_vec();
         match side {
             Source => {
                 let mut file = tempfile::NamedTempFile::new().expect("a file");
@@ -164,8 +165,8 @@ impl Story {
                 let bar = ProgressBar::hidden();
                 source::gather("grips", contract, &file, 20, &bar).expect("a side")
             }
-            Database => database_rows("grips", contract, &rows(&self.database)),
-            Snapshot => published_rows("grips", contract, &rows(&self.snapshot)),
+            Database => database_rows(contract, &self.database),
+            Snapshot => published_rows(contract, &self.snapshot),
         }
     }
 
@@ -195,6 +196,36 @@ impl Story {
         let found: Vec<String> = differences.chain(notes(&report)).collect();
         pretty_assertions::assert_eq!(found, lines);
         assert_eq!(report.passed, report.difference_count == 0);
+    }
+}
+
+fn database_rows(contract: &Contract, rows: &[String]) -> TableSide {
+    let mut gathering = Gathering::new(Database, "grips", contract, 20);
+    for row in rows {
+        gathering
+            .row(None, row, |offset| format!("byte {offset}"))
+            .expect("a temporary file");
+    }
+    gathering.finish().expect("a temporary file")
+}
+
+fn published_rows(contract: &Contract, rows: &[String]) -> TableSide {
+    let columns = contract.columns.iter();
+    let types = columns.map(|column| (column.name.clone(), column.sql_type.clone()));
+    let key = contract.primary_key.iter();
+    let key: Vec<String> = key
+        .map(|index| contract.columns[*index].name.clone())
+        .collect();
+    let mut rows = Given(rows.iter());
+    let side = snapshot::gather_rows("grips", contract, &types.collect(), &key, &mut rows, 20);
+    side.expect("a side")
+}
+
+struct Given<'r>(std::slice::Iter<'r, String>);
+
+impl Rows for Given<'_> {
+    fn next_row(&mut self) -> Result<Option<&[u8]>, RowsError> {
+        Ok(self.0.next().map(String::as_bytes))
     }
 }
 
@@ -867,7 +898,7 @@ fn what_is_no_row_is_a_difference_and_hides_no_other() {
 #[test]
 fn each_clause_of_the_document_stands_in_the_module_and_has_a_test() {
     let document = include_str!("../../../docs/normalization.md");
-    let module = include_str!("normalize.rs");
+    let module = include_str!("../../../snapshot-audit/src/parity/normalize/mod.rs");
     let tests = include_str!("tests.rs");
     let clauses: Vec<&str> = document
         .lines()

@@ -6,8 +6,9 @@ use snapshot_format::{
     BootstrapHeader, BootstrapReader, Digest, Key, Manifest, ReadError, TableKey,
 };
 
+use super::judge::Judge;
+use super::object::TableRows;
 use super::object::{RowsDigest, RowsHasher};
-use super::{Judge, TableRows};
 use crate::published::ObjectReader;
 
 /// What a bootstrap object holds.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 use snapshot_store::{FetchError, Origin, Page};
 
-use super::Judge;
 use super::finding::{Severity, in_one_line};
+use super::judge::Judge;
 
 type Order = (u64, u64);
 

@@ -8,7 +8,7 @@ use snapshot_format::{
 };
 
 use super::finding::in_one_line;
-use super::{Judge, Manifests};
+use super::judge::{Judge, Manifests};
 
 impl Judge<'_> {
     /// The manifests of these versions that can be trusted: each is the one that its name

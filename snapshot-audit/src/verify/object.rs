@@ -1,5 +1,6 @@
 //! Objects and variants: fetched once, hashed while they are read.
 
+use std::collections::HashMap;
 use std::io::{self, BufReader, Write};
 
 use indicatif::ProgressBar;
@@ -9,8 +10,8 @@ use snapshot_format::{
 };
 use snapshot_store::{FetchError, Fetched, Origin, Reader};
 
-use super::Judge;
 use super::finding::in_one_line;
+use super::judge::Judge;
 use super::row::RowJudge;
 use crate::published::ObjectReader;
 
@@ -48,6 +49,9 @@ impl RowsHasher {
         }
     }
 }
+
+/// What was found of each table object that is what its name says.
+pub(super) type TableRows = HashMap<(TableKey, ObjectHash), RowsDigest>;
 
 impl Judge<'_> {
     /// What lies under a key that is small and read whole.

@@ -7,7 +7,7 @@ use snapshot_store::{Answer, FetchError, Fetched, Method, Site};
 
 use super::finding::in_one_line;
 use super::headers::{self, Remark};
-use super::{Judge, Manifests};
+use super::judge::{Judge, Manifests};
 
 // As a browser asks.
 const CODINGS: &str = "gzip, deflate, br, zstd";

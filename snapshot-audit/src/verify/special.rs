@@ -2,8 +2,8 @@
 
 use snapshot_store::{Directory, FetchError, Found, Kind, Refused};
 
-use super::Judge;
 use super::finding::Severity;
+use super::judge::Judge;
 
 impl Judge<'_> {
     /// Links, FIFOs and their like are faults: no program of ours reads through them.

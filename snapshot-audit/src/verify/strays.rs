@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use snapshot_format::{Encoding, Key, Version};
 use snapshot_store::{Directory, FetchError};
 
-use super::{Judge, Manifests};
+use super::judge::{Judge, Manifests};
 
 impl Judge<'_> {
     /// Notes the files that no kept version names, and those that have no place in a

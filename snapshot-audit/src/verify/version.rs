@@ -5,8 +5,8 @@ use serde_json::Value;
 use snapshot_format::{FORMAT_VERSION, Key, MAX_VERSION_SIZE, Version};
 use snapshot_store::{FetchError, Reader, refused};
 
-use super::Judge;
 use super::finding::{Severity, in_one_line};
+use super::judge::Judge;
 
 impl Judge<'_> {
     /// The current version, and its page of the history, which has the same bytes.

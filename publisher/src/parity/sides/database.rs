@@ -1,12 +1,11 @@
 //! The database side: every row of a table, as PostgreSQL writes it.
 
 use indicatif::ProgressBar;
+use snapshot_audit::parity::normalize::{ComparedColumn, Contract};
+use snapshot_audit::parity::report::Side;
+use snapshot_audit::parity::{Gathering, TableSide};
 
-use super::Gathering;
 use crate::database::{ReadError, SnapshotReader, WhichRows};
-use crate::parity::compare::TableSide;
-use crate::parity::normalize::{ComparedColumn, Contract};
-use crate::parity::report::Side;
 use crate::schema::Table;
 
 /// Reads a table's rows within the reader's transaction.

@@ -3,11 +3,10 @@
 use std::io;
 
 use indicatif::ProgressBar;
+use snapshot_audit::parity::normalize::Contract;
+use snapshot_audit::parity::report::Side;
+use snapshot_audit::parity::{Gathering, TableSide};
 
-use super::Gathering;
-use crate::parity::compare::TableSide;
-use crate::parity::normalize::Contract;
-use crate::parity::report::Side;
 use crate::source::{RowReader, SourceFile, SplitError};
 
 /// Reads a table's file. What is wrong in it is a difference like any other.
@@ -48,7 +47,7 @@ fn read_rows(
             continue;
         };
         match key.filter(|key| contract.is_note(key.trim_matches('"'))) {
-            Some(note) => gathering.notes.pass_over(note.trim_matches('"')),
+            Some(note) => gathering.pass_over(note.trim_matches('"')),
             None => gathering.row(key, text, place)?,
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use snapshot_audit::parity::normalize::{Notes, Spelling};
 
 use super::{Database, Source, Story};
-use crate::parity::normalize::{Notes, Spelling};
 
 const EVERY_TYPE: &str = "id text; b boolean?; n numeric?; i integer?; r real?; t text?; j jsonb?; a text[]?; \
      u uuid?; ts timestamp with time zone?; by bytea?";

@@ -101,7 +101,7 @@ pub struct Difference {
 
 impl Difference {
     /// A difference of a table as a whole.
-    pub(super) fn of_table(table: &str, kind: Kind) -> Self {
+    pub fn of_table(table: &str, kind: Kind) -> Self {
         Self {
             table: table.to_owned(),
             key: BTreeMap::new(),
@@ -290,7 +290,7 @@ fn is_default(rows: &AdminRows) -> bool {
 
 impl TableReport {
     /// A table that is not compared.
-    pub(super) fn skipped(table: &str, why: &'static str) -> Self {
+    pub fn skipped(table: &str, why: &'static str) -> Self {
         Self {
             skipped: Some(why),
             ..Self::of(table)
@@ -391,7 +391,7 @@ pub struct Report {
 
 impl Report {
     /// Whether there is any difference, and how many.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.passed = self.pairs.iter().all(|pair| pair.passed);
         self.difference_count = self.pairs.iter().map(|pair| pair.difference_count).sum();
     }

@@ -9,8 +9,21 @@ use snapshot_format::json::{Parser, Value};
 use snapshot_format::number::{MAX_SAFE_INTEGER, equal_decimals, write_f32};
 use snapshot_format::{Interval, Network, canonical};
 
-use super::Rule;
+use super::rule::Rule;
 use crate::parity::decimal;
+
+impl Rule {
+    /// A value as the database gives it, as JSON, in its one spelling. What is no JSON is
+    /// taken for a string.
+    pub fn normal_form(&self, json: &str) -> String {
+        let mut out = String::new();
+        match Parser::new(json).value() {
+            Ok(value) => write_value(self, &value, &mut out),
+            Err(_) => write_json_string(json, &mut out),
+        }
+        out
+    }
+}
 
 /// N4, N11, N12: what has no rule of its own is what it is, under whichever type.
 pub(super) fn write_value(rule: &Rule, value: &Value<'_>, out: &mut String) {

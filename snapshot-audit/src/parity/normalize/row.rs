@@ -8,14 +8,33 @@ use snapshot_format::{
     json::{Parser, Value},
 };
 
+use super::contract::{ComparedColumn, Contract, Normal, Notes, Spelling, UsedRule};
+use super::rule::Rule;
 use super::value::{
     number_in, plain, sorted_elements, write_json_string, write_text_form, write_value,
 };
-use super::{ComparedColumn, Contract, Normal, Notes, Rule, Spelling, UsedRule};
 use crate::parity::decimal;
 
+impl Contract {
+    /// Writes a row in normal form. `key` is that of a map's entry, with its quotes (N24).
+    ///
+    /// # Errors
+    /// Where the text is no row: what is wrong, and at which of its bytes.
+    pub fn row(
+        &self,
+        spelling: Spelling,
+        key: Option<&str>,
+        text: &str,
+        notes: &mut Notes,
+    ) -> Result<Normal, (usize, String)> {
+        let mut writer = Writer::new(self, spelling, notes);
+        writer.read(key, text)?;
+        Ok(writer.finish())
+    }
+}
+
 /// One row on its way.
-pub(super) struct Writer<'c, 'n> {
+struct Writer<'c, 'n> {
     contract: &'c Contract,
     spelling: Spelling,
     notes: &'n mut Notes,
@@ -30,7 +49,7 @@ pub(super) struct Writer<'c, 'n> {
 }
 
 impl<'c, 'n> Writer<'c, 'n> {
-    pub(super) fn new(contract: &'c Contract, spelling: Spelling, notes: &'n mut Notes) -> Self {
+    fn new(contract: &'c Contract, spelling: Spelling, notes: &'n mut Notes) -> Self {
         notes.rows += 1;
         notes.named.resize(contract.columns.len(), 0);
         Self {
@@ -45,7 +64,7 @@ impl<'c, 'n> Writer<'c, 'n> {
         }
     }
 
-    pub(super) fn read(&mut self, key: Option<&str>, text: &str) -> Result<(), (usize, String)> {
+    fn read(&mut self, key: Option<&str>, text: &str) -> Result<(), (usize, String)> {
         let place =
             |error: snapshot_format::json::SyntaxError| (error.offset, error.message.into_owned());
         let mut parser = Parser::new(text);
@@ -208,7 +227,7 @@ impl<'c, 'n> Writer<'c, 'n> {
         *self.notes.used.entry((name, rule)).or_default() += 1;
     }
 
-    pub(super) fn finish(self) -> Normal {
+    fn finish(self) -> Normal {
         let contract = self.contract;
         let key = sortable_key(contract, &self.values);
         let value = |name: &str| {

@@ -1,28 +1,47 @@
-//! The three sides: each gives a table's rows to the same contract.
+//! One table on one side: its rows, in normal form and in order of their keys.
 
-pub mod database;
-pub mod snapshot;
-pub mod source;
-
+use std::collections::BTreeMap;
 use std::io;
 
-use super::compare::{TableSide, key_of};
+use serde_json::value::RawValue;
+
 use super::normalize::{Contract, Normal, Notes, Spelling};
 use super::report::{Difference, Findings, Kind, Side, raw};
-use super::sorted::{Record, Sorter};
+use super::sorted::{Record, Sorted, Sorter};
+use super::values::members;
 
-// The rows of a table on one side, as they are read.
-struct Gathering<'c> {
+/// One table on one side, every row in normal form.
+#[derive(Debug)]
+pub struct TableSide {
+    /// The rows, in order of their keys.
+    pub rows: Sorted,
+    /// What normalizing them has needed.
+    pub notes: Notes,
+    /// The types of its columns, where the side knows them.
+    pub types: Option<BTreeMap<String, String>>,
+    /// The names of its primary key, where the side knows them.
+    pub primary_key: Option<Vec<String>>,
+    /// What is wrong with the side by itself.
+    pub(super) defects: Findings,
+    /// Whether its rows have owners.
+    pub has_source_type: bool,
+}
+
+/// The rows of a table on one side, as they are read.
+#[derive(Debug)]
+pub struct Gathering<'c> {
     side: Side,
     table: &'c str,
     contract: &'c Contract,
     notes: Notes,
-    defects: Findings,
+    pub(super) defects: Findings,
     sorter: Sorter,
 }
 
 impl<'c> Gathering<'c> {
-    fn new(side: Side, table: &'c str, contract: &'c Contract, limit: usize) -> Self {
+    /// Begins with no row. The first `limit` of what is wrong with the side by itself are
+    /// shown.
+    pub fn new(side: Side, table: &'c str, contract: &'c Contract, limit: usize) -> Self {
         Self {
             side,
             table,
@@ -33,8 +52,12 @@ impl<'c> Gathering<'c> {
         }
     }
 
-    // A row, and in a map its key; `place` says where it stands, for messages.
-    fn row(
+    /// Takes a row, and in a map its key; `place` says where a byte of it stands, for
+    /// messages. What is no row is noted.
+    ///
+    /// # Errors
+    /// Where rows cannot be put aside.
+    pub fn row(
         &mut self,
         key: Option<&str>,
         text: &str,
@@ -84,7 +107,8 @@ impl<'c> Gathering<'c> {
         })
     }
 
-    fn unreadable(&mut self, what: &str) {
+    /// Notes what cannot be read as a row.
+    pub fn unreadable(&mut self, what: &str) {
         let table = self.table;
         self.defects.note(|| Difference {
             note: Some(what.to_owned()),
@@ -92,7 +116,16 @@ impl<'c> Gathering<'c> {
         });
     }
 
-    fn finish(self) -> io::Result<TableSide> {
+    /// Counts a key of the side that is no data (N20).
+    pub fn pass_over(&mut self, key: &str) {
+        self.notes.pass_over(key);
+    }
+
+    /// The side, as it is compared.
+    ///
+    /// # Errors
+    /// Where rows cannot be put aside.
+    pub fn finish(self) -> io::Result<TableSide> {
         Ok(TableSide {
             rows: self.sorter.finish()?,
             notes: self.notes,
@@ -104,34 +137,14 @@ impl<'c> Gathering<'c> {
     }
 }
 
-/// Rows as the database writes them, for tests.
-#[cfg(test)]
-pub(super) fn database_rows(table: &str, contract: &Contract, rows: &[String]) -> TableSide {
-    given_rows(Side::Database, table, contract, rows)
-        .finish()
-        .expect("a temporary file")
-}
-
-/// Rows as they are published, for tests.
-#[cfg(test)]
-pub(super) fn published_rows(table: &str, contract: &Contract, rows: &[String]) -> TableSide {
-    let mut gathering = given_rows(Side::Snapshot, table, contract, rows);
-    snapshot::judge_order(&mut gathering, table, contract, rows);
-    gathering.finish().expect("a temporary file")
-}
-
-#[cfg(test)]
-fn given_rows<'c>(
-    side: Side,
-    table: &'c str,
-    contract: &'c Contract,
-    rows: &[String],
-) -> Gathering<'c> {
-    let mut gathering = Gathering::new(side, table, contract, 20);
-    for row in rows {
-        gathering
-            .row(None, row, |offset| format!("byte {offset}"))
-            .expect("a temporary file");
-    }
-    gathering
+/// The key of a row in normal form: its columns, and the values in them.
+pub(super) fn key_of(contract: &Contract, row: &str) -> BTreeMap<String, Box<RawValue>> {
+    let mut members = members(row);
+    let columns = contract
+        .primary_key
+        .iter()
+        .map(|index| &contract.columns[*index].name);
+    columns
+        .filter_map(|name| Some((name.clone(), raw(&members.remove(name)?)?)))
+        .collect()
 }

@@ -4,17 +4,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
-use snapshot_audit::{
-    diff::DiffError,
-    published::{PublishedRows, Rows, SortKey, compare},
-};
-use snapshot_format::{ColumnType, Manifest, SORT_ORDER, TableEntry, TableKey, json::Parser};
+use snapshot_format::json::Parser;
+use snapshot_format::{ColumnType, Manifest, SORT_ORDER, TableEntry, TableKey};
 use snapshot_store::Reader;
 
-use super::Gathering;
-use crate::parity::compare::{TableSide, key_of};
-use crate::parity::normalize::{Contract, Notes, Spelling};
-use crate::parity::report::{Difference, Kind, Side, raw};
+use super::normalize::{Contract, Notes, Spelling};
+use super::report::{Difference, Kind, Side, raw};
+use super::side::{Gathering, TableSide, key_of};
+use crate::diff::DiffError;
+use crate::published::{PublishedRows, Rows, SortKey, compare};
 
 /// Reads a table's object, whose hash is checked on the way.
 ///
@@ -30,8 +28,32 @@ pub fn gather(
     bar: &ProgressBar,
 ) -> Result<TableSide, DiffError> {
     let mut rows = PublishedRows::open(origin, table, entry, manifest.schema_version, bar)?;
-    let mut gathering = Gathering::new(Side::Snapshot, table.as_str(), contract, limit);
-    let mut order = DeclaredOrder::of(&entry.columns, &entry.primary_key);
+    let (columns, primary_key) = (&entry.columns, &entry.primary_key);
+    gather_rows(
+        table.as_str(),
+        contract,
+        columns,
+        primary_key,
+        &mut rows,
+        limit,
+    )
+}
+
+/// The same of rows that come from anywhere; `columns` and `primary_key` are what the
+/// manifest says of the table.
+///
+/// # Errors
+/// Where rows do not come, or cannot be put aside.
+pub fn gather_rows(
+    table: &str,
+    contract: &Contract,
+    columns: &BTreeMap<String, String>,
+    primary_key: &[String],
+    rows: &mut dyn Rows,
+    limit: usize,
+) -> Result<TableSide, DiffError> {
+    let mut gathering = Gathering::new(Side::Snapshot, table, contract, limit);
+    let mut order = DeclaredOrder::of(columns, primary_key);
     let mut number: u64 = 0;
     while let Some(row) = rows.next_row()? {
         number += 1;
@@ -40,15 +62,15 @@ pub fn gather(
             gathering.unreadable(&format!("{}: is not UTF-8", place(0)));
             continue;
         };
-        order.take(contract, table.as_str(), text);
+        order.take(contract, table, text);
         gathering.row(None, text, place).map_err(DiffError::Spill)?;
     }
     if let Some(difference) = order.finish() {
         gathering.defects.note(|| difference);
     }
     let mut side = gathering.finish().map_err(DiffError::Spill)?;
-    side.types = Some(entry.columns.clone());
-    side.primary_key = Some(entry.primary_key.clone());
+    side.types = Some(columns.clone());
+    side.primary_key = Some(primary_key.to_vec());
     Ok(side)
 }
 
@@ -118,28 +140,5 @@ impl DeclaredOrder {
             "stands behind a row that it should precede{others}"
         ));
         Some(difference)
-    }
-}
-
-/// Notes the first row that stands wrong, of rows that a test gives.
-#[cfg(test)]
-pub(super) fn judge_order(
-    gathering: &mut Gathering<'_>,
-    table: &str,
-    contract: &Contract,
-    rows: &[String],
-) {
-    let columns = contract.columns.iter();
-    let types = columns.map(|column| (column.name.clone(), column.sql_type.clone()));
-    let key = contract
-        .primary_key
-        .iter()
-        .map(|index| contract.columns[*index].name.clone());
-    let mut order = DeclaredOrder::of(&types.collect(), &key.collect::<Vec<_>>());
-    for row in rows {
-        order.take(contract, table, row);
-    }
-    if let Some(difference) = order.finish() {
-        gathering.defects.note(|| difference);
     }
 }

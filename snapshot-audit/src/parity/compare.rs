@@ -13,25 +13,9 @@ use super::normalize::{Contract, Fill, Notes};
 use super::report::{
     AdminRows, Difference, Findings, Kind, NotJudged, RuleUse, Side, TableReport, raw,
 };
+use super::side::{TableSide, key_of};
 use super::sorted::{Record, Sorted};
 use super::values::{differences, members, object};
-
-/// One table on one side, every row in normal form.
-#[derive(Debug)]
-pub struct TableSide {
-    /// The rows, in order of their keys.
-    pub rows: Sorted,
-    /// What normalizing them has needed.
-    pub notes: Notes,
-    /// The types of its columns, where the side knows them.
-    pub(super) types: Option<BTreeMap<String, String>>,
-    /// The names of its primary key, where the side knows them.
-    pub(super) primary_key: Option<Vec<String>>,
-    /// What is wrong with the side by itself.
-    pub(super) defects: Findings,
-    /// Whether its rows have owners.
-    pub(super) has_source_type: bool,
-}
 
 /// What is compared of one table.
 #[derive(Debug, Clone, Copy)]
@@ -488,18 +472,4 @@ impl Compared<'_, '_> {
             }
         }
     }
-}
-
-pub(super) fn key_of(
-    contract: &Contract,
-    row: &str,
-) -> BTreeMap<String, Box<serde_json::value::RawValue>> {
-    let mut members = members(row);
-    let columns = contract
-        .primary_key
-        .iter()
-        .map(|index| &contract.columns[*index].name);
-    columns
-        .filter_map(|name| Some((name.clone(), raw(&members.remove(name)?)?)))
-        .collect()
 }
