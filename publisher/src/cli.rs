@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use snapshot_format::{MAX_OBJECT_SIZE, SchemaVersion};
 
 use crate::commands::{
-    check, database, diff, history, migrate, parity, plan, prune, publish, resume, rollback, run,
-    seed, show, types, verify, watch,
+    bundle, check, database, diff, history, migrate, parity, plan, prune, publish, resume,
+    rollback, run, seed, show, types, verify, watch,
 };
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
@@ -94,6 +94,8 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     /// Print what an app's code may know of the tables: TypeScript, or JSON Schema by --json
     Types(types::TypesArgs),
+    /// Write the current snapshot as a file that an app ships
+    Bundle(bundle::BundleArgs),
     /// Remove old versions from the store, and what only they name
     Prune(prune::PruneArgs),
     /// Say where the private PostgreSQL keeps its data, or remove it

@@ -64,8 +64,9 @@ export interface ReferenceConfig extends RemoteConfig, LocalConfig {
 /** Whether a flag is on; a flag that throws is off. */
 export function isOn(enabled: ReferenceConfig['enabled']): boolean {
   try {
-    if (typeof enabled === 'object') return enabled.get() === true;
-    return (typeof enabled === 'function' ? enabled() : enabled) === true;
+    const value =
+      typeof enabled === 'object' ? enabled.get() : typeof enabled === 'function' ? enabled() : enabled;
+    return value === true;
   } catch {
     return false;
   }

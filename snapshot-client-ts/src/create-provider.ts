@@ -68,7 +68,8 @@ export function createProvider<T>(
   let cycle: Promise<RefreshResult> | undefined;
   let cycles = 0;
   let outcome = WELL;
-  let confirmedAt = Number.NaN;
+  // Not a number before the first confirmation.
+  let confirmedAt: number | undefined;
   let status: Status | undefined;
 
   const [snapshot, add, choose] = createCurrent<T>(
@@ -86,7 +87,7 @@ export function createProvider<T>(
 
   /** Whether the server has confirmed the version, and not too long ago. */
   function isFresh(): boolean {
-    const age = clock.now() - confirmedAt;
+    const age = clock.now() - (confirmedAt as number);
     return on ? age >= 0 && age <= staleTimeMs : snapshot() !== undefined;
   }
 
@@ -95,6 +96,12 @@ export function createProvider<T>(
   function take(generation: Generation, source: Source = 'cache'): void {
     add(fetchedSnapshot<T>(generation, source, retain(loaded, generation)));
   }
+
+  const result = (
+    status: RefreshResult['status'],
+    before: Snapshot<T> | undefined,
+    error?: ReferenceDataError,
+  ): RefreshResult => resultOf(status, before, snapshot(), error);
 
   const isRunning = (): boolean => on && !end;
 
@@ -125,7 +132,7 @@ export function createProvider<T>(
     let next: Generation | undefined;
     let error: ReferenceDataError | undefined;
     follow();
-    if (isOver() || !online) return resultOf('skipped', before, snapshot());
+    if (isOver() || !online) return result('skipped', before);
     try {
       await lookIntoCache(isOver);
       next = await refresh(get, owner, snapshot()?.version, bundled as Snapshot | undefined, fresh);
@@ -134,15 +141,10 @@ export function createProvider<T>(
     } catch (thrown) {
       error = asError(thrown, 'network', baseUrl);
     }
-    if (isOver()) return resultOf('skipped', before, snapshot());
+    if (isOver()) return result('skipped', before);
     conclude(error);
     if (next) take(next, 'network');
-    return resultOf(
-      error ? 'failed' : snapshot() === before ? 'not-modified' : 'updated',
-      before,
-      snapshot(),
-      error,
-    );
+    return result(error ? 'failed' : snapshot() === before ? 'not-modified' : 'updated', before, error);
   }
 
   /** A refresh has come to its end, by this error or well. */
@@ -222,10 +224,10 @@ export function createProvider<T>(
   async function refreshFor({ signal, fresh }: RefreshOptions = {}): Promise<RefreshResult> {
     follow();
     const before = snapshot();
-    if (!isRunning()) return resultOf('skipped', before, snapshot());
+    if (!isRunning()) return result('skipped', before);
     return new Promise((resolve) => {
       const giveUp = (): void =>
-        resolve(resultOf('failed', before, snapshot(), new ReferenceDataError('aborted', baseUrl)));
+        resolve(result('failed', before, new ReferenceDataError('aborted', baseUrl)));
       if (signal?.aborted) return giveUp();
       signal?.addEventListener('abort', giveUp);
       void refreshNow(fresh).then(resolve);
@@ -256,16 +258,19 @@ export function createProvider<T>(
       if (given && knows(given.version)) {
         bundled = bundledSnapshot<T>(given);
         add(bundled);
+      } else if (flag !== true) {
+        // Only a provider that is always remote may have none, or one of another app.
+        fail('no_data', 'bundled');
       }
       return open(isOver);
     };
-    const missing = (thrown: unknown): MaybePromise<void> => {
+    const unusable = (thrown: unknown): MaybePromise<void> => {
       report(asError(thrown, 'no_data', 'bundled'));
       return open(isOver);
     };
     const given = (): MaybePromise<Bundled | undefined> =>
       typeof config.bundled === 'function' ? config.bundled() : config.bundled;
-    return attempt(given, found, missing);
+    return attempt(given, found, unusable);
   }
 
   function open(isOver: IsOver): MaybePromise<void> {

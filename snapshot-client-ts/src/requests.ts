@@ -87,7 +87,7 @@ export function createRequests(
 function retryAfterMs(response: FetchResponse): number | undefined {
   const text = `${response.retryAfter}`;
   const wait = /^\s*\d+\s*$/.test(text)
-    ? Number(text) * 1000
+    ? +text * 1000
     : Date.parse(text) - (Date.parse(`${response.date}`) || Date.now());
   // Nothing where it is neither.
   return Math.min(Math.max(wait, 0), MAX_RETRY_AFTER_MS) || undefined;

@@ -12,7 +12,8 @@ const SETTLED = /^((version|schema|format|table)_|http_status: (40[134]|410))/;
 
 /** Throws for an interval that a timer would take for none at all, or that makes no sense. */
 export function checkInterval(ms: number): void {
-  if (typeof ms === 'number' && ms >= MIN_INTERVAL_MS && ms <= MAX_INTERVAL_MS) return;
+  // Also a text of digits is none.
+  if (ms === +ms && ms >= MIN_INTERVAL_MS && ms <= MAX_INTERVAL_MS) return;
   throw new RangeError(`pollIntervalMs ${ms}: give 5 s to 24 h`);
 }
 

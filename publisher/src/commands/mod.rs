@@ -1,5 +1,6 @@
 //! The commands: each a list of steps, in the order of `docs/cli.md`.
 
+pub mod bundle;
 pub mod check;
 pub mod database;
 pub mod diff;
@@ -50,6 +51,7 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             Command::Run(args) => return run::run(args).await,
             Command::Migrate(args) => migrate::run(args).await?,
             Command::Check(args) => check::run(args).await?,
+            Command::Bundle(args) => bundle::run(args).await?,
             Command::Types(args) => types::run(args).await?,
             Command::Plan(args) => status = plan::run(args).await?,
             Command::Parity(args) => parity::run(args).await?,

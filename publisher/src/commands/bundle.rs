@@ -1,0 +1,96 @@
+//! `publisher bundle`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::blocking;
+use super::history::read_versions;
+use crate::bundle::{BundleError, Bundled, write_sqlite};
+use crate::cli::{Reading, StoreFlag};
+use crate::diff::{DiffError, read_manifest};
+use crate::error::Error;
+use crate::source::Problem;
+
+/// Flags of `publisher bundle`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct BundleArgs {
+    /// Write the current snapshot as an SQLite database
+    #[arg(long, value_name = "FILE", required = true)]
+    sqlite: PathBuf,
+
+    #[command(flatten)]
+    store: StoreFlag,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+const AFTER_HELP: &str = "\
+Every table with its types, its primary key and its rows in their order, and a table
+reference_metadata that says which snapshot they are of. One state of the data gives the same bytes,
+whenever and wherever it is bundled. A file that is not such a bundle is never replaced.";
+
+/// Bundles a snapshot.
+pub(super) async fn run(args: BundleArgs) -> Result<(), Error> {
+    let origin = args.reading.origin(args.store.out.as_deref())?;
+    let bar = args.reading.progress().bytes("bundle", 1);
+    let shown = bar.clone();
+    let path = args.sqlite.clone();
+    let bundled = blocking(move || {
+        let versions = read_versions(&origin)?;
+        let version = versions.current.as_ref().unwrap_or(&versions.all[0]);
+        let manifest = read_manifest(&origin, version)?;
+        shown.set_length(manifest.tables.values().map(|table| table.size).sum());
+        write_sqlite(&origin, &manifest, &path, &shown).map_err(Error::from)
+    })
+    .await;
+    bar.finish_and_clear();
+    let bundled = bundled?;
+    let text = if args.reading.quiet {
+        String::new()
+    } else {
+        describe(&bundled)
+    };
+    args.reading.answer(&bundled, &text)
+}
+
+fn describe(bundled: &Bundled) -> String {
+    let Bundled {
+        path,
+        unchanged,
+        tables,
+        rows,
+        bytes,
+    } = bundled;
+    let path = path.display();
+    let stays = if *unchanged { " (as it was)" } else { "" };
+    format!("bundled: {rows} rows in {tables} tables, {bytes} bytes, {path}{stays}\n")
+}
+
+impl From<BundleError> for Error {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::Tables(found) => Self::Problems {
+                count: found.len(),
+                problems: found
+                    .into_iter()
+                    .map(|message| Problem {
+                        place: None,
+                        message,
+                    })
+                    .collect(),
+                what: "the snapshot".to_owned(),
+                outcome: "nothing was bundled".into(),
+            },
+            BundleError::Foreign(path) => Self::Usage(format!(
+                "{} is there and was not written by `publisher bundle`; name another file, or \
+                 remove it",
+                path.display()
+            )),
+            BundleError::Rows(error) => Self::Diff(DiffError::from(error)),
+            BundleError::Write { path, source } => Self::Write { path, source },
+        }
+    }
+}
