@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "what the stories share is public to them")]
 
 mod big;
+mod bundle;
 mod catalog;
 mod check;
 mod chinook;

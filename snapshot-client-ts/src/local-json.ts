@@ -41,7 +41,7 @@ export interface LocalJsonOptions {
  *
  * Rows come as they are published: only active ones, without notes (keys that begin with `_`) and without
  * `source_type`, in order of `sort_order` and then of the primary key. A column that only other rows of its file
- * name is null. Values are taken as they are written: where the database spells one in another way (a time, a
+ * name is null, but `is_active`, which is true. Values are taken as they are written: where the database spells one in another way (a time, a
  * number that is published as text), ship what `publisher bundle` writes.
  */
 export function localJson(files: LocalFiles, { tables: options = {} }: LocalJsonOptions = {}): Local {
@@ -75,19 +75,23 @@ function read(
 ): LocalTable {
   const own = Object.entries(options).find(([name]) => name === key)?.[1] ?? {};
   const { primaryKey = ['id'], defaults = {}, ignoreColumns = [] } = own;
-  const active = rowsOf(key, content, { primaryKey, ...own }, problems).filter(
-    (row) => row.is_active !== false,
-  );
+  const all = rowsOf(key, content, { primaryKey, ...own }, problems);
   const isPublished = (column: string): boolean =>
     !column.startsWith('_') && column !== 'source_type' && !ignoreColumns.includes(column);
-  const columns = new Set([...Object.keys(defaults), ...active.flatMap((row) => Object.keys(row))]);
+  const columns = new Set([...Object.keys(defaults), ...all.flatMap((row) => Object.keys(row))]);
   const published = [...columns].filter(isPublished);
-  const rows = active.map(
-    (row): LocalRow => Object.fromEntries(published.map((column) => [column, cell(column, row, defaults)])),
-  );
+  const rows = all
+    .filter((row) => row.is_active !== false)
+    .map(
+      (row): LocalRow =>
+        Object.fromEntries(published.map((column) => [column, cell(column, row, defaults, ACTIVE)])),
+    );
   rows.sort(inOrder(primaryKey));
   return { rows, primaryKey };
 }
+
+// A row is active unless it says otherwise.
+const ACTIVE: LocalRow = { is_active: true };
 
 // What the first of these names, by a key of its own: a column may be called `constructor`.
 function cell(column: string, ...rows: LocalRow[]): unknown {

@@ -215,22 +215,17 @@ mod tests {
     use std::collections::BTreeMap;
 
     use pretty_assertions::assert_eq;
-    use snapshot_format::{Digest, ObjectHash, Sha256};
+    use snapshot_format::Digest;
 
     use super::*;
 
     fn table(key: &str, columns: &[(&str, &str)], primary_key: &[&str]) -> Table {
-        let digest = Digest {
-            hash: ObjectHash::of(b""),
-            sha256: Sha256::of(b""),
-            size: 0,
-        };
         let columns: BTreeMap<_, _> = columns
             .iter()
             .map(|(name, sql_type)| ((*name).to_owned(), (*sql_type).to_owned()))
             .collect();
         let primary_key = primary_key.iter().map(|&name| name.to_owned()).collect();
-        let entry = TableEntry::new(digest, 0, 0, columns, primary_key);
+        let entry = TableEntry::new(Digest::of(b""), 0, 0, columns, primary_key);
         Table::new(&key.parse().expect("a key"), &entry)
     }
 
