@@ -274,9 +274,9 @@ CREATE INDEX "price_list: order" ON "price_list" ("sort_order", "number", "code"
             ("exerciseCategories", "exercise_categories"),
             ("_hiddenOnes", "_hidden_ones"),
             ("rangeOfMotion", "range_of_motion"),
-            // No way back: these were never written in small letters.
+            // No way back: it was never written in small letters.
             ("Grips", "Grips"),
-            ("_Odd", "_Odd"),
+            ("_Odd", "__odd"),
         ] {
             assert_eq!(sql_name(&key.parse().expect("a key")), name);
         }

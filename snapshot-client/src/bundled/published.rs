@@ -151,17 +151,6 @@ fn read_rows(
     Ok(rows)
 }
 
-/// A row as it would be published.
-#[cfg(feature = "sqlite")]
-pub(crate) fn canonical_row(text: &str) -> Result<Vec<u8>, Error> {
-    let mut row = Vec::with_capacity(text.len());
-    snapshot_format::canonical::write_json(text, &mut row).map_err(|error| {
-        let message = "a row has a value that cannot be published";
-        Error::new(ErrorCode::NoData, message).with_source(error)
-    })?;
-    Ok(row)
-}
-
 fn read_object(path: &Path, hash: ObjectHash) -> Result<Vec<u8>, Error> {
     let bytes = read(path)?;
     if ObjectHash::of(&bytes) == hash {

@@ -7,10 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
-use serde_json::{Value, json};
-use snapshot_format::{NameError, ReferenceVersion, SchemaVersion, TableKey, Version};
+use snapshot_format::{
+    NameError, ReferenceVersion, SchemaVersion, TableKey, Version, canonical, number,
+};
 
-use super::published::{Bundled, canonical_row};
+use super::published::Bundled;
 use crate::error::{Error, ErrorCode};
 
 /// Why a file's tables cannot be read.
@@ -247,33 +248,49 @@ fn quoted(name: &str) -> String {
 }
 
 fn published(row: &Row<'_>, columns: &[Column]) -> Result<Vec<u8>, Problem> {
+    // In order of their names, as a published row has them.
     let mut values = BTreeMap::new();
     for (index, column) in columns.iter().enumerate() {
-        let value = json_text(row.get_ref(index)?, column)?;
-        values.insert(&column.name, value);
+        let mut bytes = Vec::new();
+        let refused = |error: Error| Problem::Value(no_json(column).with_source(error));
+        write(row.get_ref(index)?, column, &mut bytes).map_err(refused)?;
+        values.insert(&column.name, bytes);
     }
-    let members = values
-        .iter()
-        .map(|(name, value)| format!("{}:{value}", json!(name)));
-    let text = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
-    canonical_row(&text).map_err(Problem::Value)
+    let mut bytes = Vec::new();
+    for (name, value) in &values {
+        bytes.push(if bytes.is_empty() { b'{' } else { b',' });
+        canonical::write_string(name, &mut bytes);
+        bytes.push(b':');
+        bytes.extend_from_slice(value);
+    }
+    if bytes.is_empty() {
+        bytes.push(b'{');
+    }
+    bytes.push(b'}');
+    Ok(bytes)
 }
 
-fn json_text(value: ValueRef<'_>, column: &Column) -> Result<String, Problem> {
-    let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => Err(Problem::Value(no_json(column).with_source(error))),
-    };
-    Ok(match (value, column.kind) {
-        (ValueRef::Null, _) => Value::Null.to_string(),
-        (ValueRef::Integer(number), Kind::Boolean) => json!(number != 0).to_string(),
-        (ValueRef::Integer(number), _) => number.to_string(),
-        (ValueRef::Real(number), _) if number.is_finite() => json!(number).to_string(),
-        (ValueRef::Real(_), _) => return Err(Problem::Value(no_json(column))),
-        (ValueRef::Text(bytes), Kind::Json) => text(bytes)?,
-        (ValueRef::Text(bytes), _) => json!(text(bytes)?).to_string(),
-        (ValueRef::Blob(bytes), _) => json!(STANDARD.encode(bytes)).to_string(),
-    })
+fn write(value: ValueRef<'_>, column: &Column, out: &mut Vec<u8>) -> Result<(), Error> {
+    let wrong = |what: String| Error::new(ErrorCode::NoData, what);
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()));
+    match (value, column.kind) {
+        (ValueRef::Null, _) => out.extend_from_slice(b"null"),
+        (ValueRef::Integer(number), Kind::Boolean) => {
+            out.extend_from_slice((number != 0).to_string().as_bytes());
+        }
+        (ValueRef::Integer(number), _) => {
+            number::write_i64(number, out).map_err(|error| wrong(error.to_string()))?;
+        }
+        (ValueRef::Real(number), _) => {
+            number::write_f64(number, out).map_err(|error| wrong(error.to_string()))?;
+        }
+        (ValueRef::Text(bytes), Kind::Json) => {
+            canonical::write_json(text(bytes)?, out).map_err(|error| wrong(error.to_string()))?;
+        }
+        (ValueRef::Text(bytes), _) => canonical::write_string(text(bytes)?, out),
+        (ValueRef::Blob(bytes), _) => canonical::write_string(&STANDARD.encode(bytes), out),
+    }
+    Ok(())
 }
 
 fn no_json(column: &Column) -> Error {
@@ -295,6 +312,8 @@ impl From<NameError> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn bundled(sql: &str) -> Result<Bundled, Error> {
@@ -315,7 +334,7 @@ mod tests {
              INSERT INTO grip_widths VALUES
                  ('b', 'Bé', 1.5, '[\"x\", 1.0]', 2, 1, 'seed', NULL),
                  ('C', 'C', 2, NULL, 1, 1, 'seed', x'00ff'),
-                 ('A', NULL, NULL, '{\"b\":1,\"a\":2}', 2, 1, 'admin', NULL),
+                 ('A', NULL, 1e21, '{\"b\":1,\"a\":2}', 2, 1, 'admin', NULL),
                  ('gone', NULL, NULL, NULL, 0, 0, 'seed', NULL);
              CREATE TABLE \"pairs\" (a INTEGER, b TEXT, PRIMARY KEY (b, a));
              INSERT INTO pairs VALUES (2, 'x'), (1, 'y'), (10, 'x');",
@@ -333,7 +352,7 @@ mod tests {
         assert_eq!(
             rows("gripWidths"),
             r#"{"common_names":null,"icon":"AP8=","id":"C","is_active":true,"label":"C","price":2,"sort_order":1},
-{"common_names":{"a":2,"b":1},"icon":null,"id":"A","is_active":true,"label":null,"price":null,"sort_order":2},
+{"common_names":{"a":2,"b":1},"icon":null,"id":"A","is_active":true,"label":null,"price":1e+21,"sort_order":2},
 {"common_names":["x",1],"icon":null,"id":"b","is_active":true,"label":"Bé","price":1.5,"sort_order":2}
 ]}"#
         );
