@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use pretty_assertions::assert_eq;
 use snapshot_client::{Bundled, LocalProvider, ReadOptions, ReferenceDataProvider};
@@ -113,7 +114,13 @@ fn one_state_of_the_data_gives_the_same_bytes() {
     let project = project();
     let first = bundle(&project, "first.db");
     // The same, from a copy of the store elsewhere.
-    crate::support::copy_folder(&project.path("snapshots"), &project.path("copy"));
+    let (from, to) = (project.path("snapshots"), project.path("copy"));
+    let copying = Command::new("cp")
+        .arg("-r")
+        .args([from, to])
+        .status()
+        .unwrap();
+    assert!(copying.success());
     let copied = project.path("copied.db");
     let (copied, copy) = (copied.to_str().unwrap(), project.path("copy"));
     project
@@ -146,9 +153,9 @@ fn a_bundle_that_is_there_already_is_not_written_again() {
     let project = project();
     let path = project.path("app.db");
     let bundle = ["bundle", "--sqlite", path.to_str().unwrap()];
-    assert_eq!(project.json(&bundle)["unchanged"], false);
+    assert_eq!(project.json(&bundle)[0]["unchanged"], false);
     let written = fs::metadata(&path).unwrap().modified().unwrap();
-    assert_eq!(project.json(&bundle)["unchanged"], true);
+    assert_eq!(project.json(&bundle)[0]["unchanged"], true);
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
     // Nothing is left beside it.
     assert_eq!(beside(&path), ["app.db"]);
@@ -164,7 +171,7 @@ fn a_file_that_is_no_bundle_is_never_replaced() {
         fs::write(&path, content).unwrap();
         let finished = project.run(&["bundle", "--sqlite", path.to_str().unwrap()]);
         finished.failed_with(&format!(
-            "error: {} is there and was not written by `publisher bundle`; name another file, or remove it\n",
+            "error: failed to write {}\n  caused by: `publisher bundle` has not written what is there; name another file, or remove it\n",
             path.display()
         ));
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
@@ -172,10 +179,49 @@ fn a_file_that_is_no_bundle_is_never_replaced() {
     }
     let finished = project.run(&["bundle", "--sqlite", folder.to_str().unwrap()]);
     assert!(
-        finished.stderr.contains("is there and was not written"),
+        finished.stderr.contains("has not written what is there"),
         "{}",
         finished.stderr
     );
+}
+
+#[test]
+fn a_folder_has_four_files_of_one_version() {
+    let project = project();
+    let folder = project.path("app/reference");
+    let bundle = ["bundle", folder.to_str().unwrap()];
+    project.run(&bundle).succeeded();
+    let file = |name: &str| fs::read(folder.join(name)).unwrap();
+    let stored = |path: String| fs::read(project.path("snapshots").join(path)).unwrap();
+    assert_eq!(file("version.json"), stored("version.json".to_owned()));
+    let version = project.version();
+    let hash = |of: &str| version[of]["hash"].as_str().unwrap().to_owned();
+    assert_eq!(
+        file("manifest.json"),
+        stored(format!("manifests/{}.json", hash("manifest")))
+    );
+    assert_eq!(
+        file("bootstrap.json"),
+        stored(format!("bootstrap/{}.json", hash("bootstrap")))
+    );
+    // The types are those of the database, but for the labels of enumerations, and what domains are made of.
+    let types = String::from_utf8(file("reference.ts")).unwrap();
+    let (_, shape) = types.split_once("SCHEMA_FINGERPRINTS").unwrap();
+    let of_the_database = project.run(&["types"]).stdout;
+    assert_eq!(
+        shape,
+        of_the_database.split_once("SCHEMA_FINGERPRINTS").unwrap().1
+    );
+    assert!(
+        types.contains("readonly tags: readonly (string | null)[] | null;"),
+        "{types}"
+    );
+    assert!(types.contains("readonly side: Json;"), "{types}");
+    assert_eq!(project.json(&bundle)[0]["unchanged"], true);
+    // The Rust client takes the two that it knows.
+    let bundled = Bundled::from_bytes(&file("version.json"), &file("bootstrap.json")).unwrap();
+    let published = Bundled::from_folder(&project.path("snapshots")).unwrap();
+    assert_eq!(objects(&bundled), objects(&published));
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod parity;
 mod partitions;
 mod place;
 mod plan;
+mod plan_page;
 mod pooler;
 mod prune;
 mod publish;

@@ -1,5 +1,6 @@
 // The local side of an app: what it has while the flag is off.
 
+export { type BundledFiles, localBundle } from './local-bundle.js';
 export { type LocalFiles, type LocalJsonOptions, type LocalTableOptions, localJson } from './local-json.js';
 export {
   type Local,

@@ -25,7 +25,7 @@ import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import initSqlJs from 'sql.js';
 import { createReferenceProvider, createRemoteProvider } from '../dist/index.js';
-import { localJson, localSqlite, sqlJs } from '../dist/local.js';
+import { localBundle, localJson, localSqlite, sqlJs } from '../dist/local.js';
 import { fileStorage } from '../dist/node.js';
 import { PATIENT } from './patient.mjs';
 import { ANSWERS, ask, SOURCE_OPTIONS } from './service-answers.mjs';
@@ -86,11 +86,18 @@ describe('published, served, read', { skip }, () => {
       .filter((name) => name.endsWith('.json'))
       .map((name) => [name, JSON.parse(readFileSync(join(folder, 'json-source', name), 'utf8'))]);
     const path = join(folder, 'reference.db');
-    const bundle = ['bundle', '--sqlite', path, '--out', snapshots];
+    const reference = join(folder, 'reference');
+    const bundle = ['bundle', reference, '--sqlite', path, '--out', snapshots];
     execFileSync(join(BUILT, 'publisher'), bundle, { cwd: folder, env, stdio: 'pipe' });
     const { Database } = await initSqlJs();
+    const shipped = (name) => JSON.parse(readFileSync(join(reference, `${name}.json`), 'utf8'));
     return {
       'two published files': bundled,
+      'a folder of bundled files': localBundle({
+        version: shipped('version'),
+        manifest: shipped('manifest'),
+        bootstrap: shipped('bootstrap'),
+      }),
       'the files that people edit': localJson(Object.fromEntries(files), SOURCE_OPTIONS),
       'a bundle of SQLite': localSqlite(sqlJs(new Database(readFileSync(path)))),
     };

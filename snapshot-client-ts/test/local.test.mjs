@@ -4,8 +4,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import initSqlJs from 'sql.js';
+import { readStore } from '../../tests/conformance/kit/store.mjs';
+import { blake3 } from '../dist/blake3.js';
 import { createLocalProvider, createReferenceProvider, createRemoteProvider } from '../dist/index.js';
-import { betterSqlite3, localJson, localSource, localSqlite, sqlJs } from '../dist/local.js';
+import { betterSqlite3, localBundle, localJson, localSource, localSqlite, sqlJs } from '../dist/local.js';
 import { LocalJsonSqliteProvider, RemotePostgresProvider, readBackendFlag } from '../dist/plan.js';
 import { memoryStorage } from '../dist/storage.js';
 
@@ -364,6 +366,85 @@ test('what has the two methods of better-sqlite3 is read', async (t) => {
     }),
   };
   assert.equal((await rowsOf(t, localSqlite(betterSqlite3(asBetterSqlite3)), 'pairs')).length, 3);
+});
+
+// --- the files of `publisher bundle DIR` ---
+
+const store = readStore();
+
+/** Three files of a version of the kit's store. */
+const filesOf = (name) => {
+  const { version, manifest, bootstrap } = structuredClone(store.named(name));
+  return { version, manifest, bootstrap };
+};
+
+test('files that belong together are taken', async (t) => {
+  const { snapshot, errors } = await open(t, localBundle(filesOf('one')));
+  assert.deepEqual(errors, []);
+  assert.equal(snapshot.version.sequence, 1);
+  assert.equal(snapshot.table('grips').length, 2);
+});
+
+test('keys that look like numbers are no damage, wherever a bundler puts them', async (t) => {
+  const row = '{"id":"A","scores":{"10":1,"2":2,"a":{"b":-1.5,"é":null}}}';
+  const object = `{"schemaVersion":"1.0","table":"grips","rows":[\n${row}\n]}`;
+  const { version, manifest, bootstrap } = filesOf('one');
+  const table = {
+    ...manifest.tables.grips,
+    hash: blake3(new TextEncoder().encode(object)),
+    inBootstrap: true,
+  };
+  const named = { ...manifest, tables: { grips: table } };
+  const hash = blake3(new TextEncoder().encode(JSON.stringify(named)));
+  const files = {
+    version: { ...version, manifest: { hash, size: 1 } },
+    manifest: named,
+    bootstrap: { ...bootstrap, tables: { grips: [JSON.parse(row)] } },
+  };
+  assert.notEqual(JSON.stringify(JSON.parse(row)), row);
+  assert.deepEqual((await open(t, localBundle(files))).errors, []);
+});
+
+test('files that do not belong together are refused with all that is wrong', async (t) => {
+  const one = filesOf('one');
+  const two = filesOf('two');
+  await assertUnusable(
+    t,
+    localBundle({ ...one, bootstrap: two.bootstrap }),
+    /^no_data: local: bootstrap\.json has another .*referenceVersion.* than version\.json; .*bootstrap\.json has other rows of grips/,
+  );
+  await assertUnusable(
+    t,
+    localBundle({ ...one, manifest: two.manifest }),
+    /manifest\.json is not the one that version\.json names/,
+  );
+  await assertUnusable(t, localBundle({ ...two, version: one.version }), /manifest\.json is not the one/);
+  const edited = filesOf('one');
+  edited.bootstrap.tables.grips[0].label += ', edited';
+  await assertUnusable(
+    t,
+    localBundle(edited),
+    /^no_data: local: bootstrap\.json has other rows of grips than manifest\.json names$/,
+  );
+  const lacking = filesOf('one');
+  delete lacking.bootstrap.tables.grips;
+  lacking.bootstrap.tables.more = [];
+  await assertUnusable(
+    t,
+    localBundle(lacking),
+    /has no grips, .*; bootstrap\.json has more, which manifest\.json does not name$/,
+  );
+  await assertUnusable(t, localBundle({ ...one, version: {} }), /version\.json is none/);
+  await assertUnusable(
+    t,
+    localBundle({ version: one.version, bootstrap: one.bootstrap }),
+    /manifest\.json is none/,
+  );
+  await assertUnusable(
+    t,
+    localBundle({ version: one.version, manifest: one.manifest }),
+    /bootstrap\.json is none/,
+  );
 });
 
 // --- a source of the app's own, and the flag ---

@@ -187,7 +187,7 @@ fn alike<'n>(names: impl Iterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
 }
 
 // `exercise_categories` of `exerciseCategories`, where that is the way back.
-fn sql_name(key: &TableKey) -> String {
+pub(super) fn sql_name(key: &TableKey) -> String {
     let mut name = String::new();
     for c in key.as_str().chars() {
         if c.is_ascii_uppercase() {

@@ -1,12 +1,13 @@
 //! `publisher bundle`
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::blocking;
 use super::history::read_versions;
-use crate::bundle::{BundleError, Bundled, write_sqlite};
+use crate::bundle::{BundleError, Bundled, write_folder, write_sqlite};
 use crate::cli::{Reading, StoreFlag};
 use crate::diff::{DiffError, read_manifest};
 use crate::error::Error;
@@ -16,9 +17,13 @@ use crate::source::Problem;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct BundleArgs {
+    /// Write version.json, manifest.json, bootstrap.json and reference.ts of the current snapshot here
+    #[arg(value_name = "DIR", required_unless_present = "sqlite")]
+    folder: Option<PathBuf>,
+
     /// Write the current snapshot as an SQLite database
-    #[arg(long, value_name = "FILE", required = true)]
-    sqlite: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    sqlite: Option<PathBuf>,
 
     #[command(flatten)]
     store: StoreFlag,
@@ -28,22 +33,31 @@ pub struct BundleArgs {
 }
 
 const AFTER_HELP: &str = "\
-Every table with its types, its primary key and its rows in their order, and a table
-reference_metadata that says which snapshot they are of. One state of the data gives the same bytes,
-whenever and wherever it is bundled. A file that is not such a bundle is never replaced.";
+The four files are of one version, so an app that takes all of them has what belongs together.
+
+The database holds every table with its types, its primary key and its rows in their order, and a
+table reference_metadata that says which snapshot they are of. One state of the data gives the same
+bytes, whenever and wherever it is bundled. A file that is not such a bundle is never replaced.";
 
 /// Bundles a snapshot.
 pub(super) async fn run(args: BundleArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
     let bar = args.reading.progress().bytes("bundle", 1);
     let shown = bar.clone();
-    let path = args.sqlite.clone();
+    let (folder, sqlite) = (args.folder, args.sqlite);
     let bundled = blocking(move || {
         let versions = read_versions(&origin)?;
         let version = versions.current.as_ref().unwrap_or(&versions.all[0]);
         let manifest = read_manifest(&origin, version)?;
         shown.set_length(manifest.tables.values().map(|table| table.size).sum());
-        write_sqlite(&origin, &manifest, &path, &shown).map_err(Error::from)
+        let mut bundled = Vec::new();
+        if let Some(folder) = folder {
+            bundled.push(write_folder(&origin, version, &manifest, &folder)?);
+        }
+        if let Some(path) = sqlite {
+            bundled.push(write_sqlite(&origin, &manifest, &path, &shown)?);
+        }
+        Ok::<_, Error>(bundled)
     })
     .await;
     bar.finish_and_clear();
@@ -51,7 +65,7 @@ pub(super) async fn run(args: BundleArgs) -> Result<(), Error> {
     let text = if args.reading.quiet {
         String::new()
     } else {
-        describe(&bundled)
+        bundled.iter().map(describe).collect()
     };
     args.reading.answer(&bundled, &text)
 }
@@ -84,11 +98,13 @@ impl From<BundleError> for Error {
                 what: "the snapshot".to_owned(),
                 outcome: "nothing was bundled".into(),
             },
-            BundleError::Foreign(path) => Self::Usage(format!(
-                "{} is there and was not written by `publisher bundle`; name another file, or \
-                 remove it",
-                path.display()
-            )),
+            BundleError::Foreign(path) => Self::Write {
+                path,
+                source: io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "`publisher bundle` has not written what is there; name another file, or remove it",
+                ),
+            },
             BundleError::Rows(error) => Self::Diff(DiffError::from(error)),
             BundleError::Write { path, source } => Self::Write { path, source },
         }
