@@ -100,8 +100,7 @@ impl From<BundleError> for Error {
             },
             BundleError::Foreign(path) => Self::Write {
                 path,
-                source: io::Error::new(
-                    io::ErrorKind::AlreadyExists,
+                source: io::Error::other(
                     "`publisher bundle` has not written what is there; name another file, or remove it",
                 ),
             },
