@@ -81,6 +81,11 @@ test('files give rows as they are published: active, in order, without notes, wi
       sort_order: null,
     },
   ]);
+  // In the order of the published bytes, at every depth.
+  assert.equal(
+    JSON.stringify((await rowsOf(t, localJson(files), 'grips'))[1]),
+    '{"id":"A","is_active":true,"label":"Ä","nested":{"a":[0,null],"b":1},"only_here":null,"price":null,"sort_order":2}',
+  );
   assert.deepStrictEqual(files, before);
   assert.equal(Object.isFrozen(files.grips[0]), false);
 });
@@ -191,9 +196,9 @@ const OF_AN_APP = `
   CREATE TABLE grip_widths (id TEXT PRIMARY KEY COLLATE NOCASE, label TEXT, price REAL, common_names JSON, extra TEXT,
     sort_order INTEGER, is_active INTEGER, is_wide INTEGER, is_dynamic BOOLEAN, source_type TEXT, icon BLOB);
   INSERT INTO grip_widths VALUES
-    ('b', 'Bé', 1.5, '["x", 1.0]', NULL, 2, 1, 1, 1, 'seed', NULL),
+    ('B', 'Bé', 1.5, '["x", 1.0]', NULL, 2, 1, 1, 1, 'seed', NULL),
     ('C', 'C', 2, NULL, '{"b":1,"a":2}', 1, 1, 0, 0, 'seed', x'00ff'),
-    ('A', NULL, NULL, 'null', '[]', 2, 1, NULL, NULL, 'admin', x'666f6f626172'),
+    ('a', NULL, NULL, 'null', '[]', 2, 1, NULL, NULL, 'admin', x'666f6f626172'),
     ('gone', NULL, NULL, NULL, NULL, 0, 0, 0, 0, 'seed', NULL);
   CREATE TABLE "pairs" (a INTEGER, b TEXT, PRIMARY KEY (b, a));
   INSERT INTO pairs VALUES (2, 'x'), (1, 'y'), (10, 'x');
@@ -226,26 +231,26 @@ test('a database of an app gives rows as they are published', async (t) => {
     },
     {
       ...common,
-      common_names: null,
-      extra: [],
-      icon: 'Zm9vYmFy',
-      id: 'A',
-      is_dynamic: null,
-      is_wide: null,
-      label: null,
-      price: null,
-      sort_order: 2,
-    },
-    {
-      ...common,
       common_names: ['x', 1],
       extra: null,
       icon: null,
-      id: 'b',
+      id: 'B',
       is_dynamic: true,
       is_wide: true,
       label: 'Bé',
       price: 1.5,
+      sort_order: 2,
+    },
+    {
+      ...common,
+      common_names: null,
+      extra: [],
+      icon: 'Zm9vYmFy',
+      id: 'a',
+      is_dynamic: null,
+      is_wide: null,
+      label: null,
+      price: null,
       sort_order: 2,
     },
   ]);

@@ -332,9 +332,9 @@ mod tests {
             "CREATE TABLE grip_widths (id TEXT PRIMARY KEY COLLATE NOCASE, label TEXT, price REAL,
                  common_names JSON, sort_order INTEGER, is_active BOOLEAN, source_type TEXT, icon BLOB);
              INSERT INTO grip_widths VALUES
-                 ('b', 'Bé', 1.5, '[\"x\", 1.0]', 2, 1, 'seed', NULL),
+                 ('B', 'Bé', 1.5, '[\"x\", 1.0]', 2, 1, 'seed', NULL),
                  ('C', 'C', 2, NULL, 1, 1, 'seed', x'00ff'),
-                 ('A', NULL, 1e21, '{\"b\":1,\"a\":2}', 2, 1, 'admin', NULL),
+                 ('a', NULL, 1e21, '{\"b\":1,\"a\":2}', 2, 1, 'admin', NULL),
                  ('gone', NULL, NULL, NULL, 0, 0, 'seed', NULL);
              CREATE TABLE \"pairs\" (a INTEGER, b TEXT, PRIMARY KEY (b, a));
              INSERT INTO pairs VALUES (2, 'x'), (1, 'y'), (10, 'x');",
@@ -352,8 +352,8 @@ mod tests {
         assert_eq!(
             rows("gripWidths"),
             r#"{"common_names":null,"icon":"AP8=","id":"C","is_active":true,"label":"C","price":2,"sort_order":1},
-{"common_names":{"a":2,"b":1},"icon":null,"id":"A","is_active":true,"label":null,"price":1e+21,"sort_order":2},
-{"common_names":["x",1],"icon":null,"id":"b","is_active":true,"label":"Bé","price":1.5,"sort_order":2}
+{"common_names":["x",1],"icon":null,"id":"B","is_active":true,"label":"Bé","price":1.5,"sort_order":2},
+{"common_names":{"a":2,"b":1},"icon":null,"id":"a","is_active":true,"label":null,"price":1e+21,"sort_order":2}
 ]}"#
         );
         assert_eq!(
