@@ -240,6 +240,45 @@ error: 4 problems in the snapshot; nothing was published
 }
 
 #[test]
+fn a_limit_that_is_reached_exactly_is_said_by_every_command_that_publishes() {
+    let project = twenty_grips();
+    project.file(
+        "tablecast.toml",
+        "max_changed_percent = 20\nmin_rows = 1\n[tables.grips]\nmin_rows = 18\nmax_removed_percent = 10\n",
+    );
+    let sql = "UPDATE grips SET is_active = false WHERE id IN ('G10', 'G11');
+               UPDATE grips SET label = upper(label) WHERE id IN ('G12', 'G13', 'G14', 'G15')";
+    project.database.execute(sql);
+    let notes = [
+        "grips: has 18 rows, which is the least that min_rows = 18 allows",
+        "grips: 2 of 20 published rows are removed, which is all that max_removed_percent = 10 allows",
+        "grips: 4 of 20 published rows are changed, which is all that max_changed_percent = 20 allows",
+    ];
+    assert_eq!(project.json(&["publish"])["notes"], json!(notes));
+    // It stands where it stood.
+    assert_eq!(project.json(&["publish"])["notes"], json!([]));
+    // A fifth of 18 is no whole number.
+    let sql = "UPDATE grips SET label = 'x' WHERE id = 'G20'";
+    project.database.execute(sql);
+    assert_eq!(project.json(&["publish"])["notes"], json!([]));
+
+    project.file(
+        "tablecast.toml",
+        "[tables.grips]\nmax_changed_percent = 50\nfrom_file = false\n[tables.stances]\nfrom_file = false\n",
+    );
+    let sql = "UPDATE grips SET label = 'y' WHERE id > 'G20'";
+    project.database.execute(sql);
+    let ran = project.run(&["run"]);
+    let note = "grips: 9 of 18 published rows are changed, which is all that max_changed_percent = 50 allows\n";
+    assert_eq!(
+        ran.succeeded().stderr.matches(note).count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn what_the_seed_was_allowed_is_published_by_the_same_run() {
     let project = Project::new(&[
         "CREATE TABLE grips (id text PRIMARY KEY, is_active boolean NOT NULL DEFAULT true,

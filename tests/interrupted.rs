@@ -254,6 +254,29 @@ fn a_check_that_was_interrupted_leaves_its_database_to_the_next_one_to_drop() {
     assert_eq!(databases(), 0);
 }
 
+// A kill after the database was made, and before anybody was given it.
+#[test]
+fn a_database_that_a_killed_start_has_only_made_is_completed_by_the_next_one() {
+    let project = Project::new(&[MOTIONS, &tracked(&["motions"])]);
+    project.source("motions", r#"[{"id": "A", "label": "a"}]"#);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let root = project.path(".tablecast");
+        let server = ::publisher::database::Embedded::start(&root).await.unwrap();
+        let options = server.config("postgres");
+        let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let make = "CREATE DATABASE tablecast TEMPLATE template0";
+        client.batch_execute(make).await.unwrap();
+        drop(client);
+        server.stop().await.unwrap();
+    });
+    let mut run = publisher();
+    run.args(["run", "--quiet"]).current_dir(project.path("."));
+    assert!(run.status().unwrap().success());
+    assert_eq!(project.published("motions")[0]["label"], "a");
+}
+
 #[test]
 fn who_waits_for_the_store_ends_too_and_the_store_can_be_locked_again() {
     let project = project();

@@ -55,7 +55,7 @@ fn as_publisher() -> ExitCode {
         .enable_all()
         .build()
         .expect("the system gives a program its threads");
-    match runtime.block_on(publisher::commands::execute(Cli::parse())) {
+    match runtime.block_on(publisher::cli::execute(Cli::parse())) {
         Ok(status) => status,
         Err(error) => {
             eprint!("{}", error.report());

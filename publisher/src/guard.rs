@@ -91,34 +91,35 @@ impl Guards {
         self.limits.get(table).copied().unwrap_or(self.default)
     }
 
-    /// Every reason not to publish `to` where `from` is public; `rows` says for each table
+    /// Judges the publication of `to` where `from` is public; `rows` says for each table
     /// of both whose object differs what became of its rows.
     pub fn judge(
         &self,
         from: Option<&Manifest>,
         to: &Manifest,
         rows: &BTreeMap<TableKey, RowCounts>,
-    ) -> Vec<Problem> {
-        let mut reasons = Reasons::default();
+    ) -> Judged {
+        let mut judged = Judged::default();
         for (table, entry) in &to.tables {
-            self.judge_size(table, entry, &mut reasons);
+            let public = from.and_then(|from| from.tables.get(table));
+            self.judge_size(table, public, entry, &mut judged);
         }
         if let Some(from) = from {
             let raised = to.schema_version.major > from.schema_version.major;
             for (table, old) in &from.tables {
                 match to.tables.get(table) {
-                    None => self.judge_vanished(table, raised, from, &mut reasons),
+                    None => self.judge_vanished(table, raised, from, &mut judged),
                     Some(new) if !raised => {
-                        self.judge_shape(table, old, new, from.schema_version, &mut reasons);
+                        self.judge_shape(table, old, new, from.schema_version, &mut judged);
                     }
                     Some(_) => {}
                 }
             }
             for (table, counts) in rows {
-                self.judge_rows(table, from.tables[table].rows, *counts, &mut reasons);
+                self.judge_rows(table, from.tables[table].rows, *counts, &mut judged);
             }
         }
-        reasons.0
+        judged
     }
 
     /// Why the state that was read from `next` is no successor of what was published
@@ -135,26 +136,40 @@ impl Guards {
         })
     }
 
-    /// Whether so many active rows of a table may point at inactive ones.
-    pub fn may_break(&self, table: &TableKey, references: u64) -> bool {
-        match self.allowed.broken_references.get(table) {
-            Some(allowed) => *allowed == references,
-            None => references <= self.of(table).max_broken_references,
+    /// Whether so many active rows of a table may point at inactive ones. Where they are all that
+    /// may, that is noted.
+    pub fn may_break(&self, table: &TableKey, references: u64, notes: &mut Vec<String>) -> bool {
+        let most = self.of(table).max_broken_references;
+        if let Some(allowed) = self.allowed.broken_references.get(table) {
+            return *allowed == references;
         }
+        if references == most && most > 0 {
+            notes.push(format!(
+                "{table}: {references} active rows point at inactive ones, which is all that \
+                 max_broken_references = {most} allows"
+            ));
+        }
+        references <= most
     }
 
-    fn judge_size(&self, table: &TableKey, entry: &TableEntry, reasons: &mut Reasons) {
+    fn judge_size(
+        &self,
+        table: &TableKey,
+        public: Option<&TableEntry>,
+        entry: &TableEntry,
+        judged: &mut Judged,
+    ) {
         let (rows, least) = (entry.rows, self.of(table).min_rows);
         match self.allowed.rows.get(table) {
             Some(allowed) if *allowed == rows => {}
-            Some(allowed) => reasons.add(
+            Some(allowed) => judged.add(
                 table,
                 format!(
                     "--allow-rows allows {}, but it has {rows}",
                     rows_of(*allowed)
                 ),
             ),
-            None if rows < least => reasons.add(
+            None if rows < least => judged.add(
                 table,
                 format!(
                     "has {}, fewer than min_rows = {least}; if that is meant, allow it by \
@@ -162,11 +177,21 @@ impl Guards {
                     rows_of(rows)
                 ),
             ),
+            // Where it has stood there before, that was said when it came there.
+            None if rows == least && least > 0 && public.is_none_or(|old| old.rows != rows) => {
+                judged.note(
+                    table,
+                    format!(
+                        "has {}, which is the least that min_rows = {least} allows",
+                        rows_of(rows)
+                    ),
+                );
+            }
             None => {}
         }
     }
 
-    fn judge_rows(&self, table: &TableKey, public: u64, counts: RowCounts, reasons: &mut Reasons) {
+    fn judge_rows(&self, table: &TableKey, public: u64, counts: RowCounts, judged: &mut Judged) {
         let limits = self.of(table);
         let what = [
             (
@@ -187,18 +212,28 @@ impl Guards {
         for (verb, count, percent, allowed, flag) in what {
             match allowed {
                 Some(allowed) if *allowed == count => {}
-                Some(allowed) => reasons.add(
+                Some(allowed) => judged.add(
                     table,
                     format!("{flag} allows {}, but {count} would be {verb}", rows_of(*allowed)),
                 ),
                 None if verb == "removed" && self.was_allowed(table, count) => {}
-                None if is_more_than(count, percent, public) => reasons.add(
+                None if is_more_than(count, percent, public) => judged.add(
                     table,
                     format!(
                         "{count} of {public} published rows would be {verb}, more than {percent} per \
                          cent; if that is meant, allow it by {flag} {table}={count}"
                     ),
                 ),
+                // To change in every row is no limit.
+                None if is_all_of(count, percent, public) && (verb, percent) != ("changed", 100) => {
+                    judged.note(
+                        table,
+                        format!(
+                            "{count} of {public} published rows are {verb}, which is all that \
+                             max_{verb}_percent = {percent} allows"
+                        ),
+                    );
+                }
                 None => {}
             }
         }
@@ -208,18 +243,12 @@ impl Guards {
         self.allowed.deactivation.get(table) == Some(&removed)
     }
 
-    fn judge_vanished(
-        &self,
-        table: &TableKey,
-        raised: bool,
-        from: &Manifest,
-        reasons: &mut Reasons,
-    ) {
+    fn judge_vanished(&self, table: &TableKey, raised: bool, from: &Manifest, judged: &mut Judged) {
         if raised || self.of(table).may_vanish || self.allowed.vanished.contains(table) {
             return;
         }
         let SchemaVersion { major, .. } = from.schema_version;
-        reasons.add(
+        judged.add(
             table,
             format!(
                 "the table is published and would be gone; if that is meant, raise the schema \
@@ -235,14 +264,14 @@ impl Guards {
         old: &TableEntry,
         new: &TableEntry,
         version: SchemaVersion,
-        reasons: &mut Reasons,
+        judged: &mut Judged,
     ) {
         let broken = broken_promises(old, new);
         let allowed = self.of(table).may_change_shape || self.allowed.shape.contains(table);
         if broken.is_empty() || allowed {
             return;
         }
-        reasons.add(
+        judged.add(
             table,
             format!(
                 "{}, and readers of schema version {version} rely on that; if that is meant, raise it \
@@ -254,21 +283,35 @@ impl Guards {
     }
 }
 
-#[derive(Default)]
-struct Reasons(Vec<Problem>);
+/// What the guards say of a publication.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Why it must not be.
+    pub reasons: Vec<Problem>,
+    /// What is allowed and only just so: a limit that is reached is not passed unsaid.
+    pub notes: Vec<String>,
+}
 
-impl Reasons {
+impl Judged {
     fn add(&mut self, table: &TableKey, reason: String) {
-        self.0.push(Problem {
+        self.reasons.push(Problem {
             place: None,
             message: format!("{table}: {reason}"),
         });
+    }
+
+    fn note(&mut self, table: &TableKey, note: String) {
+        self.notes.push(format!("{table}: {note}"));
     }
 }
 
 // No rounding: a third of 3 rows is more than 33 per cent.
 fn is_more_than(count: u64, percent: u8, whole: u64) -> bool {
     u128::from(count) * 100 > u128::from(whole) * u128::from(percent)
+}
+
+fn is_all_of(count: u64, percent: u8, whole: u64) -> bool {
+    count > 0 && u128::from(count) * 100 == u128::from(whole) * u128::from(percent)
 }
 
 fn rows_of(count: u64) -> String {
@@ -353,7 +396,7 @@ mod tests {
             .filter(|table| to.tables.contains_key(*table))
             .map(|table| (table.clone(), rows))
             .collect();
-        let reasons = guards.judge(Some(from), to, &rows);
+        let reasons = guards.judge(Some(from), to, &rows).reasons;
         reasons.into_iter().map(|reason| reason.message).collect()
     }
 
@@ -430,14 +473,57 @@ mod tests {
     #[test]
     fn references_to_inactive_rows_may_be_as_many_as_was_said() {
         let mut guards = Guards::default();
-        assert!(guards.may_break(&key("grips"), 0));
-        assert!(!guards.may_break(&key("grips"), 1));
+        let judged = |guards: &Guards, count| {
+            let mut notes = Vec::new();
+            (guards.may_break(&key("grips"), count, &mut notes), notes)
+        };
+        assert_eq!(judged(&guards, 0), (true, vec![]));
+        assert_eq!(judged(&guards, 1), (false, vec![]));
         guards.default.max_broken_references = 3;
-        assert!(guards.may_break(&key("grips"), 3));
-        assert!(!guards.may_break(&key("grips"), 4));
+        assert_eq!(judged(&guards, 2), (true, vec![]));
+        let note = "grips: 3 active rows point at inactive ones, which is all that \
+                    max_broken_references = 3 allows";
+        assert_eq!(judged(&guards, 3), (true, vec![note.to_owned()]));
+        assert_eq!(judged(&guards, 4), (false, vec![]));
         guards.allowed.broken_references.insert(key("grips"), 4);
-        assert!(guards.may_break(&key("grips"), 4));
-        assert!(!guards.may_break(&key("grips"), 3));
+        assert_eq!(judged(&guards, 4), (true, vec![]));
+        assert_eq!(judged(&guards, 3), (false, vec![]));
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_and_not_passed_is_noted() {
+        let old = manifest("1.0", &[("grips", entry(20, &COLUMNS))]);
+        let new = manifest("1.0", &[("grips", entry(10, &COLUMNS))]);
+        let mut guards = Guards::default();
+        guards.default.min_rows = 10;
+        let notes = |guards: &Guards, from: &Manifest, counts| {
+            let rows = BTreeMap::from([(key("grips"), counts)]);
+            guards.judge(Some(from), &new, &rows).notes
+        };
+        assert_eq!(
+            notes(&guards, &old, counts(10, 20)),
+            [
+                "grips: has 10 rows, which is the least that min_rows = 10 allows",
+                "grips: 10 of 20 published rows are removed, which is all that \
+                 max_removed_percent = 50 allows",
+            ]
+        );
+        guards.default.min_rows = 9;
+        guards.default.max_changed_percent = 20;
+        assert_eq!(
+            notes(&guards, &old, counts(9, 4)),
+            [
+                "grips: 4 of 20 published rows are changed, which is all that max_changed_percent = 20 allows"
+            ]
+        );
+        assert_eq!(notes(&guards, &old, counts(9, 3)), [""; 0]);
+        assert_eq!(notes(&guards, &old, counts(0, 0)), [""; 0]);
+        // What was allowed by number was said by number.
+        guards.allowed.removal.insert(key("grips"), 10);
+        assert_eq!(notes(&guards, &old, counts(10, 3)), [""; 0]);
+        // It stood there before.
+        guards.default.min_rows = 10;
+        assert_eq!(notes(&guards, &new, counts(0, 1)), [""; 0]);
     }
 
     #[test]
@@ -446,8 +532,13 @@ mod tests {
         guards.default.min_rows = 1;
         let one = manifest("1.0", &[("grips", entry(1, &COLUMNS))]);
         let none = manifest("1.0", &[("grips", entry(0, &COLUMNS))]);
-        assert!(guards.judge(None, &one, &BTreeMap::new()).is_empty());
-        let reasons = guards.judge(None, &none, &BTreeMap::new());
+        assert!(
+            guards
+                .judge(None, &one, &BTreeMap::new())
+                .reasons
+                .is_empty()
+        );
+        let reasons = guards.judge(None, &none, &BTreeMap::new()).reasons;
         assert_eq!(
             reasons[0].message,
             "grips: has 0 rows, fewer than min_rows = 1; if that is meant, allow it by --allow-rows grips=0"

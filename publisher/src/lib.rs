@@ -18,6 +18,7 @@ pub mod database;
 pub mod diff;
 pub mod error;
 pub mod fetch;
+pub mod flags;
 pub mod guard;
 pub mod history;
 pub mod parity;

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use publisher::cli::Cli;
+use publisher::cli::{self, Cli};
 use publisher::commands;
 use publisher::database::cancel_statements;
 use publisher::error::Error;
@@ -84,7 +84,7 @@ fn start(cli: Cli) -> oneshot::Receiver<ExitCode> {
 fn run(cli: Cli) -> ExitCode {
     let runtime = runtime_for(&cli).enable_all().build();
     let runtime = runtime.expect("the system gives a program its threads");
-    let result = runtime.block_on(commands::execute(cli));
+    let result = runtime.block_on(cli::execute(cli));
     // A compressor that an interrupt left at work is not waited for.
     runtime.shutdown_background();
     match result {

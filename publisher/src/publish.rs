@@ -53,8 +53,7 @@ pub(crate) use self::last::{Last, complete};
 pub use self::outcome::{Event, Published, Timings};
 pub use self::read_back::Fault;
 use self::read_back::read_manifest;
-use crate::guard::{Before, Guards, Provenance};
-use crate::source::Problem;
+use crate::guard::{Before, Guards, Judged, Provenance};
 use crate::spool::Spool;
 use crate::store::Store;
 
@@ -166,7 +165,11 @@ pub(crate) async fn publish_after(
         Judgement::Same(version) => return Ok(Published::Unchanged { version: *version }),
         Judgement::Next(next) => next,
     };
-    let Next { version, manifest } = *next;
+    let Next {
+        version,
+        manifest,
+        notes,
+    } = *next;
     debug_assert!(
         names_all(&rendered.manifest, &rendered.objects),
         "the objects are the manifest's"
@@ -178,6 +181,7 @@ pub(crate) async fn publish_after(
     announce(store, &version).await?;
     Ok(Published::Changed {
         version,
+        notes,
         objects_written: objects.written,
         objects_reused: objects.reused,
         bytes: objects.bytes,
@@ -200,6 +204,8 @@ pub(crate) enum Judgement {
 pub(crate) struct Next {
     version: Version,
     manifest: Vec<u8>,
+    // What the guards allow and only just so.
+    notes: Vec<String>,
 }
 
 /// Judges a state by what is public. Reads, and writes nothing.
@@ -243,14 +249,21 @@ pub(crate) async fn judge(
         is_alone: false,
     })?;
     let mut reasons = limits::reasons(&rendered.manifest, manifest.len(), terms.max_object_bytes);
+    let mut notes = Vec::new();
     if let Some(guards) = &terms.guards {
-        reasons.extend(judge_by_guards(store, last, public, rendered, guards).await?);
+        let judged = judge_by_guards(store, last, public, rendered, guards).await?;
+        reasons.extend(judged.reasons);
+        notes = judged.notes;
     }
     if !reasons.is_empty() {
         return Err(PublishError::Refused(reasons));
     }
     let version = next_version(last.version.as_ref(), rendered, named, &terms.clock)?;
-    Ok(Judgement::Next(Box::new(Next { version, manifest })))
+    Ok(Judgement::Next(Box::new(Next {
+        version,
+        manifest,
+        notes,
+    })))
 }
 
 // Whether readers would find another row, column or settings. The database's numbers may
@@ -282,7 +295,7 @@ async fn judge_by_guards(
     public: Option<Result<Manifest, Fault>>,
     rendered: &Rendered,
     guards: &Guards,
-) -> Result<Vec<Problem>, PublishError> {
+) -> Result<Judged, PublishError> {
     let next = &rendered.manifest;
     let (Some(version), Some(public)) = (&last.version, public) else {
         return Ok(guards.judge(None, next, &BTreeMap::new()));
@@ -305,9 +318,10 @@ async fn judge_by_guards(
             Some(older.as_before())
         }
     };
+    let mut judged = guards.judge(Some(&public), next, &rows);
     let age = guards.judge_age(before, (&rendered.provenance, next));
-    let others = guards.judge(Some(&public), next, &rows);
-    Ok(age.into_iter().chain(others).collect())
+    judged.reasons.splice(0..0, age);
+    Ok(judged)
 }
 
 // What is about to be named is read as a reader would, also what lay there before: a disk

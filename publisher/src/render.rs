@@ -9,6 +9,7 @@
 //! would be published with another value than the database holds is refused, by table,
 //! row and column. Bytes that PostgreSQL would not send are an error, never a panic.
 
+mod error;
 mod interval;
 mod network;
 mod numeric;
@@ -19,9 +20,11 @@ use snapshot_format::{ColumnType, RowShape, TableKey};
 
 use crate::schema::{Column, Table};
 
-pub use value::ValueError;
-pub(crate) use value::{MAX_JSON_DEPTH, is_too_deep};
-use value::{has_form, shortened};
+pub(crate) use error::MAX_JSON_DEPTH;
+pub use error::ValueError;
+use error::shortened;
+use value::has_form;
+pub(crate) use value::is_too_deep;
 
 /// Renders the rows of one table.
 #[derive(Debug, Clone)]

@@ -85,6 +85,8 @@ pub struct Rendition<'a> {
 pub struct State {
     /// As it is published.
     pub rendered: Rendered,
+    /// Which limits of the guards it reaches, and does not pass.
+    pub notes: Vec<String>,
     versions: BTreeMap<String, TableVersion>,
 }
 
@@ -138,7 +140,7 @@ pub async fn render_snapshot(
         }
         earlier => earlier,
     };
-    check_references(reader, schema, guards).await?;
+    let notes = check_references(reader, schema, guards).await?;
     let out = Spools {
         staging,
         bar: progress.step("render"),
@@ -177,7 +179,11 @@ pub async fn render_snapshot(
         manifest,
         provenance,
     };
-    Ok(State { rendered, versions })
+    Ok(State {
+        rendered,
+        versions,
+        notes,
+    })
 }
 
 fn number(table: &Table, versions: &BTreeMap<String, TableVersion>) -> u64 {
@@ -207,19 +213,20 @@ async fn check_references(
     reader: &SnapshotReader<'_>,
     schema: &Schema,
     guards: &Guards,
-) -> Result<(), SnapshotError> {
+) -> Result<Vec<String>, SnapshotError> {
     let broken = reader.broken_references(schema).await;
-    let (mut problems, mut flags) = (Vec::new(), Vec::new());
+    let (mut problems, mut flags, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (table, broken) in broken.map_err(ReadError::from)? {
         let count = broken.len() as u64;
-        if !guards.may_break(&table, count) {
+        if !guards.may_break(&table, count, &mut notes) {
             flags.push(format!("--allow-broken-references {table}={count}"));
             problems.extend(broken);
         }
     }
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(SnapshotError::Refused { problems, flags }),
+    if problems.is_empty() {
+        Ok(notes)
+    } else {
+        Err(SnapshotError::Refused { problems, flags })
     }
 }
 

@@ -16,6 +16,7 @@
 pub mod canonical;
 mod check;
 mod column;
+mod head;
 pub mod json;
 mod layout;
 mod limits;
@@ -30,13 +31,14 @@ mod version;
 
 pub use check::{ObjectError, VariantError, check_object, check_variant};
 pub use column::{ColumnType, Interval, JsonForm, Network};
+pub use head::BootstrapHeader;
 pub use layout::{Cache, Key};
 pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
 pub use names::{Lineage, NameError, ReferenceVersion, SchemaVersion, TableKey};
 pub use object::{Digest, DigestWriter, HashError, ObjectHash, Sha256};
 pub use read::{BootstrapReader, ReadError, TableReader};
-pub use render::{BootstrapHeader, BootstrapWriter, RowShape, TableWriter};
+pub use render::{BootstrapWriter, RowShape, TableWriter};
 pub use variant::{Encoding, MIN_VARIANT_SIZE, compress, decompress, unpack};
 pub use version::{ObjectRef, Rollback, Version, VersionError};
 

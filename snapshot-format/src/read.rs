@@ -8,6 +8,7 @@
 
 use std::io::{self, BufRead};
 
+use crate::head::{bootstrap_head, table_head};
 use crate::{BootstrapHeader, SchemaVersion, TableKey};
 
 /// Why an object cannot be read on.
@@ -136,21 +137,6 @@ impl<R: BufRead> BootstrapReader<R> {
         let there = self.rows.at != At::End && self.rows.advance(&mut self.input)?;
         Ok(there.then_some(&self.rows.row))
     }
-}
-
-pub(crate) fn table_head(schema: SchemaVersion, table: &TableKey) -> String {
-    format!(r#"{{"schemaVersion":"{schema}","table":"{table}","rows":["#)
-}
-
-pub(crate) fn bootstrap_head(header: &BootstrapHeader) -> String {
-    let BootstrapHeader {
-        schema_version,
-        reference_version,
-        generated_at,
-    } = header;
-    format!(
-        r#"{{"schemaVersion":"{schema_version}","referenceVersion":"{reference_version}","generatedAt":"{generated_at}","tables":{{"#
-    )
 }
 
 // The lines of one table, from behind its `[` to behind its `]`.

@@ -12,8 +12,8 @@
 
 use std::io::{self, Write};
 
-use crate::read::{bootstrap_head, table_head};
-use crate::{ReferenceVersion, SchemaVersion, TableKey, canonical};
+use crate::head::{BootstrapHeader, bootstrap_head, table_head};
+use crate::{SchemaVersion, TableKey, canonical};
 
 /// The columns of a table's rows, in the order in which they are published.
 ///
@@ -87,17 +87,6 @@ impl<W: Write> TableWriter<W> {
         out.write_all(b"}")?;
         Ok((out, count))
     }
-}
-
-/// What the bootstrap object says before its tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootstrapHeader {
-    /// The version of the tables' shape.
-    pub schema_version: SchemaVersion,
-    /// The database's version.
-    pub reference_version: ReferenceVersion,
-    /// The moment of the last change of the data, RFC 3339 in UTC.
-    pub generated_at: String,
 }
 
 /// Writes the bootstrap object, table by table in key order.
@@ -214,7 +203,7 @@ mod tests {
     fn a_bootstrap_object_has_the_four_fields_and_no_space() {
         let header = BootstrapHeader {
             schema_version: SCHEMA,
-            reference_version: ReferenceVersion(42),
+            reference_version: crate::ReferenceVersion(42),
             generated_at: "2026-02-24T13:12:04Z".into(),
         };
         let mut bootstrap = BootstrapWriter::new(Vec::new(), &header).expect("memory");

@@ -1,6 +1,6 @@
 """The folders show the data flow: what may not import what, and no circles among files.
 
-`imports.py` reads the graph. The crates in FREE have no circle; publisher, snapshot-format and snapshot-store are to
+`imports.py` reads the graph. The crates in FREE have no circle; publisher and snapshot-store are to
 follow, and a crate that is free stays so.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import imports
 
-FREE = ["snapshot-client", "snapshot-server"]
+FREE = ["snapshot-client", "snapshot-format", "snapshot-server"]
 
 
 def circles_below(source):
@@ -45,7 +45,7 @@ class Circles(unittest.TestCase):
         for crate in FREE:
             files = imports.files_of(imports.ROOT / crate / "src")
             arrows = sum(len(targets) for targets in imports.arrows(files).values())
-            self.assertGreater(len(files), 30, crate)
+            self.assertGreater(len(files), 15, crate)
             self.assertGreater(arrows, len(files), crate)
 
     def test_two_files_that_take_from_each_other_are_a_circle(self):

@@ -6,8 +6,8 @@ pub mod watching;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use publisher::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use publisher::config::Config;
+use publisher::flags::{Common, OutFlags, SourceFlag, SqlFlag};
 use tokio_postgres::{Client, NoTls};
 
 /// A database of its own for one test, dropped at its end.

@@ -134,12 +134,15 @@ fn a_private_server_that_is_killed_is_started_again() {
 #[test]
 fn a_run_that_is_ended_at_any_moment_leaves_no_server_and_the_next_one_works() {
     let project = Private::new();
+    let log = project.0.path("run.log");
     let start = || {
         let mut command = publisher();
         command.arg("run").current_dir(project.0.path("."));
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let log = fs::File::create(&log).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
         command.spawn().unwrap()
     };
+    let said = || fs::read_to_string(&log).unwrap();
     for pause_ms in [20, 100, 300, 600, 1000, 1500, 2500] {
         let mut running = start();
         std::thread::sleep(Duration::from_millis(pause_ms));
@@ -149,10 +152,11 @@ fn a_run_that_is_ended_at_any_moment_leaves_no_server_and_the_next_one_works() {
         // It may have come to its end before, or not yet listened.
         assert!(
             matches!(status, Some(0 | 130) | None),
-            "{pause_ms}: {status:?}"
+            "{pause_ms}: {status:?}\n{}",
+            said()
         );
     }
-    assert_eq!(start().wait().unwrap().code(), Some(0));
+    assert_eq!(start().wait().unwrap().code(), Some(0), "{}", said());
     project.is_left_clean();
 }
 

@@ -8,9 +8,9 @@ use clap::Args;
 use super::blocking;
 use super::history::read_versions;
 use crate::bundle::{BundleError, Bundled, write_folder, write_sqlite};
-use crate::cli::{Reading, StoreFlag};
 use crate::diff::{DiffError, read_manifest};
 use crate::error::Error;
+use crate::flags::{Reading, StoreFlag};
 use crate::source::Problem;
 
 /// Flags of `publisher bundle`.
@@ -40,7 +40,7 @@ table reference_metadata that says which snapshot they are of. One state of the 
 bytes, whenever and wherever it is bundled. A file that is not such a bundle is never replaced.";
 
 /// Bundles a snapshot.
-pub(super) async fn run(args: BundleArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: BundleArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
     let bar = args.reading.progress().bytes("bundle", 1);
     let shown = bar.clone();

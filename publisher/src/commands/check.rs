@@ -8,10 +8,10 @@ use snapshot_format::TableKey;
 
 use super::migrate::migrate_database;
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, Unchanged, judge_unique, read_schema, still_dangling};
 use crate::error::Error;
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::source::{self, Dangling, Known, Problem, Problems, SourceFiles, Subject, Validated};
@@ -32,7 +32,7 @@ pub struct CheckArgs {
 }
 
 /// Checks the files, and reports every problem.
-pub(super) async fn run(args: CheckArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: CheckArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&args.source, &args.sql, &OutFlags::default())?;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::cli::answer;
 use crate::database::DatabaseError;
 use crate::database::embedded::{Place, place_of, places_elsewhere, remove_orphan, reset};
 use crate::error::Error;
+use crate::flags::answer;
 
 /// Flags of `publisher database`.
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ struct Places {
 }
 
 /// Says where the data is, or removes it.
-pub(super) async fn run(args: DatabaseArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: DatabaseArgs) -> Result<(), Error> {
     match args.command {
         DatabaseCommand::Where(args) => tell(&args),
         DatabaseCommand::Reset(args) if args.orphans => reset_orphans(&args),

@@ -8,13 +8,13 @@ use snapshot_format::Version;
 
 use super::blocking;
 use super::history::read_versions;
-use crate::cli::{Reading, StoreFlag};
 use crate::diff::{
     Change, ColumnChange, ColumnsDiff, RowCounts, RowDiff, SnapshotDiff, TableDiff, VersionName,
     diff_snapshots,
 };
 use crate::error::Error;
 use crate::fetch::{Origin, Versions};
+use crate::flags::{Reading, StoreFlag};
 use crate::history::resolve;
 
 /// Flags of `publisher diff`.
@@ -45,7 +45,7 @@ A version is named as EPOCH-SEQUENCE, SEQUENCE, seq:N (the database's state), or
 digits of its manifest's hash. The numbers are those of all rows, however few are shown.";
 
 /// Compares two versions.
-pub(super) async fn run(args: DiffArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: DiffArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
     let bar = args.reading.progress().bytes("diff", 1);
     let shown = bar.clone();

@@ -9,10 +9,10 @@ use serde::Serialize;
 use snapshot_format::{Manifest, ObjectHash, Version};
 
 use super::blocking;
-use crate::cli::{Reading, StoreFlag};
 use crate::diff::{DiffError, read_manifest};
 use crate::error::Error;
 use crate::fetch::{Brought, Origin, Versions};
+use crate::flags::{Reading, StoreFlag};
 use crate::history::name;
 
 /// Flags of `publisher history`.
@@ -63,7 +63,7 @@ pub struct Content {
 }
 
 /// Lists the history.
-pub(super) async fn run(args: HistoryArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: HistoryArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
     let limit = match args.reading.json {
         true => args.limit.unwrap_or(usize::MAX),

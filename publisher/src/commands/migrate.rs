@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{
     AppliedMigrations, Database, identity, load_migrations, migrate, missing_triggers_sql,
     read_schema,
 };
 use crate::error::Error;
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
 
 /// Flags of `publisher migrate`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub struct MigrateArgs {
 }
 
 /// Applies the pending migrations.
-pub(super) async fn run(args: MigrateArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: MigrateArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &args.sql, &OutFlags::default())?;

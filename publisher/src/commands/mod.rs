@@ -6,6 +6,7 @@ pub mod database;
 pub mod diff;
 pub mod guards;
 pub mod history;
+pub mod job;
 pub mod migrate;
 pub mod parity;
 pub mod plan;
@@ -20,63 +21,12 @@ pub mod types;
 pub mod verify;
 pub mod watch;
 
-use std::process::ExitCode;
-
-use crate::cli::{Cli, Command, Common};
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
+use crate::flags::Common;
 use crate::schema::{Part, Schema, Table};
 use crate::store::{DirectoryStore, Settled};
-
-/// Runs what the command line asks for. Ctrl-C and SIGTERM end it between two steps of
-/// the database or the disk, each of which is whole or undone; where it computes or waits
-/// too long for that, `main` ends the program. Gives the exit status.
-///
-/// # Errors
-/// Where the command fails.
-pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
-    let mut status = ExitCode::SUCCESS;
-    let command = match cli.command {
-        // Its end is Ctrl-C, which it waits for itself.
-        Command::Watch(args) => return watch::run(args).await.map(|()| status),
-        Command::Run(args) if args.watch => {
-            return watch::run(args.into_watching()).await.map(|()| status);
-        }
-        command => command,
-    };
-    let command = async {
-        match command {
-            Command::Watch(_) => unreachable!("it has been run above"),
-            Command::Run(args) => return run::run(args).await,
-            Command::Migrate(args) => migrate::run(args).await?,
-            Command::Check(args) => check::run(args).await?,
-            Command::Bundle(args) => bundle::run(args).await?,
-            Command::Types(args) => types::run(args).await?,
-            Command::Plan(args) => status = plan::run(args).await?,
-            Command::Parity(args) => parity::run(args).await?,
-            Command::Seed(args) => seed::run(args).await?,
-            Command::Publish(args) => publish::run(args).await?,
-            Command::Verify(args) => verify::run(args).await?,
-            Command::History(args) => history::run(args).await?,
-            Command::Show(args) => show::run(args).await?,
-            Command::Diff(args) => diff::run(args).await?,
-            Command::Rollback(args) => rollback::run(args).await?,
-            Command::Resume(args) => resume::run(args).await?,
-            Command::Prune(args) => prune::run(args).await?,
-            Command::Database(args) => database::run(args).await?,
-        }
-        Ok(None)
-    };
-    let serving = tokio::select! {
-        result = command => result?,
-        () = interrupt() => return Err(Error::Interrupted),
-    };
-    match serving {
-        Some(serving) => serving.serve().await.map(|()| status),
-        None => Ok(status),
-    }
-}
 
 /// Resolves at the first Ctrl-C or SIGTERM behind the call.
 pub fn interrupt() -> impl Future<Output = ()> {

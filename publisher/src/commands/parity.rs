@@ -9,12 +9,12 @@ use snapshot_format::Manifest;
 
 use super::migrate::migrate_database;
 use super::{blocking, open_database};
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag, answer};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, constant_defaults, read_schema};
 use crate::diff::read_manifest;
 use crate::error::Error;
 use crate::fetch::{Origin, Versions};
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
 use crate::history::name;
 use crate::parity::report::Report;
 use crate::parity::{
@@ -66,7 +66,7 @@ What a file leaves to the database is asked from the database that is given, oth
 migrations, applied to an empty private one. Exit status: 0 equal, 1 different, 2 the command line.";
 
 /// Compares the sides.
-pub(super) async fn run(args: ParityArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
     let chosen = Chosen::of(&args)?;
     let source = SourceFlag {
         source: args.source.clone(),

@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::diff::{GONE, HEAD, NEW, OTHER, counted, describe_column, shortened};
 use super::seed::{SeedFlags, read_source};
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag, answer};
 use crate::config::Config;
 use crate::database::{
     self, Database, Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable,
     load_migrations, pending_migrations,
 };
 use crate::error::Error;
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
 use crate::schema::IS_ACTIVE;
 
 /// Flags of `publisher plan`.
@@ -55,7 +55,7 @@ struct PlanReport<'p> {
 }
 
 /// Shows what a seed would change.
-pub(super) async fn run(args: PlanArgs) -> Result<ExitCode, Error> {
+pub(crate) async fn run(args: PlanArgs) -> Result<ExitCode, Error> {
     let common = &args.common;
     let config = common.settle(&args.source, &args.sql, &OutFlags::default())?;
     let mut database = open_database(&config, common, "plan").await?;

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use snapshot_format::{Key, Version};
 
-use crate::cli::{Upkeep, duration};
 use crate::error::Error;
+use crate::flags::{Upkeep, duration};
 use crate::history::name;
 use crate::prune::{Keep, Pruned, prune};
 
@@ -44,7 +44,7 @@ struct PruneReport<'a> {
 }
 
 /// Removes what no kept version names.
-pub(super) async fn run(args: PruneArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: PruneArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
     let keep = Keep {
         newest: args.keep.get(),

@@ -10,10 +10,10 @@ use snapshot_format::{ReferenceVersion, TableKey};
 
 use super::guards::GuardFlags;
 use super::{open_database, settle_mode, warn_of_missing_triggers};
-use crate::cli::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
 use crate::error::Error;
+use crate::flags::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::guard::Guards;
 use crate::publish::{Event, Last, Published, Rendered, Terms, complete, judge, publish_after};
 use crate::schema::Schema;
@@ -45,6 +45,8 @@ pub struct PublishReport {
     /// The database's version. Where nothing was published since, it may be a later one
     /// with the same content.
     pub database_version: ReferenceVersion,
+    /// Which limits of the guards are reached, and not passed.
+    pub notes: Vec<String>,
     /// How many tables the snapshot has.
     pub tables: usize,
     /// How many rows.
@@ -56,7 +58,7 @@ pub struct PublishReport {
 }
 
 /// Publishes the database's tables.
-pub(super) async fn run(args: PublishArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: PublishArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
@@ -184,13 +186,23 @@ impl<'a> Publication<'a> {
         let reader = SnapshotReader::begin(database.client()).await?;
         let state = self.render(&target, &reader, kept, earlier).await?;
         drop(reader);
-        let rendered = state.rendered;
+        let State {
+            rendered,
+            mut notes,
+            ..
+        } = state;
         let (tables, rows) = size_of(&rendered);
         let database_version = rendered.manifest.reference_version;
         let published = put(rendered, target, self.common, self.terms()).await?;
+        match &published {
+            Published::Changed { notes: reached, .. } => notes.extend_from_slice(reached),
+            // It was said when it was published.
+            Published::Unchanged { .. } | Published::Completed { .. } => notes.clear(),
+        }
         Ok(PublishReport {
             published,
             database_version,
+            notes,
             tables,
             rows,
             render_ms: millis(self.render),
@@ -267,11 +279,15 @@ pub(super) fn describe(report: &PublishReport) -> String {
         rows,
         render_ms,
         elapsed_ms,
+        notes,
     } = report;
     let version = published.version();
     let (epoch, sequence) = version.order();
     let name = format!("version {epoch}-{sequence}, {}", version.reference_version);
     let mut text = String::new();
+    for note in notes {
+        let _ = writeln!(text, "{note}");
+    }
     let _ = match published {
         Published::Unchanged { .. } if *database_version != version.reference_version => {
             writeln!(

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::settle_mode;
-use crate::cli::{ClockFlag, Upkeep};
 use crate::error::Error;
+use crate::flags::{ClockFlag, Upkeep};
 use crate::history::name;
 use crate::rollback::{Turned, resume};
 
@@ -18,7 +18,7 @@ pub struct ResumeArgs {
 }
 
 /// Lets publishing go on after a rollback.
-pub(super) async fn run(args: ResumeArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: ResumeArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
     settle_mode(&store, |text| args.upkeep.say(text)).await?;
     let turned = resume(&store, &args.clock.clock()).await?;

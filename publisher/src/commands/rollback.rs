@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::settle_mode;
-use crate::cli::{ClockFlag, Upkeep};
 use crate::error::Error;
+use crate::flags::{ClockFlag, Upkeep};
 use crate::history::name;
 use crate::rollback::{Turned, rollback};
 
@@ -23,7 +23,7 @@ pub struct RollbackArgs {
 }
 
 /// Publishes an earlier version's content again.
-pub(super) async fn run(args: RollbackArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: RollbackArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
     settle_mode(&store, |text| args.upkeep.say(text)).await?;
     let turned = rollback(&store, &args.to, &args.clock.clock()).await?;

@@ -7,16 +7,16 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::guards::GuardFlags;
+use super::job::JobFlags;
 use super::migrate::migrate_database;
-use super::publish::{Publication, PublishReport, PublishTerms, Target, say_waiting};
-use super::seed::{SeedFlags, read_source};
+use super::publish::{Publication, PublishReport, Target, say_waiting};
+use super::seed::read_source;
 use super::watch::{WatchArgs, WatchFlags};
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{self, AppliedMigrations, Database, SeedReport};
 use crate::error::Error;
+use crate::flags::Common;
 use crate::store::DirectoryStore;
 
 /// Flags of `publisher run`.
@@ -33,48 +33,6 @@ pub struct RunArgs {
     watching: WatchFlags,
 }
 
-/// Flags of the main job, which `run` and `watch` share.
-#[derive(Debug, Args)]
-pub struct JobFlags {
-    #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) source: SourceFlag,
-    #[command(flatten)]
-    pub(super) sql: SqlFlag,
-    #[command(flatten)]
-    pub(super) out: OutFlags,
-    #[command(flatten)]
-    pub(super) seed: SeedFlags,
-    #[command(flatten)]
-    pub(super) force: ForceFlag,
-    #[command(flatten)]
-    pub(super) clock: ClockFlag,
-    #[command(flatten)]
-    pub(super) guards: GuardFlags,
-
-    /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) serve: Option<SocketAddr>,
-}
-
-impl JobFlags {
-    /// Settles every setting.
-    pub(super) fn settle(&self) -> Result<Config, Error> {
-        self.common.settle(&self.source, &self.sql, &self.out)
-    }
-
-    /// How to publish.
-    pub(super) fn terms(&self) -> PublishTerms<'_> {
-        PublishTerms {
-            force: &self.force,
-            clock: &self.clock,
-            guards: &self.guards,
-            deactivation: self.seed.allowed_deactivation(),
-        }
-    }
-}
-
 impl RunArgs {
     /// Whether the command goes on as a server.
     pub(crate) fn serves(&self) -> bool {
@@ -82,7 +40,7 @@ impl RunArgs {
     }
 
     /// What `publisher watch` is to do with these flags.
-    pub(super) fn into_watching(self) -> WatchArgs {
+    pub(crate) fn into_watching(self) -> WatchArgs {
         WatchArgs {
             job: self.job,
             watching: self.watching,
@@ -98,14 +56,14 @@ struct RunReport {
 }
 
 /// What is left to do once a snapshot is published: to serve it.
-pub(super) struct Serving {
+pub(crate) struct Serving {
     config: Config,
     address: SocketAddr,
     common: Common,
 }
 
 /// Migrates, seeds, publishes; gives what is then to be served, where that is asked for.
-pub(super) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
+pub(crate) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     let args = args.job;
     let config = args.settle()?;
     // Before the seed: a store that is refused leaves the database as it was, too.
@@ -172,7 +130,7 @@ async fn seed_and_publish(
 
 impl Serving {
     /// Serves until Ctrl-C or SIGTERM, which is how it is meant to end.
-    pub(super) async fn serve(self) -> Result<(), Error> {
+    pub(crate) async fn serve(self) -> Result<(), Error> {
         let options = snapshot_server::Options::new(&self.config.out, self.address);
         let mut interrupted = pin!(super::interrupt());
         let server = tokio::select! {

@@ -8,12 +8,12 @@ use snapshot_format::TableKey;
 
 use super::check::{list_files, parse_allowance, refuse, validate_files, without};
 use super::{open_database, warn_of_missing_triggers};
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{
     self, Database, SeedOptions, SeedReport, SeededTable, Unchanged, read_schema,
 };
 use crate::error::Error;
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::schema::Schema;
 use crate::source::{Problems, SourceTable};
 
@@ -80,7 +80,7 @@ impl SeedFlags {
 }
 
 /// Seeds the files.
-pub(super) async fn run(args: SeedArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: SeedArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&args.source, &SqlFlag::default(), &OutFlags::default())?;

@@ -10,10 +10,10 @@ use snapshot_format::{Manifest, TableEntry, TableKey, Version};
 
 use super::blocking;
 use super::history::{in_words, read_versions};
-use crate::cli::{Reading, StoreFlag};
 use crate::diff::{Change, read_manifest};
 use crate::error::Error;
 use crate::fetch::{Brought, Origin};
+use crate::flags::{Reading, StoreFlag};
 use crate::history::{name, resolve};
 
 /// Flags of `publisher show`.
@@ -63,7 +63,7 @@ pub struct TableChange {
 }
 
 /// Shows a version.
-pub(super) async fn run(args: ShowArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: ShowArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
     let shown = blocking(move || show(&origin, args.version.as_deref())).await?;
     args.reading.answer(&shown, &describe(&shown))

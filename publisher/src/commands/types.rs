@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::migrate::migrate_database;
 use super::open_database;
-use crate::cli::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::config::Config;
 use crate::database::{Database, read_schema};
 use crate::error::Error;
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::schema::Schema;
 use crate::types::{json_schema, typescript};
 
@@ -26,7 +26,7 @@ pub struct TypesArgs {
 }
 
 /// Prints the types on standard output.
-pub(super) async fn run(args: TypesArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: TypesArgs) -> Result<(), Error> {
     let TypesArgs { common, sql, out } = args;
     let config = common.settle(&SourceFlag::default(), &sql, &out)?;
     let schema = match config.database_url {

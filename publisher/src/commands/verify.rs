@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 
 use super::blocking;
-use crate::cli::Reading;
 use crate::error::Error;
+use crate::flags::Reading;
 use crate::verify::{Finding, Report, verify_within};
 
 /// Flags of `publisher verify`.
@@ -36,7 +36,7 @@ their order and types, variants, the bootstrap against its tables; over HTTP als
 fields. Names every fault in one run, and changes nothing.";
 
 /// Verifies a snapshot.
-pub(super) async fn run(args: VerifyArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: VerifyArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.origin.as_deref())?;
     let bar = args.reading.progress().bytes("verify", 1);
     let shown = bar.clone();

@@ -19,10 +19,10 @@ use self::report::Reporter;
 use self::round::{Rounded, Rounds};
 use self::upkeep::Upkeep;
 use super::blocking;
-use super::run::JobFlags;
-use crate::cli::duration;
+use super::job::JobFlags;
 use crate::config::Config;
 use crate::error::{Error, THE_CLOCK};
+use crate::flags::duration;
 use crate::prune::Keep;
 use crate::store::DirectoryStore;
 use crate::watch::{
@@ -84,7 +84,7 @@ impl WatchFlags {
 }
 
 /// Watches until Ctrl-C or SIGTERM, which is how it is meant to end.
-pub(super) async fn run(args: WatchArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: WatchArgs) -> Result<(), Error> {
     let mut ended = pin!(super::interrupt());
     let config = args.job.settle()?;
     DirectoryStore::check(&config.out)?;

@@ -257,36 +257,37 @@ async fn create_database(
     config: &Config,
     name: &str,
 ) -> Result<(), DatabaseError> {
-    // Two starts at once may both want it; the second finds it made.
     let client = maintenance(embedded, config).await?;
-    let exists = client
-        .query_opt(
-            "SELECT FROM pg_catalog.pg_database WHERE datname = $1",
-            &[&name],
-        )
-        .await
-        .map_err(|source| DatabaseError::query("look for the database", source))?;
     let failed = |source| DatabaseError::query("create the database", source);
-    if exists.is_none() {
+    // Two starts at once may both want it: the second waits here, and finds it made.
+    client.batch_execute(ONE_AT_A_TIME).await.map_err(failed)?;
+    let row = client.query_one(HOW_FAR, &[&name, &OWNER]).await;
+    let (exists, complete): (bool, bool) = row
+        .and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .map_err(|source| DatabaseError::query("look for the database", source))?;
+    if !exists {
         let statement = format!(
             "CREATE DATABASE {} TEMPLATE template0",
             sql::identifier(name)
         );
-        match client.batch_execute(&statement).await {
-            Err(error) if error::is_one_of(&error, &["42P04", "23505"]) => {}
-            Err(source) => return Err(failed(source)),
-            Ok(()) => {
-                let within = superuser(embedded, config, name).await?;
-                within.batch_execute(OWN_PUBLIC).await.map_err(failed)?;
-            }
-        }
+        client.batch_execute(&statement).await.map_err(failed)?;
     }
-    match client.batch_execute(&bounds_of(name)).await {
-        // Another start has just done the same.
-        Err(error) if !error::is_one_of(&error, &["XX000"]) => Err(failed(error)),
-        _ => Ok(()),
+    if !complete {
+        let within = superuser(embedded, config, name).await?;
+        within.batch_execute(OWN_PUBLIC).await.map_err(failed)?;
     }
+    // Last comes what makes it complete, so that the next start goes on where a killed one ended.
+    let bounds = client.batch_execute(&bounds_of(name)).await;
+    bounds.map_err(failed)
 }
+
+const ONE_AT_A_TIME: &str =
+    "SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtext('tablecast databases'))";
+
+const HOW_FAR: &str = "
+    SELECT count(*) = 1,
+           coalesce(bool_or(pg_catalog.has_database_privilege($2, oid, 'CREATE')), false)
+    FROM pg_catalog.pg_database WHERE datname = $1";
 
 // A run that was interrupted or killed may have left its database, one of this process's own
 // number among them.

@@ -48,6 +48,9 @@ pub enum Published {
     Changed {
         /// The new version.
         version: Version,
+        /// Which limits of the guards it reaches, and does not pass.
+        #[serde(skip)]
+        notes: Vec<String>,
         /// Objects that the store did not hold, or not with every variant.
         objects_written: usize,
         /// Objects that it held.

@@ -470,6 +470,7 @@ fn the_outcome_is_told_to_machines() {
     assert_eq!(
         json(Published::Changed {
             version: version(),
+            notes: vec!["said elsewhere".to_owned()],
             objects_written: 1,
             objects_reused: 2,
             bytes: 3,

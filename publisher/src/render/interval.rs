@@ -2,7 +2,7 @@
 
 use snapshot_format::{Interval, canonical};
 
-use super::value::ValueError;
+use super::error::ValueError;
 
 /// Appends an interval as JSON. The bytes are microseconds, days and months.
 /// Source: PostgreSQL's src/backend/utils/adt/timestamp.c, interval_send.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use snapshot_format::{Network, canonical};
 
-use super::value::{ValueError, binary};
+use super::error::{ValueError, binary};
 
 /// Appends an `inet` as JSON.
 pub(super) fn write_inet(value: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {

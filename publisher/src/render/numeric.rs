@@ -7,7 +7,7 @@
 
 use snapshot_format::number::{self, NumberError};
 
-use super::value::{ValueError, binary, refused_number};
+use super::error::{ValueError, binary, refused_number};
 
 const POSITIVE: u16 = 0x0000;
 const NEGATIVE: u16 = 0x4000;

@@ -10,10 +10,10 @@ use serde::Serialize;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
 use super::round::{Rounded, Rounds, Steps};
-use crate::cli::Common;
 use crate::database::SeededTable;
 use crate::error::Error;
 use crate::fetch::{Directory, Origin};
+use crate::flags::Common;
 use crate::history::name;
 use crate::prune::Pruned;
 use crate::publish::Published;
@@ -56,6 +56,8 @@ enum Event<'e> {
         tables: Vec<Change<'e>>,
         #[serde(flatten)]
         published: &'e Published,
+        /// Which limits are reached and not passed, and what else is to be known.
+        notes: Vec<&'e String>,
         steps: Steps,
         total_ms: u128,
     },
@@ -160,6 +162,10 @@ impl Reporter {
         if quiet && again && !first {
             return;
         }
+        let notes: Vec<&String> = notes(rounded).collect();
+        for note in &notes {
+            self.common.say(&format!("{note}\n"));
+        }
         self.common
             .say(&line_of(files, rounded, &changes, version, first));
         self.print(&Event::Round {
@@ -168,6 +174,7 @@ impl Reporter {
             applied: &rounded.applied,
             tables: changes,
             published: &rounded.publish.published,
+            notes,
             steps: rounded.steps,
             total_ms: rounded.total.as_millis(),
         });
@@ -326,6 +333,11 @@ impl Public {
             Self::Unreadable => "its version.json cannot be read".to_owned(),
         }
     }
+}
+
+fn notes(rounded: &Rounded) -> impl Iterator<Item = &String> {
+    let seed = rounded.seed.iter().flat_map(|seed| &seed.notes);
+    seed.chain(&rounded.publish.notes)
 }
 
 fn is_unchanged(rounded: &Rounded) -> bool {

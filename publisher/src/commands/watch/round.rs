@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
+use super::super::job::JobFlags;
 use super::super::publish::{Publication, PublishReport, Target};
-use super::super::run::JobFlags;
 use super::super::warn_of_missing_triggers;
 use super::source;
-use crate::cli::Common;
 use crate::config::Config;
 use crate::database::{
     self, AppliedMigrations, Database, SeedReport, load_migrations, migrate, read_schema,
 };
 use crate::error::Error;
+use crate::flags::Common;
 use crate::publish::Published;
 use crate::snapshot::KeptRows;
 use crate::source::Remembered;

@@ -6,10 +6,10 @@ use snapshot_format::TableKey;
 
 use super::super::check::{list_files, refuse, validate_known, without};
 use super::super::seed::{SeedFlags, Source};
-use crate::cli::Common;
 use crate::config::Config;
 use crate::database::{self, Database};
 use crate::error::Error;
+use crate::flags::Common;
 use crate::schema::Schema;
 use crate::source::{Known, Problems, Remembered};
 

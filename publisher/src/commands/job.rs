@@ -1,0 +1,54 @@
+//! The flags of the main job, which `run` and `watch` share.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::guards::GuardFlags;
+use super::publish::PublishTerms;
+use super::seed::SeedFlags;
+use crate::config::Config;
+use crate::error::Error;
+use crate::flags::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
+
+/// Flags of the main job.
+#[derive(Debug, Args)]
+pub struct JobFlags {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) source: SourceFlag,
+    #[command(flatten)]
+    pub(super) sql: SqlFlag,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+    #[command(flatten)]
+    pub(super) seed: SeedFlags,
+    #[command(flatten)]
+    pub(super) force: ForceFlag,
+    #[command(flatten)]
+    pub(super) clock: ClockFlag,
+    #[command(flatten)]
+    pub(super) guards: GuardFlags,
+
+    /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) serve: Option<SocketAddr>,
+}
+
+impl JobFlags {
+    /// Settles every setting.
+    pub(super) fn settle(&self) -> Result<Config, Error> {
+        self.common.settle(&self.source, &self.sql, &self.out)
+    }
+
+    /// How to publish.
+    pub(super) fn terms(&self) -> PublishTerms<'_> {
+        PublishTerms {
+            force: &self.force,
+            clock: &self.clock,
+            guards: &self.guards,
+            deactivation: self.seed.allowed_deactivation(),
+        }
+    }
+}
