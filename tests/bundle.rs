@@ -218,10 +218,38 @@ fn a_folder_has_four_files_of_one_version() {
     );
     assert!(types.contains("readonly side: Json;"), "{types}");
     assert_eq!(project.json(&bundle)[0]["unchanged"], true);
-    // The Rust client takes the two that it knows.
-    let bundled = Bundled::from_bytes(&file("version.json"), &file("bootstrap.json")).unwrap();
+    // The Rust client takes them, and finds rows by keys that are not called `id`.
+    let [version, manifest, bootstrap] =
+        ["version.json", "manifest.json", "bootstrap.json"].map(file);
+    let bundled = Bundled::from_files(&version, &manifest, &bootstrap).unwrap();
     let published = Bundled::from_folder(&project.path("snapshots")).unwrap();
     assert_eq!(objects(&bundled), objects(&published));
+    let of = |bundled: &Bundled| {
+        let provider = LocalProvider::new(bundled);
+        let pairs = provider.snapshot().unwrap().table("pairs").unwrap();
+        pairs.row("x,10").unwrap().map(|row| row["a"].clone())
+    };
+    assert_eq!(of(&bundled), Some(10.into()));
+    let path = project.path("app.db");
+    project
+        .run(&["bundle", "--sqlite", path.to_str().unwrap()])
+        .succeeded();
+    assert_eq!(of(&Bundled::from_sqlite(&path).unwrap()), Some(10.into()));
+    // What does not belong together is refused.
+    project.source("pairs", r#"[{"b": "x", "a": 10}, {"b": "Z", "a": 1}]"#);
+    project.run(&["run"]).succeeded();
+    let newer = fs::read(project.path("snapshots/version.json")).unwrap();
+    let error = Bundled::from_files(&newer, &manifest, &bootstrap).unwrap_err();
+    assert!(
+        error.to_string().contains("bundled version.json names"),
+        "{error}"
+    );
+    let manifest = [manifest, b" ".to_vec()].concat();
+    let error = Bundled::from_files(&version, &manifest, &bootstrap).unwrap_err();
+    assert!(
+        error.to_string().contains("manifest is not the one"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -87,7 +87,7 @@ export function compareOrder(a: Order, b: Order): number {
 
 /** The number before the point of a `schemaVersion`. */
 export function majorOf(version: Pick<Version, 'schemaVersion'>): number {
-  return Number.parseInt(version.schemaVersion);
+  return Number.parseInt(version.schemaVersion, 10);
 }
 
 /** Reads a `version.json`; throws `not_json` or `format_unsupported`. */

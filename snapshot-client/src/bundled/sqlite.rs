@@ -57,12 +57,19 @@ impl Bundled {
         };
         match tables(path) {
             // A file that was just made and never filled.
-            Ok((tables, _)) if tables.is_empty() => {
+            Ok(found) if found.tables.is_empty() => {
                 let message = format!("{} has no tables", path.display());
                 Err(Error::new(ErrorCode::NoData, message))
             }
-            Ok((tables, published)) => {
-                let mut bundled = Self::unpublished(tables);
+            Ok(Found { tables, published }) => {
+                let (rows, keys): (BTreeMap<_, _>, Vec<_>) = tables
+                    .into_iter()
+                    .map(|(key, table)| ((key.clone(), table.rows), (key, table.primary_key)))
+                    .unzip();
+                let mut bundled = Self::unpublished(rows);
+                for (key, columns) in keys {
+                    bundled.set_primary_key(&key, columns);
+                }
                 if let Some(published) = published {
                     published.tell(&mut bundled.version);
                 }
@@ -93,13 +100,22 @@ impl Published {
     }
 }
 
-type Tables = BTreeMap<TableKey, Vec<Vec<u8>>>;
+/// What a file holds.
+struct Found {
+    tables: BTreeMap<TableKey, Rows>,
+    published: Option<Published>,
+}
+
+struct Rows {
+    rows: Vec<Vec<u8>>,
+    primary_key: Vec<String>,
+}
 
 const METADATA: &str = "reference_metadata";
 // What Android puts into every database, and what the publisher keeps there.
 const NOT_DATA: [&str; 2] = ["android_metadata", METADATA];
 
-fn tables(path: &Path) -> Result<(Tables, Option<Published>), Problem> {
+fn tables(path: &Path) -> Result<Found, Problem> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // One transaction: all tables of one state.
@@ -119,7 +135,10 @@ fn tables(path: &Path) -> Result<(Tables, Option<Published>), Problem> {
             .iter()
             .map(table)
             .collect::<Result<_, Problem>>()?;
-        return Ok((tables, Some(published)));
+        return Ok(Found {
+            tables,
+            published: Some(published),
+        });
     }
     let table = |name: String| {
         let rows = rows(&connection, &name, order_of_keys)?;
@@ -129,7 +148,10 @@ fn tables(path: &Path) -> Result<(Tables, Option<Published>), Problem> {
         .into_iter()
         .filter(|name| !NOT_DATA.contains(&name.as_str()));
     let tables = data.map(table).collect::<Result<_, Problem>>()?;
-    Ok((tables, None))
+    Ok(Found {
+        tables,
+        published: None,
+    })
 }
 
 // Nothing where the file is an app's own.
@@ -170,7 +192,7 @@ fn rows(
     connection: &Connection,
     table: &str,
     order: fn(&[Column]) -> Vec<String>,
-) -> Result<Vec<Vec<u8>>, Problem> {
+) -> Result<Rows, Problem> {
     let columns = columns(connection, table)?;
     let mut statement = connection.prepare(&query(table, &columns, &order(&columns)))?;
     let mut found = statement.query([])?;
@@ -178,7 +200,11 @@ fn rows(
     while let Some(row) = found.next()? {
         rows.push(published(row, &columns)?);
     }
-    Ok(rows)
+    let primary_key = keys(&columns).map(|column| column.name.clone());
+    Ok(Rows {
+        rows,
+        primary_key: primary_key.collect(),
+    })
 }
 
 fn columns(connection: &Connection, table: &str) -> Result<Vec<Column>, Problem> {
@@ -219,15 +245,18 @@ fn order_of_rows(columns: &[Column]) -> Vec<String> {
 }
 
 fn order_of_keys(columns: &[Column]) -> Vec<String> {
-    let mut keys: Vec<_> = columns.iter().filter(|column| column.key > 0).collect();
-    keys.sort_by_key(|column| column.key);
     // SQLite compares texts by their bytes, unless a column says otherwise.
-    let keys = keys
-        .iter()
-        .map(|column| format!("{} COLLATE BINARY", quoted(&column.name)));
+    let keys = keys(columns).map(|column| format!("{} COLLATE BINARY", quoted(&column.name)));
     let has_position = columns.iter().any(|column| column.name == "sort_order");
     let position = has_position.then(|| "sort_order IS NULL, sort_order".to_owned());
     position.into_iter().chain(keys).collect()
+}
+
+// The columns of the primary key, in its order.
+fn keys(columns: &[Column]) -> impl Iterator<Item = &Column> {
+    let mut keys: Vec<_> = columns.iter().filter(|column| column.key > 0).collect();
+    keys.sort_by_key(|column| column.key);
+    keys.into_iter()
 }
 
 fn query(table: &str, columns: &[Column], order: &[String]) -> String {
@@ -360,6 +389,9 @@ mod tests {
             rows("pairs"),
             "{\"a\":2,\"b\":\"x\"},\n{\"a\":10,\"b\":\"x\"},\n{\"a\":1,\"b\":\"y\"}\n]}"
         );
+        let pairs = snapshot.table("pairs").expect("there");
+        let found = pairs.row("x,10").expect("rows");
+        assert_eq!(found, Some(&json!({"a": 10, "b": "x"})));
     }
 
     #[test]
