@@ -275,6 +275,19 @@ fn a_damaged_snapshot_leaves_no_bundle() {
         finished.stderr
     );
     assert!(!path.exists());
+    for file in fs::read_dir(project.path("snapshots/bootstrap")).unwrap() {
+        let file = file.unwrap().path();
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, "{}").unwrap();
+    }
+    let folder = project.path("app");
+    let finished = project.run(&["bundle", folder.to_str().unwrap()]);
+    assert!(
+        finished.stderr.contains("is damaged"),
+        "{}",
+        finished.stderr
+    );
+    assert!(!folder.exists());
     let left: Vec<_> = beside(&path)
         .into_iter()
         .filter(|name| name.contains("bundle"))
