@@ -43,7 +43,7 @@ export interface LocalData {
 }
 
 /** How long local data may take to come, in milliseconds. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 10_000;
 
 /**
  * The local side over data that an app reads in its own way.

@@ -498,6 +498,28 @@ test('with the flag off the local side is all there is, whatever the storage has
   assert.deepEqual(touched, []);
 });
 
+test('local data that never comes is told after ten seconds, and keeps nothing waiting for ever', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const provider = createReferenceProvider({
+    baseUrl: NOWHERE,
+    bundled: localSqlite({ getAllAsync: () => new Promise(() => {}) }),
+    transport: async () => ({ status: 404, body: '' }),
+    polling: 'manual',
+    enabled: () => true,
+  });
+  t.after(() => provider.dispose());
+  const errors = [];
+  provider.on('error', ({ message }) => errors.push(message));
+  const refreshed = provider.refresh();
+  t.mock.timers.tick(9_999);
+  await new Promise(setImmediate);
+  assert.deepEqual(errors, []);
+  t.mock.timers.tick(1);
+  // Waiting for it has an end.
+  assert.equal((await refreshed).status, 'failed');
+  assert.equal(errors[0], 'timeout: local: the data does not come');
+});
+
 test('with the flag off, nothing to read is told and never silent', async (t) => {
   for (const bundled of [undefined, () => undefined, async () => null, {}]) {
     const provider = createReferenceProvider({ baseUrl: NOWHERE, bundled, enabled: false });
