@@ -87,8 +87,7 @@ export function createProvider<T>(
 
   /** Whether the server has confirmed the version, and not too long ago. */
   function isFresh(): boolean {
-    const age = clock.now() - (confirmedAt as number);
-    return on ? age >= 0 && age <= staleTimeMs : snapshot() !== undefined;
+    return on ? clock.now() - (confirmedAt as number) <= staleTimeMs : snapshot() !== undefined;
   }
 
   const ready = (): ReadyState => readyOf(snapshot(), on && isFresh());
@@ -247,7 +246,8 @@ export function createProvider<T>(
     choose();
     if (!look) {
       look = 'again';
-      now(open);
+      // A local side that could not be used is tried again, and told again.
+      now(bundled ? open : begin);
     }
     schedule();
   }
@@ -281,7 +281,7 @@ export function createProvider<T>(
       if (isFirst) emit('ready', ready());
       schedule();
     };
-    return attempt(() => (on ? lookIntoCache(isOver) : undefined), opened, opened);
+    return attempt(() => on && lookIntoCache(isOver), opened, opened);
   }
 
   /** What is under way will have nothing to say. */

@@ -38,10 +38,9 @@ async function readBody(response: Response, limitBytes: number): Promise<Uint8Ar
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return bytes.subarray(0, size);
-    const end = size + value.length;
     // One byte more than is allowed tells that there are too many.
-    if (end > limitBytes) return bytes;
+    if (size + value.length > limitBytes) return bytes;
     bytes.set(value, size);
-    size = end;
+    size += value.length;
   }
 }

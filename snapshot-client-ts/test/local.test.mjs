@@ -534,6 +534,43 @@ test('with the flag off, nothing to read is told and never silent', async (t) =>
   await assertUnusable(t, of2, /^no_data: bundled$/);
 });
 
+test('a flip of the flag tries a local side again that could not be used, and tells of it again', async (t) => {
+  let filled = false;
+  let changed;
+  const flag = {
+    value: false,
+    get: () => flag.value,
+    subscribe: (call) => {
+      changed = call;
+      return () => {};
+    },
+  };
+  const provider = createReferenceProvider({
+    baseUrl: NOWHERE,
+    bundled: async () => localSqlite(sqlJs(database(filled ? OF_AN_APP : '')))(),
+    polling: 'manual',
+    enabled: flag,
+  });
+  t.after(() => provider.dispose());
+  const errors = [];
+  provider.on('error', ({ message }) => errors.push(message));
+  const flip = async (value) => {
+    flag.value = value;
+    changed();
+    return provider.waitForReady();
+  };
+  const unusable = 'no_data: local: there are no tables';
+  assert.equal(await provider.waitForReady(), 'no-data');
+  assert.deepEqual(errors, [unusable]);
+  await flip(true);
+  assert.equal(await flip(false), 'no-data');
+  assert.deepEqual(errors, [unusable, unusable, unusable]);
+  filled = true;
+  await flip(true);
+  assert.equal(await flip(false), 'bundled');
+  assert.deepEqual(errors, [unusable, unusable, unusable]);
+});
+
 test('a remote provider may have nothing bundled', async (t) => {
   const provider = createRemoteProvider({ baseUrl: NOWHERE, polling: 'manual' });
   t.after(() => provider.dispose());
