@@ -163,3 +163,155 @@ fn who_may_not_move_a_sequence_is_told_what_to_ask_for() {
         .database
         .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+#[test]
+fn a_sequence_beside_an_unchanged_table_is_moved_whatever_indexes_there_are() {
+    for table in [
+        "CREATE TABLE items (id serial PRIMARY KEY, label text);",
+        "CREATE TABLE items (label text PRIMARY KEY, id serial NOT NULL);",
+        "CREATE TABLE items (label text, id serial, PRIMARY KEY (label, id));",
+        "CREATE TABLE items (label text PRIMARY KEY, id serial NOT NULL);
+         CREATE UNIQUE INDEX ON items (id) WHERE id > 0;",
+    ] {
+        let project = seeded(table, [1, 2, 3]);
+        project
+            .database
+            .execute("SELECT setval('items_id_seq', 1, false)");
+        let report = project.json(&["seed"]);
+        assert_eq!(report["tables"][0]["skipped"], true, "{table}");
+        assert_eq!(next(&project), "4", "{table}");
+    }
+}
+
+/// What the next row gets whose text is built from a number, behind a seed of these texts.
+#[track_caller]
+fn built(default: &str, ids: &[&str], expected: &str) -> Project {
+    let project = Project::new(&[
+        &format!(
+            "CREATE SEQUENCE s; CREATE TABLE items (id text PRIMARY KEY DEFAULT {default}, label text);"
+        ),
+        &tracked(&["items"]),
+    ]);
+    project.run(&["migrate", "--quiet"]).succeeded();
+    let rows = ids
+        .iter()
+        .map(|id| format!(r#"{{"id":"{id}","label":"l"}}"#));
+    project.source(
+        "items",
+        &format!("[{}]", rows.collect::<Vec<_>>().join(",")),
+    );
+    project.run(&["seed", "--quiet"]).succeeded();
+    assert_eq!(next(&project), expected, "{default}");
+    project
+}
+
+#[test]
+fn a_text_that_is_built_from_a_number_is_none_that_a_row_has() {
+    built("'k' || nextval('s')", &["k1", "k2", "k3"], "k4");
+    built("'k' || nextval('s')", &["k2", "other", "k10x", "k07"], "k3");
+    built(
+        "'v2-' || nextval('s') || '-x'",
+        &["v2-12-x", "v2-13-y"],
+        "v2-13-x",
+    );
+    built("'1' || nextval('s')", &["112"], "113");
+    built(
+        "'k' || lpad(nextval('s')::text, 4, '0')",
+        &["k0001", "k0012"],
+        "k0013",
+    );
+    built("nextval('s')::text", &["1", "2"], "3");
+    // A number that the default refuses is none of its own.
+    built("'k' || nextval('s')::smallint", &["k70000"], "k1");
+    let project = built("'k' || nextval('s')", &["k1"], "k2");
+    project.database.execute("SELECT setval('s', 1, false)");
+    let report = project.json(&["seed"]);
+    assert_eq!(report["tables"][0]["skipped"], false);
+    project
+        .database
+        .execute("DELETE FROM items WHERE id = 'k2'");
+    project.run(&["seed", "--quiet"]).succeeded();
+    project.database.execute("SELECT setval('s', 1, false)");
+    let report = project.json(&["seed"]);
+    assert_eq!(report["tables"][0]["skipped"], true);
+    assert_eq!(next(&project), "k2");
+}
+
+#[test]
+fn a_number_that_is_computed_from_another_is_none_that_a_row_has() {
+    let table = |default: &str| {
+        format!(
+            "CREATE SEQUENCE s; CREATE TABLE items (id int PRIMARY KEY DEFAULT {default}, label text);"
+        )
+    };
+    let project = seeded(&table("nextval('s') * 10"), [10, 20, 30]);
+    assert_eq!(next(&project), "40");
+    let project = seeded(&table("1000 + nextval('s')"), [1001, 1002, 7]);
+    assert_eq!(next(&project), "1003");
+}
+
+#[test]
+fn a_file_names_the_numbers_of_an_identity_that_is_always_generated() {
+    let always = "int GENERATED ALWAYS AS IDENTITY";
+    check(always, [1, 2, 3], "4");
+    for columns in [
+        format!("id {always} PRIMARY KEY, label text"),
+        format!("label text PRIMARY KEY, id {always}"),
+        format!("label text PRIMARY KEY, id {always} UNIQUE"),
+    ] {
+        let project = seeded(&format!("CREATE TABLE items ({columns});"), [1, 2, 3]);
+        project.run(&["check", "--quiet"]).succeeded();
+        project.run(&["plan", "--quiet", "--recheck"]).succeeded();
+        let report = project.json(&["seed", "--recheck"]);
+        assert_eq!(report["tables"][0]["unchanged"], 3, "{columns}");
+        write(&project, [1, 2, 7]);
+        project.run(&["plan", "--quiet"]).succeeded();
+        let report = project.json(&["seed"]);
+        assert_eq!(report["tables"][0]["inserted"], 1, "{columns}");
+        assert_eq!(next(&project), "8", "{columns}");
+    }
+}
+
+#[test]
+fn a_number_of_an_identity_that_no_update_changes_is_told() {
+    let project = seeded(
+        "CREATE TABLE items (label text PRIMARY KEY, id int GENERATED ALWAYS AS IDENTITY, n int);",
+        [1, 2, 3],
+    );
+    project.source(
+        "items",
+        r#"[{"label":"1","id":9,"n":1},{"label":"2"},{"label":"3","id":3}]"#,
+    );
+    let rows = project.database.everything();
+    for (command, place, outcome) in [
+        (&["check"][..], "json-source", "nothing was changed"),
+        (
+            &["plan", "--quiet"],
+            "the source",
+            "a seed would be refused",
+        ),
+        (&["seed"], "the source", "nothing was seeded"),
+    ] {
+        project.run(command).failed_with(&format!(
+            "error: items.json: row 1 \"1\": column \"id\": the row has 1, and PostgreSQL changes no \
+             column that is GENERATED ALWAYS AS IDENTITY; keep 1, or run `ALTER TABLE items ALTER \
+             COLUMN id SET GENERATED BY DEFAULT` in a migration\n\
+             error: 1 problem in {place}; {outcome}\n"
+        ));
+    }
+    assert_eq!(project.database.everything(), rows);
+    project.source(
+        "items",
+        r#"[{"label":"1","n":1},{"label":"2"},{"label":"3","id":3}]"#,
+    );
+    project.run(&["seed", "--quiet"]).succeeded();
+    project
+        .database
+        .execute("ALTER TABLE items ALTER COLUMN id SET GENERATED BY DEFAULT");
+    project.source(
+        "items",
+        r#"[{"label":"1","id":9,"n":1},{"label":"2"},{"label":"3","id":3}]"#,
+    );
+    project.run(&["seed", "--quiet"]).succeeded();
+    assert_eq!(next(&project), "10");
+}

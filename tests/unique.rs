@@ -547,11 +547,16 @@ fn remedy(columns: &str, sql: &str) -> String {
 #[test]
 fn the_remedy_is_one_that_the_index_allows() {
     let two = "n int NOT NULL CHECK (n IN (1, 2))";
-    let seeds = "make the change in two seeds, by way of values that no row has";
-    for index in ["(n)", "((n + 1))", "(n) WHERE n > 0"] {
+    for (index, kind) in [
+        ("(n)", "UNIQUE"),
+        ("((n + 1))", "EXCLUDE"),
+        ("(n) WHERE n > 0", "EXCLUDE"),
+    ] {
         assert_eq!(
             remedy(two, &format!("CREATE UNIQUE INDEX one_n ON items {index}")),
-            format!("one_n is an index and no constraint, so it cannot be DEFERRABLE: {seeds}")
+            format!(
+                "replace the index one_n by a constraint, {kind} ... DEFERRABLE, by a migration"
+            )
         );
     }
     assert_eq!(
@@ -562,14 +567,12 @@ fn the_remedy_is_one_that_the_index_allows() {
         CREATE TABLE others (n int CONSTRAINT points REFERENCES items (n)";
     assert_eq!(
         remedy("n int NOT NULL", &format!("{referenced})")),
-        format!(
-            "declare the foreign key points, which references one_n, ON UPDATE CASCADE by a \
-             migration, or {seeds}"
-        )
+        "declare the foreign key points, which references one_n, ON UPDATE CASCADE by a migration"
     );
     assert_eq!(
         remedy(two, &format!("{referenced} ON UPDATE CASCADE)")),
-        format!("one_n cannot be DEFERRABLE, for the foreign key points references it: {seeds}")
+        "one_n cannot be DEFERRABLE, for the foreign key points references it: let the table allow \
+         one more value, by a migration"
     );
 }
 

@@ -224,6 +224,7 @@ mod tests {
             nullable: true,
             default: None,
             generated: false,
+            is_fixed: false,
             as_text: false,
         }
     }

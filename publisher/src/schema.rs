@@ -64,8 +64,11 @@ pub struct Column {
     pub nullable: bool,
     /// The SQL of its default.
     pub default: Option<String>,
-    /// Whether the database alone computes it (`GENERATED ALWAYS`).
+    /// Whether the database alone computes it (`GENERATED ALWAYS AS (...)`).
     pub generated: bool,
+    /// Whether a row keeps the value that it has been inserted with (`GENERATED ALWAYS AS
+    /// IDENTITY`).
+    pub is_fixed: bool,
     /// Whether it is published as a string, whatever its type (`as_text` in
     /// `tablecast.toml`).
     pub as_text: bool,
@@ -202,6 +205,15 @@ impl Column {
         let nullable = if self.nullable { "?" } else { "" };
         format!("{sql_type}{nullable}")
     }
+}
+
+/// What the database gives the columns of a row that does not name them.
+#[derive(Debug, Clone, Default)]
+pub struct Fills {
+    /// The defaults that are the same each time they are asked, as JSON, by column.
+    pub defaults: BTreeMap<String, String>,
+    /// Whether a trigger of the user's stands on the table, which may fill what no row names.
+    pub by_trigger: bool,
 }
 
 #[cfg(test)]

@@ -191,6 +191,7 @@ mod tests {
             nullable: false,
             default: None,
             generated: false,
+            is_fixed: false,
             as_text: false,
         }
     }

@@ -1,6 +1,8 @@
 INSERT INTO {{ table }} (
     {%- for c in written %}{{ c.name }}{% if not loop.last %}, {% endif %}{% endfor %}
 )
+{# An identity that is GENERATED ALWAYS takes no number from a file otherwise. -#}
+OVERRIDING SYSTEM VALUE
 SELECT {% for c in written %}{{ c.staged }}{% if not loop.last %}, {% endif %}{% endfor %}
 FROM {{ stage }} AS s
 LEFT JOIN {{ table }} AS t

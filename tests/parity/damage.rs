@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 use publisher::config::Config;
-use publisher::database::{SnapshotReader, WhichRows, constant_defaults, read_schema};
+use publisher::database::{SnapshotReader, WhichRows, fills, read_schema};
 use publisher::diff::read_manifest;
 use publisher::fetch::{Origin, Versions};
 use publisher::parity::report::{Difference, Side, TableReport};
 use publisher::parity::{
     Catalog, Inputs, SnapshotInput, SourceInput, TableSide, TableSides, contracts, sides,
 };
-use publisher::schema::Schema;
+use publisher::schema::{Fills, Schema};
 use publisher::source::files_by_key;
 use publisher::verify::verify;
 use serde_json::value::RawValue;
@@ -28,7 +28,7 @@ struct Sound {
     project: Project,
     config: Config,
     schema: Schema,
-    defaults: BTreeMap<String, BTreeMap<String, String>>,
+    fills: BTreeMap<String, Fills>,
 }
 
 const PAIRS: [(Side, Side); 3] = [
@@ -52,16 +52,16 @@ impl Sound {
         project.run(&["run", "--quiet"]).succeeded();
         let config = project.config();
         let client = project.database.connect();
-        let (schema, defaults) = project.database.block_on(async {
+        let (schema, fills) = project.database.block_on(async {
             let schema = read_schema(&client, &config).await.unwrap();
-            let defaults = constant_defaults(&client, &config, &schema).await.unwrap();
-            (schema, defaults)
+            let fills = fills(&client, &config, &schema).await.unwrap();
+            (schema, fills)
         });
         Self {
             project,
             config,
             schema,
-            defaults,
+            fills,
         }
     }
 
@@ -75,7 +75,7 @@ impl Sound {
         let version = Versions::read(&origin).unwrap().current.unwrap();
         let manifest = read_manifest(&origin, &version).unwrap();
         Inputs {
-            contracts: contracts(&self.config, &self.schema, &self.defaults, Some(&manifest)),
+            contracts: contracts(&self.config, &self.schema, &self.fills, Some(&manifest)),
             schema: self.schema.clone(),
             catalog: Catalog::Database,
             without_file: std::collections::BTreeSet::new(),

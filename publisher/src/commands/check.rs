@@ -138,7 +138,15 @@ pub(super) async fn validate_known(
 ) -> Result<Validated, Error> {
     let mut validated = source::validate_anew(config, schema, files, progress, problems, known);
     let dangling = std::mem::take(&mut validated.dangling);
-    for reference in still_dangling(database.client(), config, schema, dangling).await? {
+    let still = still_dangling(
+        database.client(),
+        config,
+        schema,
+        &validated.tables,
+        dangling,
+        progress,
+    );
+    for reference in still.await? {
         let message = reference.message();
         let Dangling { place, also, .. } = reference;
         let subject = Subject {

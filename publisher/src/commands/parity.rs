@@ -10,7 +10,7 @@ use snapshot_format::Manifest;
 use super::migrate::migrate_database;
 use super::{blocking, open_database};
 use crate::config::Config;
-use crate::database::{Database, SnapshotReader, constant_defaults, read_schema};
+use crate::database::{self, Database, SnapshotReader, read_schema};
 use crate::diff::read_manifest;
 use crate::error::Error;
 use crate::fetch::{Origin, Versions};
@@ -21,7 +21,7 @@ use crate::parity::{
     Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, junit, markdown, parity,
     text,
 };
-use crate::schema::Schema;
+use crate::schema::{Fills, Schema};
 use crate::source::files_by_key;
 
 /// Flags of `publisher parity`.
@@ -133,8 +133,8 @@ async fn compare(args: &ParityArgs, config: &Config, chosen: &Chosen) -> Result<
     }
 }
 
-// What says which columns there are, and their constant defaults.
-type Known = (Catalog, Schema, BTreeMap<String, BTreeMap<String, String>>);
+// What says which columns there are, and what the database fills them with.
+type Known = (Catalog, Schema, BTreeMap<String, Fills>);
 
 async fn compare_beside_database(
     args: &ParityArgs,
@@ -147,8 +147,8 @@ async fn compare_beside_database(
     let compared = async {
         let schema = read_schema(database.client(), config).await?;
         config.check(&schema)?;
-        let defaults = constant_defaults(database.client(), config, &schema).await?;
-        let known = (Catalog::Database, schema, defaults);
+        let fills = database::fills(database.client(), config, &schema).await?;
+        let known = (Catalog::Database, schema, fills);
         let inputs = inputs(args, config, chosen, snapshot, known)?;
         let reader = SnapshotReader::begin(database.client()).await?;
         reader.wait_for_other_sides().await?;
@@ -174,8 +174,8 @@ async fn catalog_of_migrations(args: &ParityArgs, config: &Config) -> Result<Kno
         migrate_database(&mut database, config, &quiet).await?;
         let schema = read_schema(database.client(), config).await?;
         config.check(&schema)?;
-        let defaults = constant_defaults(database.client(), config, &schema).await?;
-        Ok((Catalog::Migrations, schema, defaults))
+        let fills = database::fills(database.client(), config, &schema).await?;
+        Ok((Catalog::Migrations, schema, fills))
     };
     let known = known.await;
     database.close_scratch(config).await?;
@@ -209,7 +209,7 @@ fn inputs(
     config: &Config,
     chosen: &Chosen,
     snapshot: Option<SnapshotInput>,
-    (catalog, schema, defaults): Known,
+    (catalog, schema, fills): Known,
 ) -> Result<Inputs, Error> {
     let source = match chosen.source {
         true => Some(SourceInput {
@@ -227,7 +227,7 @@ fn inputs(
         .iter()
         .filter(|(_, table)| table.from_file == Some(false));
     Ok(Inputs {
-        contracts: contracts(config, &schema, &defaults, manifest),
+        contracts: contracts(config, &schema, &fills, manifest),
         schema,
         catalog,
         without_file: without_file.map(|(key, _)| key.clone()).collect(),

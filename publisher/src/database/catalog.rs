@@ -103,8 +103,8 @@ const COLUMNS: &str = "
            attribute.attnotnull AS not_null,
            CASE WHEN attribute.attgenerated = ''
                 THEN pg_catalog.pg_get_expr(initial.adbin, initial.adrelid) END AS default,
-           attribute.attgenerated <> '' OR attribute.attidentity = 'a' AS generated,
-           attribute.attidentity <> '' AS identity
+           attribute.attgenerated <> '' AS generated,
+           attribute.attidentity <> '' AS identity, attribute.attidentity = 'a' AS is_fixed
     FROM pg_catalog.pg_attribute AS attribute
     JOIN pg_catalog.pg_class AS class ON class.oid = attribute.attrelid
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
@@ -312,6 +312,7 @@ fn read_column(row: &Row, types: &Types) -> Result<(i16, Column), tokio_postgres
         nullable: !not_null && !domain_not_null,
         default: default.or_else(|| identity.then(|| "DEFAULT".to_owned())),
         generated: row.try_get("generated")?,
+        is_fixed: row.try_get("is_fixed")?,
         as_text: false,
     };
     Ok((row.try_get("number")?, column))

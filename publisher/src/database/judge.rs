@@ -1,21 +1,25 @@
 //! What only the database can say of the files' rows: whether keys are equal that are
-//! written otherwise, whether rows would share a value that must be unique, and whether a
-//! table that inherits holds a row of the same key.
+//! written otherwise, whether rows would share a value that must be unique or cannot trade
+//! one, and whether a table that inherits holds a row of the same key.
 //!
 //! The files are staged beside their tables, compared and rolled back; tables without such
 //! keys and values are left out.
 
+use std::collections::BTreeSet;
+
+use snapshot_format::TableKey;
 use tokio_postgres::{Client, Transaction};
 
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
+use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::lock;
 use super::plan::{begin, fill, stages};
 use super::seed::{SeedError, set_limits};
 use super::stage::Stage;
-use super::unique::{conflicts, equal_keys, respelled_keys};
+use super::unique::{conflicts, equal_keys, foresee, may_trade, respelled_keys};
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::schema::Schema;
@@ -50,13 +54,12 @@ async fn judge_all(
     set_limits(&tx).await?;
     let varying = varying_defaults(&tx, config).await?.left_open();
     let mut problems = Vec::new();
-    let concerned = |stage: &Stage<'_>| {
-        let hazard = hazards.of(stage.table);
-        hazard.unique || hazard.loose_key
-    };
+    let (mut staged, mut others) = (Vec::new(), Vec::new());
     for stage in stages(config, schema, sources, &varying, &hazards) {
         problems.extend(twice_in_table(&tx, &stage).await?);
-        if !concerned(&stage) {
+        let hazard = hazards.of(stage.table);
+        if !hazard.unique && !hazard.loose_key && stage.sql.fixed.is_empty() {
+            others.push(stage);
             continue;
         }
         match stage.create(&tx).await {
@@ -65,8 +68,33 @@ async fn judge_all(
         }
         match fill(&stage, &mut tx, config, progress).await? {
             Some(refused) => problems.extend(refused),
-            None => problems.extend(shared(&tx, &stage, &hazards, &varying).await?),
+            None => staged.push(stage),
         }
+    }
+    let mut trading = Vec::new();
+    for (place, stage) in staged.iter().enumerate() {
+        let shared = shared(&tx, stage, &hazards, &varying).await?;
+        if shared.is_empty() && may_trade(&tx, stage, hazards.of(stage.table)).await? {
+            trading.push(place);
+        }
+        problems.extend(shared);
+    }
+    // Of the tables that those point at, rows may still be to come.
+    let targets: BTreeSet<&TableKey> = trading
+        .iter()
+        .flat_map(|&place| &staged[place].table.foreign_keys)
+        .map(|key| &key.target)
+        .collect();
+    for stage in others {
+        if targets.contains(&stage.table.key) {
+            stage.create(&tx).await?;
+            if fill(&stage, &mut tx, config, progress).await?.is_none() {
+                staged.push(stage);
+            }
+        }
+    }
+    for place in trading {
+        problems.extend(foresee(&tx, &staged, place, &varying).await?);
     }
     let rolled_back = tx.rollback().await;
     rolled_back.map_err(|source| DatabaseError::query("roll back", source))?;
@@ -91,14 +119,15 @@ pub(super) async fn shared(
             return Ok(equal);
         }
     }
-    match hazard.unique {
-        true => conflicts(tx, stage, varying).await,
-        false => Ok(Vec::new()),
+    let mut problems = changed_identities(tx, stage).await?;
+    if hazard.unique {
+        problems.extend(conflicts(tx, stage, varying).await?);
     }
+    Ok(problems)
 }
 
 // No right to make temporary tables, or a server that only reads.
-fn may_not_stage(error: &DatabaseError) -> bool {
+pub(super) fn may_not_stage(error: &DatabaseError) -> bool {
     let DatabaseError::Query { source, .. } = error else {
         return false;
     };

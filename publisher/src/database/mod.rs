@@ -2,9 +2,11 @@
 
 mod catalog;
 mod connection;
+mod dangling;
 mod defaults;
 pub mod embedded;
 mod error;
+mod fixed;
 mod gate;
 mod hazards;
 mod inheriting;
@@ -35,6 +37,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, GenericClient};
 
 pub use catalog::read_schema;
+pub use dangling::still_dangling;
 pub use embedded::{Embedded, EmbeddedError};
 pub use error::{DatabaseError, PgError, Pooling};
 pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
@@ -49,11 +52,9 @@ pub use migrate::{
 pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
 pub use planned_rows::{PlannedChange, PlannedRow};
 pub use read::{ReadError, SnapshotReader, TableRows};
-pub use seed::{
-    SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed, still_dangling,
-};
+pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed};
 pub use sql::missing_triggers_sql;
-pub use whole_rows::{WhichRows, constant_defaults};
+pub use whole_rows::{WhichRows, fills};
 
 use crate::config::Config;
 use connection::{Destination, Patience};

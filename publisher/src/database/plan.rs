@@ -1,8 +1,9 @@
 //! The plan: what a seed of the same files would change, row by row.
 //!
-//! stage every file → compare it with its table → list the rows that differ → roll back.
-//! Once the staging tables stand, the transaction is read-only: PostgreSQL itself refuses
-//! whatever would change a row or take a number from a sequence.
+//! stage every file → try in copies whether rows can trade unique values → compare each file
+//! with its table → list the rows that differ → roll back. Once files and copies are through,
+//! the transaction is read-only: PostgreSQL itself refuses whatever would change a row or take
+//! a number from a sequence.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -22,6 +23,7 @@ use super::metadata::{highest, reference_versions};
 use super::planned_rows::{Listing, PlannedRow};
 use super::seed::{SeedError, SeededTable, judge, millis, set_limits};
 use super::stage::Stage;
+use super::unique::{foresee, may_trade};
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::schema::Schema;
@@ -148,19 +150,23 @@ async fn plan_all(
     for stage in &stages {
         stage.create(&tx).await?;
     }
-    set_read_only(&tx).await?;
-
     let mut planned = Planned::default();
+    let mut staged = Vec::with_capacity(stages.len());
     for stage in stages {
-        planned.problems.extend(twice_in_table(&tx, &stage).await?);
         match fill(&stage, &mut tx, config, progress).await? {
             Some(refused) => planned.problems.extend(refused),
-            None => {
-                let shared = shared(&tx, &stage, &hazards, &varying).await?;
-                planned.problems.extend(shared);
-                planned.table(&tx, stage, &varying, options.limit).await?;
-            }
+            None => staged.push(stage),
         }
+    }
+    planned
+        .problems
+        .extend(foresee_all(&tx, &staged, &hazards, &varying).await?);
+    set_read_only(&tx).await?;
+    for stage in staged {
+        planned.problems.extend(twice_in_table(&tx, &stage).await?);
+        let shared = shared(&tx, &stage, &hazards, &varying).await?;
+        planned.problems.extend(shared);
+        planned.table(&tx, stage, &varying, options.limit).await?;
     }
     let rolled_back = tx.rollback().await;
     rolled_back.map_err(|source| DatabaseError::query("roll back", source))?;
@@ -174,6 +180,21 @@ pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, Databa
         .isolation_level(IsolationLevel::RepeatableRead);
     let begun = transaction.start().await;
     begun.map_err(|source| DatabaseError::query("begin", source))
+}
+
+async fn foresee_all(
+    tx: &Transaction<'_>,
+    staged: &[Stage<'_>],
+    hazards: &Hazards,
+    varying: &VaryingDefaults,
+) -> Result<Vec<Problem>, SeedError> {
+    let mut problems = Vec::new();
+    for (place, stage) in staged.iter().enumerate() {
+        if may_trade(tx, stage, hazards.of(stage.table)).await? {
+            problems.extend(foresee(tx, staged, place, varying).await?);
+        }
+    }
+    Ok(problems)
 }
 
 async fn set_read_only(tx: &Transaction<'_>) -> Result<(), DatabaseError> {

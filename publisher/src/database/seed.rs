@@ -7,22 +7,22 @@
 //! A large file for an empty table needs no plan: it is copied straight into the table when
 //! its turn to be written comes, which spares the server staging, joining and single inserts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
-use tokio_postgres::{Client, GenericClient, Transaction};
+use tokio_postgres::{Client, Transaction};
 
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::{DatabaseError, PgError};
+use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::metadata::{TableVersion, highest, reference_versions};
 use super::read::SnapshotReader;
 use super::recheck::{judge_deferred, recheck};
 use super::sequences::move_past_rows;
-use super::sql::{identifier, qualified};
 use super::stage::Stage;
 use super::unique::{equal_keys, respelled_keys};
 use super::write::Writing;
@@ -310,6 +310,7 @@ async fn write<'c>(
             equal.extend(respelled_keys(tx, stage).await?);
         }
         equal.extend(twice_in_table(tx, stage).await?);
+        equal.extend(changed_identities(tx, stage).await?);
         reports.push(stage.plan(tx).await?);
     }
     refuse(equal)?;
@@ -505,77 +506,4 @@ fn report(
 
 pub(super) fn millis(start: Instant) -> u64 {
     start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
-}
-
-/// Of references that no file holds, those that the database does not hold either.
-///
-/// A row counts that a seed will leave as it is: an administrator's, or one of a table
-/// without a file.
-///
-/// # Errors
-/// Where a query fails.
-pub async fn still_dangling(
-    client: &impl GenericClient,
-    config: &Config,
-    schema: &Schema,
-    dangling: Vec<crate::source::Dangling>,
-) -> Result<Vec<crate::source::Dangling>, DatabaseError> {
-    let mut groups: BTreeMap<(TableKey, Vec<String>), Vec<crate::source::Dangling>> =
-        BTreeMap::new();
-    for reference in dangling {
-        let group = (reference.target.clone(), reference.target_columns.clone());
-        groups.entry(group).or_default().push(reference);
-    }
-    let mut still = Vec::new();
-    for ((target, columns), references) in groups {
-        let table = schema.table(target.as_str()).expect("a target is a table");
-        let kept = match (config.has_file(table), table.has_source_type()) {
-            (false, _) => "true",
-            (true, true) => "t.source_type = 'admin'",
-            (true, false) => "false",
-        };
-        let held = held_keys(client, table, &columns, &references, kept).await;
-        let held = lock::with_holders(client, held).await?;
-        let unheld = references
-            .into_iter()
-            .filter(|reference| !held.contains(&reference.values));
-        still.extend(unheld);
-    }
-    Ok(still)
-}
-
-async fn held_keys(
-    client: &impl GenericClient,
-    table: &Table,
-    columns: &[String],
-    references: &[crate::source::Dangling],
-    kept: &str,
-) -> Result<BTreeSet<Vec<String>>, DatabaseError> {
-    let texts: Vec<String> = columns
-        .iter()
-        .map(|column| format!("t.{}::text", identifier(column)))
-        .collect();
-    let parameters: Vec<String> = (1..=columns.len())
-        .map(|index| format!("${index}::text[]"))
-        .collect();
-    let query = format!(
-        "SELECT ARRAY[{texts}] FROM {} AS t
-         WHERE {kept} AND ({texts}) IN (SELECT * FROM unnest({}))",
-        qualified(table),
-        parameters.join(", "),
-        texts = texts.join(", "),
-    );
-    let values: Vec<Vec<&str>> = (0..columns.len())
-        .map(|column| {
-            references
-                .iter()
-                .map(|r| r.values[column].as_str())
-                .collect()
-        })
-        .collect();
-    let values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-        values.iter().map(|column| column as _).collect();
-    let rows = client.query(&query, &values).await;
-    let held = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
-    held.map_err(|source| DatabaseError::query("look for referenced rows", source))
 }

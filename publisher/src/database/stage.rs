@@ -19,7 +19,7 @@ use crate::schema::{IS_ACTIVE, SOURCE_TYPE, Table};
 use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
 
 // What the templates are told of a table.
-#[derive(Serialize)]
+#[derive(Serialize, Clone)]
 pub(super) struct StageSql {
     pub(super) stage: String,
     pub(super) table: String,
@@ -28,6 +28,8 @@ pub(super) struct StageSql {
     columns: Vec<String>,
     /// What makes a row differ.
     pub(super) compared: Vec<StagedColumn>,
+    /// What a row that is there keeps, whatever its file says.
+    pub(super) fixed: Vec<StagedColumn>,
     /// What a new row is given.
     pub(super) written: Vec<StagedColumn>,
     pub(super) is_active: bool,
@@ -88,11 +90,10 @@ impl<'s> Stage<'s> {
             .iter()
             .map(|name| identifier(name))
             .collect();
-        let compared = written
-            .iter()
-            .filter(|c| !key.contains(&c.name))
-            .cloned()
-            .collect();
+        let fixed = table.columns.iter().filter(|column| column.is_fixed);
+        let fixed: Vec<String> = fixed.map(|column| identifier(&column.name)).collect();
+        let beside_key = written.iter().filter(|c| !key.contains(&c.name)).cloned();
+        let (fixed, compared) = beside_key.partition(|c| fixed.contains(&c.name));
         if table.has_source_type() {
             let name = identifier(SOURCE_TYPE);
             written.push(StagedColumn {
@@ -107,6 +108,7 @@ impl<'s> Stage<'s> {
             primary_key: key,
             columns: source.columns.iter().map(name_of).collect(),
             compared,
+            fixed,
             written,
             is_active: is_active.is_some(),
             staged_is_active: is_active
@@ -120,6 +122,20 @@ impl<'s> Stage<'s> {
             allow_percent: config.max_deactivation_percent(table),
             straight: false,
             sql,
+        }
+    }
+
+    /// The same file beside another table of the same columns.
+    pub(super) fn written_to(&self, table: String) -> Self {
+        Self {
+            table: self.table,
+            source: self.source,
+            allow_percent: self.allow_percent,
+            straight: false,
+            sql: StageSql {
+                table,
+                ..self.sql.clone()
+            },
         }
     }
 

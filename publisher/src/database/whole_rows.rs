@@ -12,11 +12,12 @@ use tokio_postgres::types::ToSql;
 
 use super::defaults::varying_defaults;
 use super::error::DatabaseError;
+use super::hazards::Hazards;
 use super::lock;
 use super::read::{ReadError, SnapshotReader};
 use super::sql::{identifier, qualified};
 use crate::config::Config;
-use crate::schema::{SOURCE_TYPE, Schema, Table};
+use crate::schema::{Fills, SOURCE_TYPE, Schema, Table};
 
 /// Which rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,20 +103,20 @@ fn whole_rows_sql(table: &Table, as_text: &[&str], which: WhichRows) -> String {
     )
 }
 
-/// The defaults that are the same each time they are asked, as JSON, by table key and
-/// column.
+/// What the database gives to columns that a row does not name, by table key.
 ///
 /// # Errors
 /// Where a query fails.
-pub async fn constant_defaults(
+pub async fn fills(
     client: &impl GenericClient,
     config: &Config,
     schema: &Schema,
-) -> Result<BTreeMap<String, BTreeMap<String, String>>, DatabaseError> {
+) -> Result<BTreeMap<String, Fills>, DatabaseError> {
     let varying = varying_defaults(client, config).await?;
-    let mut defaults = BTreeMap::new();
+    let hazards = Hazards::read(client, config).await?;
+    let mut fills = BTreeMap::new();
     for table in &schema.tables {
-        let mut own = BTreeMap::new();
+        let mut defaults = BTreeMap::new();
         for column in table
             .columns
             .iter()
@@ -132,9 +133,13 @@ pub async fn constant_defaults(
                 DatabaseError::query(format!("ask for the default of {}", column.name), source)
             };
             let row = client.query_one(&sql, &[]).await.map_err(failed)?;
-            own.insert(column.name.clone(), row.try_get(0).map_err(failed)?);
+            defaults.insert(column.name.clone(), row.try_get(0).map_err(failed)?);
         }
-        defaults.insert(table.key.to_string(), own);
+        let fill = Fills {
+            defaults,
+            by_trigger: hazards.of(table).has_triggers(),
+        };
+        fills.insert(table.key.to_string(), fill);
     }
-    Ok(defaults)
+    Ok(fills)
 }

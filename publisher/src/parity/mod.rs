@@ -37,7 +37,7 @@ use crate::config::Config;
 use crate::database::{ReadError, SnapshotReader, WhichRows};
 use crate::diff::DiffError;
 use crate::fetch::Origin;
-use crate::schema::{Schema, Table};
+use crate::schema::{Fills, Schema, Table};
 use crate::source::SourceFile;
 
 /// Why the sides cannot be compared. That they differ is no reason: it is the report.
@@ -153,10 +153,10 @@ pub struct Inputs {
 pub fn contracts(
     config: &Config,
     schema: &Schema,
-    defaults: &BTreeMap<String, BTreeMap<String, String>>,
+    fills: &BTreeMap<String, Fills>,
     manifest: Option<&Manifest>,
 ) -> BTreeMap<String, Contract> {
-    let none = BTreeMap::new();
+    let none = Fills::default();
     let published = manifest.into_iter().flat_map(|manifest| &manifest.tables);
     let published = published.map(|(key, entry)| {
         let contract =
@@ -164,10 +164,10 @@ pub fn contracts(
         (key.to_string(), contract)
     });
     let known = schema.tables.iter().map(|table| {
-        let defaults = defaults.get(table.key.as_str()).unwrap_or(&none);
+        let fills = fills.get(table.key.as_str()).unwrap_or(&none);
         (
             table.key.to_string(),
-            Contract::of_table(table, config, defaults),
+            Contract::of_table(table, config, fills),
         )
     });
     // Of a table that both know, the catalog's word counts.

@@ -44,7 +44,7 @@ use snapshot_format::json::Parser;
 use self::row::Writer;
 use self::value::{write_json_string, write_value};
 use crate::config::{Config, TableConfig};
-use crate::schema::{Column, IS_ACTIVE, Table};
+use crate::schema::{Column, Fills, IS_ACTIVE, Table};
 
 pub use self::rule::Rule;
 pub(super) use self::value::plain;
@@ -71,7 +71,8 @@ pub struct ComparedColumn {
     pub as_text: bool,
     /// What a source row has that does not name it, where others do.
     pub missing: Fill,
-    /// Whether the database keeps what it has where no source row names it (N21).
+    /// Whether the database keeps what it has, or its trigger fills it, where no source row
+    /// names it (N21).
     pub kept_if_unnamed: bool,
     /// The type, as the catalog or the manifest has it, for people.
     pub sql_type: String,
@@ -178,12 +179,12 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// For a table of the catalog; `defaults` are its constant ones, as JSON, by column.
-    pub fn of_table(table: &Table, config: &Config, defaults: &BTreeMap<String, String>) -> Self {
+    /// For a table of the catalog.
+    pub fn of_table(table: &Table, config: &Config, fills: &Fills) -> Self {
         let settings = config.table(table);
         let columns: Vec<ComparedColumn> = table
             .published()
-            .map(|column| ComparedColumn::of_catalog(column, &settings, defaults))
+            .map(|column| ComparedColumn::of_catalog(column, &settings, fills))
             .collect();
         Self::of(columns, &table.primary_key_names(), config, &settings)
     }
@@ -280,14 +281,11 @@ impl Contract {
 }
 
 impl ComparedColumn {
-    fn of_catalog(
-        column: &Column,
-        settings: &TableConfig,
-        defaults: &BTreeMap<String, String>,
-    ) -> Self {
+    fn of_catalog(column: &Column, settings: &TableConfig, fills: &Fills) -> Self {
         let rule = Rule::of(&column.kind);
         let constant = || {
-            defaults
+            fills
+                .defaults
                 .get(&column.name)
                 .map(|json| normal_form(&rule, json))
         };
@@ -300,10 +298,12 @@ impl ComparedColumn {
             (Some(_), false) if !column.nullable => constant().map_or(Fill::Open, Fill::Default),
             _ => Fill::Null,
         };
+        // Part of the key it is not, since that is never null.
+        let may_trigger = fills.by_trigger && column.nullable;
         Self {
             as_text: column.as_text,
             missing,
-            kept_if_unnamed: column.default.is_some() && column.name != IS_ACTIVE,
+            kept_if_unnamed: (column.default.is_some() || may_trigger) && column.name != IS_ACTIVE,
             ..Self::of_rule(&column.name, rule, &column.published_type(), settings)
         }
     }

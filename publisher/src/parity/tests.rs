@@ -15,7 +15,7 @@ use super::sides::{database_rows, published_rows, source};
 use super::text::{notes, sentence};
 use super::{Catalog, Inputs, PairReport, TablePair, TableSide, TableSides, compare};
 use crate::config::{Config, ConfigFile};
-use crate::schema::{Column, Schema, Table};
+use crate::schema::{Column, Fills, Schema, Table};
 use crate::source::SourceFile;
 
 // One table, as each side has it; what is not said is empty.
@@ -23,7 +23,7 @@ use crate::source::SourceFile;
 struct Story {
     columns: Vec<Column>,
     settings: &'static str,
-    defaults: BTreeMap<String, String>,
+    fills: Fills,
     source: String,
     database: Vec<String>,
     snapshot: Vec<String>,
@@ -50,6 +50,7 @@ fn columns(all: &str) -> Vec<Column> {
             nullable,
             default,
             generated: false,
+            is_fixed: false,
             as_text: false,
         }
     };
@@ -140,7 +141,7 @@ impl Story {
             untracked_parts: Vec::new(),
         };
         match self.without_catalog {
-            false => Contract::of_table(&table, &config, &self.defaults),
+            false => Contract::of_table(&table, &config, &self.fills),
             true => Contract::of_published(
                 "grips",
                 &table.published_types(),
@@ -323,7 +324,7 @@ fn n8_unless_the_database_has_a_default_for_it() {
             r#"{"id":"B","v":1,"w":"x"}"#,
             r#"{"id":"C","v":6,"w":"z"}"#,
         ]);
-    story.defaults = BTreeMap::from([("v".to_owned(), "5.0".to_owned())]);
+    story.fills.defaults = BTreeMap::from([("v".to_owned(), "5.0".to_owned())]);
     story.check(
         Source,
         Database,

@@ -164,6 +164,12 @@ fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
             .as_deref()
             .filter(|default| *default != "DEFAULT");
         let default = default.filter(|_| !varying.has(table, &column.name));
+        if let Some(fixed) = sql.fixed.iter().find(|c| c.name == name) {
+            return format!(
+                "CASE WHEN t.{first_key} IS NULL THEN {} ELSE {stays} END AS {name}",
+                fixed.staged
+            );
+        }
         match (sql.compared.iter().find(|c| c.name == name), default) {
             (Some(compared), _) => format!(
                 "CASE WHEN {by_file} THEN {} ELSE {stays} END AS {name}",
@@ -201,7 +207,7 @@ fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
 }
 
 // A staging table's rows lie in the file's order.
-pub(super) fn numbered(stage: &Stage<'_>) -> String {
+pub(in crate::database) fn numbered(stage: &Stage<'_>) -> String {
     format!(
         r#"SELECT staged.*, row_number() OVER (ORDER BY staged.ctid) AS "the row" FROM {} AS staged"#,
         stage.sql.stage

@@ -31,6 +31,10 @@ pub(super) enum Way {
     Above,
     /// What lies within it and is not in use.
     Between,
+    /// The numbers or days within it that nobody has.
+    Gap,
+    /// What the row may point at, and no row does.
+    Referenced,
     /// A text that names us, and a number.
     Marked,
     /// A text of the same shape: `AAA` becomes `AAB`.
@@ -77,13 +81,12 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         ColumnType::Boolean if column.name == IS_ACTIVE && index.predicate.is_some() => {
             &[Way::Same("f")][..]
         }
-        ColumnType::SmallInt
-        | ColumnType::Integer
-        | ColumnType::BigInt
-        | ColumnType::Numeric(_)
+        ColumnType::SmallInt | ColumnType::Integer | ColumnType::BigInt | ColumnType::Date => {
+            &[Way::Below, Way::Above, Way::Gap]
+        }
+        ColumnType::Numeric(_)
         | ColumnType::Real
         | ColumnType::Double
-        | ColumnType::Date
         | ColumnType::Timestamp
         | ColumnType::TimestampTz => &[Way::Below, Way::Above, Way::Between],
         ColumnType::Text(_) | ColumnType::Citext | ColumnType::Character(_) => {
@@ -98,6 +101,7 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         | ColumnType::Jsonb => &[Way::Marked],
         ColumnType::Uuid => &[Way::Random],
         ColumnType::Enum { .. } => &[Way::Label],
+        ColumnType::Boolean => &[Way::Same("true"), Way::Same("false")],
         ColumnType::Array(_) => &[Way::Array("NULL"), Way::Array("0")],
         // Ranges overlap with nothing then. Addresses that are published as text have no other
         // type here. What is none of these refuses the text.
@@ -108,8 +112,8 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
             Way::Below,
             Way::Above,
         ],
-        _ => &[],
     });
+    ways.push(Way::Referenced);
     ways
 }
 
@@ -128,6 +132,25 @@ pub(super) fn series(kind: &ColumnType, way: Way) -> String {
         Way::Above => format!("{high} + number * {unit}"),
         _ => format!("{low} + ({high} - {low}) * (number / ($1::bigint + 1.0))"),
     }
+}
+
+/// The SQL of the first `$1` numbers or days that none of the values `in_use` is, as texts.
+/// So many beyond the lowest as there are in use hold as many that are free.
+pub(super) fn gap(column: &Column, in_use: &str) -> String {
+    let (base, unit) = match column.kind {
+        ColumnType::Date => ("timestamp", "interval '1 day'"),
+        _ => ("numeric", "1::numeric"),
+    };
+    format!(
+        "WITH used AS MATERIALIZED ({in_use}),
+              ends AS (SELECT min(value)::{base} AS low, max(value)::{base} AS high,
+                              count(*) + $1::bigint AS room FROM used)
+         SELECT free.value::{sql_type}::text
+         FROM ends, generate_series(low, least(high, low + room * {unit}), {unit}) AS free (value)
+         WHERE free.value NOT IN (SELECT value::{base} FROM used WHERE value IS NOT NULL)
+         LIMIT $1",
+        sql_type = column.sql_type
+    )
 }
 
 /// As many texts as there are `values`, none of which is in use. `in_use` is in lower

@@ -2,6 +2,8 @@
 //! its primary key, whom a file would break them with, and how rows trade such values.
 
 mod conflicts;
+mod foresee;
+mod in_order;
 mod interim;
 mod trade;
 
@@ -10,10 +12,12 @@ use std::collections::BTreeMap;
 use tokio_postgres::GenericClient;
 
 use super::error::DatabaseError;
-use super::sql::qualified;
+use super::sql::{identifier, qualified};
+use super::stage::StageSql;
 use crate::schema::Table;
 
-pub(super) use conflicts::{conflicts, equal_keys, key_text, respelled_keys};
+pub(super) use conflicts::{conflicts, equal_keys, key_text, numbered, respelled_keys};
+pub(super) use foresee::{foresee, may_trade};
 pub(super) use trade::{SAVEPOINT, trade};
 
 /// A unique index, or the index of an exclusion.
@@ -25,10 +29,14 @@ pub(super) struct UniqueIndex {
     is_exclusion: bool,
     /// Whether two nulls are equal to it.
     nulls_are_equal: bool,
+    /// Whether it is looked at after each row: it is not DEFERRABLE.
+    is_immediate: bool,
     /// Which rows it holds, where not all.
     predicate: Option<String>,
     /// What it compares, as SQL over the table's columns.
     expressions: Vec<String>,
+    /// Whether one of them is more than a column.
+    computes: bool,
     /// The columns that it depends on.
     columns: Vec<String>,
     /// Those of them that are generated, with the SQL of each.
@@ -55,9 +63,27 @@ impl UniqueIndex {
         self.columns.iter().chain(&self.bases)
     }
 
+    /// Whether it compares columns and nothing else, of all rows.
+    fn is_plain(&self) -> bool {
+        !self.computes
+            && self.generated.is_empty()
+            && self.predicate.is_none()
+            && !self.is_exclusion
+    }
+
+    /// Its columns, each with the value that a staged row wants.
+    fn wanted(&self, sql: &StageSql) -> Vec<(String, String)> {
+        let wanted = |name: &String| {
+            let name = identifier(name);
+            let compared = sql.compared.iter().find(|c| c.name == name);
+            let wanted = compared.map_or_else(|| format!("t.{name}"), |c| c.staged.clone());
+            (name, wanted)
+        };
+        self.columns.iter().map(wanted).collect()
+    }
+
     /// What helps where no row can step aside in it.
     fn remedy(&self) -> String {
-        const TWO_SEEDS: &str = "make the change in two seeds, by way of values that no row has";
         let name = &self.name;
         match &self.referrer {
             Some(Referrer {
@@ -65,17 +91,23 @@ impl UniqueIndex {
                 holds_fast: true,
             }) => format!(
                 "declare the foreign key {key}, which references {name}, ON UPDATE CASCADE by a \
-                 migration, or {TWO_SEEDS}"
+                 migration"
             ),
             Some(Referrer { name: key, .. }) => format!(
-                "{name} cannot be DEFERRABLE, for the foreign key {key} references it: {TWO_SEEDS}"
+                "{name} cannot be DEFERRABLE, for the foreign key {key} references it: let the table \
+                 allow one more value, by a migration"
             ),
             None if self.is_constraint => {
                 format!("declare the constraint {name} DEFERRABLE by a migration")
             }
-            None => format!(
-                "{name} is an index and no constraint, so it cannot be DEFERRABLE: {TWO_SEEDS}"
-            ),
+            // An index cannot be DEFERRABLE. A constraint compares by expressions or some of the
+            // rows only where it is an exclusion.
+            None => {
+                let kind = if self.is_plain() { "UNIQUE" } else { "EXCLUDE" };
+                format!(
+                    "replace the index {name} by a constraint, {kind} ... DEFERRABLE, by a migration"
+                )
+            }
         }
     }
 }
@@ -91,6 +123,8 @@ pub(super) async fn unique_indexes(
             name: row.try_get(0)?,
             is_exclusion: row.try_get(1)?,
             nulls_are_equal: row.try_get(2)?,
+            is_immediate: row.try_get(12)?,
+            computes: row.try_get(13)?,
             predicate: row.try_get(3)?,
             expressions: row.try_get(4)?,
             columns: row.try_get(5)?,
@@ -166,7 +200,8 @@ const UNIQUE_INDEXES: &str = "
                  WHERE own.oid = index.indexrelid AND own.generated AND attribute.attnum <> own.number
                    AND depends.refclassid = 'pg_catalog.pg_class'::regclass
                    AND depends.refobjid = index.indrelid),
-           constrained.oid IS NOT NULL, referrer.name, referrer.holds_fast
+           constrained.oid IS NOT NULL, referrer.name, referrer.holds_fast, index.indimmediate,
+           index.indexprs IS NOT NULL
     FROM pg_catalog.pg_index AS index
     JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
     LEFT JOIN pg_catalog.pg_constraint AS constrained

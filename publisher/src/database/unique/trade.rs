@@ -3,15 +3,19 @@
 //! PostgreSQL looks at a unique index after each row, so the rows that change step aside
 //! first, to values that nobody has, and then take the values that they want. Whether a
 //! table takes such a value (a CHECK, a foreign key, a length may forbid it) is found by
-//! trying, each try within a savepoint. A constraint that is DEFERRABLE needs none of
-//! this: it is looked at behind the statement.
+//! trying, each try within a savepoint. Where too few values are free, the rows go one after
+//! the other; where none is, they cannot trade, since a seed deletes no row, not for a moment
+//! either. A constraint that is DEFERRABLE needs none of this: it is looked at behind the
+//! statement.
 
 use std::collections::HashSet;
 
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 use super::conflicts::{conflicts, key_text, numbered};
-use super::interim::{Interim, Way, series, texts, ways};
+use super::in_order::in_order;
+use super::interim::{Interim, Way, gap, series, texts, ways};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::defaults::VaryingDefaults;
 use crate::database::error::{DatabaseError, PgError};
@@ -29,6 +33,14 @@ const MOST_WAYS: usize = 20;
 // Of rows that cannot trade, so many are named.
 const MOST_NAMED: usize = 20;
 
+/// What came of a trade.
+pub(super) enum Traded {
+    /// So many rows were changed.
+    Updated(u64),
+    /// The table leaves no way: these rows cannot trade.
+    Stuck(Vec<Problem>),
+}
+
 /// Runs the `update` of a table, which has just failed because two rows would have shared
 /// a value for a moment. Gives how many rows it changed.
 pub(in crate::database) async fn trade(
@@ -38,6 +50,20 @@ pub(in crate::database) async fn trade(
     update: &str,
     failed: PgError,
 ) -> Result<u64, SeedError> {
+    match try_trade(tx, stage, varying, update, failed).await? {
+        Traded::Updated(updated) => Ok(updated),
+        Traded::Stuck(problems) => Err(SeedError::Refused(problems)),
+    }
+}
+
+/// The same; rows that cannot trade are no error.
+pub(super) async fn try_trade(
+    tx: &Transaction<'_>,
+    stage: &Stage<'_>,
+    varying: &VaryingDefaults,
+    update: &str,
+    failed: PgError,
+) -> Result<Traded, SeedError> {
     let problems = conflicts(tx, stage, varying).await?;
     if !problems.is_empty() {
         return Err(SeedError::Refused(problems));
@@ -55,15 +81,19 @@ pub(in crate::database) async fn trade(
         let Some(to_try) = at else {
             return Err(stage.refused_write(failed));
         };
-        if tries[to_try].way().is_none() {
-            return match in_order(tx, stage, tries[to_try].index, update).await? {
-                Some(updated) => Ok(updated),
-                None => cannot_trade(tx, stage, tries[to_try].index, &failed).await,
-            };
+        let tried = &tries[to_try];
+        if tried.way().is_none() {
+            rollback(tx).await?;
+            let ordered = in_order(tx, stage, tried.index, &tried.ways, update);
+            if let Some(updated) = ordered.await? {
+                return Ok(Traded::Updated(updated));
+            }
+            let problems = cannot_trade(tx, stage, tried.index, &failed).await?;
+            return Ok(Traded::Stuck(problems));
         }
         rollback(tx).await?;
         match one_try(tx, stage, &tries, update).await {
-            Ok(updated) => return Ok(updated),
+            Ok(updated) => return Ok(Traded::Updated(updated)),
             Err(TryError::Way(refused)) => {
                 tries[refused].next += 1;
                 at = Some(refused);
@@ -140,7 +170,7 @@ async fn one_try(
 ) -> Result<u64, TryError> {
     for (at, tried) in tries.iter().enumerate() {
         if let Some(interim) = tried.way() {
-            match step_aside(tx, stage, tried.index, interim).await {
+            match step_aside(tx, stage, tried.index, interim, Rows::All).await {
                 Ok(true) => {}
                 Ok(false) => return Err(TryError::Way(at)),
                 Err(error) => {
@@ -158,18 +188,32 @@ async fn one_try(
     updated.map_err(|error| TryError::Update(error.into()))
 }
 
-// Gives whether there is a value for every row.
-async fn step_aside(
+/// How many rows step aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// All that change.
+    All,
+    /// One of them, behind so many others.
+    One(usize),
+}
+
+/// Gives whether there is a value for every row.
+pub(super) async fn step_aside(
     tx: &Transaction<'_>,
     stage: &Stage<'_>,
     index: &UniqueIndex,
     interim: &Interim,
+    how_many: Rows,
 ) -> Result<bool, tokio_postgres::Error> {
     let column = &stage.table.columns[interim.column];
     let name = identifier(&column.name);
     let rows = format!(
-        "SELECT t.tableoid::text, t.ctid::text, t.{name}::text {}",
-        changing(stage, index, &stage.sql.stage)
+        "SELECT t.tableoid::text, t.ctid::text, t.{name}::text {}{}",
+        changing(stage, index, &stage.sql.stage),
+        match how_many {
+            Rows::All => String::new(),
+            Rows::One(behind) => format!(" LIMIT 1 OFFSET {behind}"),
+        }
     );
     let (mut parts, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for row in tx.query(&rows, &[]).await? {
@@ -177,23 +221,39 @@ async fn step_aside(
         places.push(row.try_get::<_, String>(1)?);
         values.push(row.try_get::<_, Option<String>>(2)?);
     }
-    let Some(values) = interim_values(tx, stage, interim, values).await? else {
+    let Some(free) = interim_values(tx, stage, interim, values.clone()).await? else {
         return Ok(false);
     };
+    // One row that stays where it is helps nobody.
+    if how_many != Rows::All && values == free {
+        return Ok(false);
+    }
     let update = format!(
         "UPDATE {} AS t SET {name} = v.value::{}
          FROM unnest($1::text[], $2::text[], $3::text[]) AS v (part, place, value)
          WHERE t.tableoid = v.part::oid AND t.ctid = v.place::tid",
         stage.sql.table, column.sql_type
     );
-    tx.execute(&update, &[&parts, &places, &values]).await?;
+    tx.execute(&update, &[&parts, &places, &free]).await?;
     Ok(true)
 }
 
-// The rows whose values in the index change, from FROM on.
-fn changing(stage: &Stage<'_>, index: &UniqueIndex, staged_rows: &str) -> String {
+/// The rows whose values in the index change, from FROM on.
+pub(super) fn changing(stage: &Stage<'_>, index: &UniqueIndex, staged_rows: &str) -> String {
+    format!(
+        "FROM {staged_rows} AS s JOIN {} AS t ON {}",
+        stage.sql.table,
+        changing_by(stage, index.deciding())
+    )
+}
+
+/// What is true of the rows `s` and `t` where one of these columns changes.
+pub(super) fn changing_by<'c>(
+    stage: &Stage<'_>,
+    columns: impl Iterator<Item = &'c String>,
+) -> String {
     let sql = &stage.sql;
-    let names: Vec<String> = index.deciding().map(|name| identifier(name)).collect();
+    let names: Vec<String> = columns.map(|name| identifier(name)).collect();
     let compared: Vec<_> = sql
         .compared
         .iter()
@@ -211,8 +271,7 @@ fn changing(stage: &Stage<'_>, index: &UniqueIndex, staged_rows: &str) -> String
         false => "",
     };
     format!(
-        "FROM {staged_rows} AS s JOIN {} AS t ON {} WHERE {owner}ROW({})::record *<> ROW({})::record",
-        sql.table,
+        "{} AND {owner}ROW({})::record *<> ROW({})::record",
         join.join(" AND "),
         stored.join(", "),
         staged.join(", "),
@@ -232,32 +291,31 @@ async fn interim_values(
         stage.sql.table, stage.sql.stage
     );
     let count = i64::try_from(values.len()).unwrap_or(i64::MAX);
-    match interim.way {
-        Way::Null => Ok(Some(vec![None; values.len()])),
-        Way::Same(text) => Ok(Some(vec![Some(text.to_owned()); values.len()])),
-        Way::Below | Way::Above | Way::Between => {
-            let sql = format!(
-                "SELECT ({})::{}::text
-                 FROM (SELECT min(u.value) AS low, max(u.value) AS high FROM ({in_use}) AS u) AS ends,
-                      generate_series(1, $1::bigint) AS number",
-                series(&column.kind, interim.way),
-                column.sql_type
-            );
-            let rows = tx.query(&sql, &[&count]).await?;
-            let free = rows
-                .iter()
-                .map(|row| row.try_get(0))
-                .collect::<Result<_, _>>()?;
-            Ok(Some(free))
-        }
-        Way::Random => {
-            let sql = "SELECT gen_random_uuid()::text FROM generate_series(1, $1::bigint)";
-            let rows = tx.query(sql, &[&count]).await?;
-            let free = rows
-                .iter()
-                .map(|row| row.try_get(0))
-                .collect::<Result<_, _>>()?;
-            Ok(Some(free))
+    let free = match interim.way {
+        Way::Null => return Ok(Some(vec![None; values.len()])),
+        Way::Same(text) => return Ok(Some(vec![Some(text.to_owned()); values.len()])),
+        Way::Below | Way::Above | Way::Between => format!(
+            "SELECT ({})::{}::text
+             FROM (SELECT min(u.value) AS low, max(u.value) AS high FROM ({in_use}) AS u) AS ends,
+                  generate_series(1, $1::bigint) AS number",
+            series(&column.kind, interim.way),
+            column.sql_type
+        ),
+        Way::Gap => gap(column, &in_use),
+        Way::Random => "SELECT gen_random_uuid()::text FROM generate_series(1, $1::bigint)".into(),
+        Way::Referenced => {
+            let of_column: [&(dyn ToSql + Sync); 2] = [&stage.sql.table, &column.name];
+            let Some(target) = tx.query_opt(TARGET, &of_column).await? else {
+                return Ok(None);
+            };
+            format!(
+                "SELECT p.value::text
+                 FROM (SELECT DISTINCT {} AS value FROM {}) AS p
+                 WHERE p.value NOT IN (SELECT u.value FROM ({in_use}) AS u WHERE u.value IS NOT NULL)
+                 LIMIT $1",
+                target.try_get::<_, String>(0)?,
+                target.try_get::<_, String>(1)?
+            )
         }
         way => {
             let sql = format!(
@@ -268,61 +326,35 @@ async fn interim_values(
                 .iter()
                 .map(|row| row.try_get(0))
                 .collect::<Result<_, _>>()?;
-            Ok(texts(&column.kind, way, &values, &in_use))
+            return Ok(texts(&column.kind, way, &values, &in_use));
         }
-    }
+    };
+    let rows = tx.query(&free, &[&count]).await?;
+    let free: Vec<Option<String>> = rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(free).filter(|free| free.len() == values.len()))
 }
 
-// Where no value in between is allowed, a chain can still move from its free end: row by
-// row, each round those whose value nobody has. `None` where a circle remains.
-async fn in_order(
-    tx: &Transaction<'_>,
-    stage: &Stage<'_>,
-    index: &UniqueIndex,
-    update: &str,
-) -> Result<Option<u64>, SeedError> {
-    const MOST_ROUNDS: usize = 1_000;
-    rollback(tx).await?;
-    let names: Vec<String> = index.columns.iter().map(|name| identifier(name)).collect();
-    let is_plain = index.expressions.len() == names.len()
-        && index.generated.is_empty()
-        && index.predicate.is_none();
-    if !is_plain || index.is_exclusion {
-        return Ok(None);
-    }
-    let same: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let compared = stage.sql.compared.iter().find(|c| c.name == *name);
-            let wanted = compared.map_or_else(|| format!("t.{name}"), |c| c.staged.clone());
-            format!("other.{name} = {wanted}")
-        })
-        .collect();
-    let round = format!(
-        "{update} AND NOT EXISTS (SELECT FROM {} AS other WHERE {})",
-        stage.sql.table,
-        same.join(" AND ")
-    );
-    let mut updated = 0;
-    for _ in 0..MOST_ROUNDS {
-        match tx.execute(&round, &[]).await {
-            Ok(0) => break,
-            Ok(more) => updated += more,
-            Err(_) => return Ok(None),
-        }
-    }
-    match tx.execute(update, &[]).await {
-        Ok(rest) => Ok(Some(updated + rest)),
-        Err(_) => Ok(None),
-    }
-}
+// The column that a foreign key of one column points at, and its table.
+const TARGET: &str = "
+    SELECT quote_ident(target.attname), referrer.confrelid::regclass::text
+    FROM pg_catalog.pg_constraint AS referrer
+    JOIN pg_catalog.pg_attribute AS attribute
+      ON attribute.attrelid = referrer.conrelid AND attribute.attnum = referrer.conkey[1]
+    JOIN pg_catalog.pg_attribute AS target
+      ON target.attrelid = referrer.confrelid AND target.attnum = referrer.confkey[1]
+    WHERE referrer.contype = 'f' AND referrer.conrelid = $1::text::regclass
+      AND cardinality(referrer.conkey) = 1 AND attribute.attname = $2
+    ORDER BY referrer.conname COLLATE \"C\" LIMIT 1";
 
 async fn cannot_trade(
     tx: &Transaction<'_>,
     stage: &Stage<'_>,
     index: &UniqueIndex,
     refused: &PgError,
-) -> Result<u64, SeedError> {
+) -> Result<Vec<Problem>, DatabaseError> {
     rollback(tx).await?;
     let key: Vec<String> = stage
         .sql
@@ -367,14 +399,14 @@ async fn cannot_trade(
             ),
         });
     }
-    Err(SeedError::Refused(problems))
+    Ok(problems)
 }
 
-async fn rollback(tx: &Transaction<'_>) -> Result<(), DatabaseError> {
+pub(super) async fn rollback(tx: &Transaction<'_>) -> Result<(), DatabaseError> {
     execute(tx, &format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await
 }
 
-async fn execute(tx: &Transaction<'_>, sql: &str) -> Result<(), DatabaseError> {
+pub(super) async fn execute(tx: &Transaction<'_>, sql: &str) -> Result<(), DatabaseError> {
     let done = tx.batch_execute(sql).await;
     done.map_err(|source| DatabaseError::query("let rows trade values", source))
 }
