@@ -140,6 +140,7 @@ fn column(name: &str, sql_type: &str) -> Column {
         nullable,
         default: None,
         generated: false,
+        is_fixed: false,
         as_text: false,
     }
 }
