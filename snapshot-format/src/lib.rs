@@ -16,6 +16,7 @@
 pub mod canonical;
 mod check;
 mod column;
+mod document;
 pub mod json;
 mod layout;
 mod limits;
@@ -30,6 +31,7 @@ mod version;
 
 pub use check::{ObjectError, VariantError, check_object, check_variant};
 pub use column::{ColumnType, Interval, JsonForm, Network};
+pub use document::DocumentError;
 pub use layout::{Cache, Key};
 pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
