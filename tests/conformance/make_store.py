@@ -58,6 +58,8 @@ THREE = edited(TWO, "muscles", 7, row("M007", "Muscle 7, edited", scores={}))
 EVERY = {key: [line.replace('"label":"', '"label":"new ') for line in rows] for key, rows in THREE.items()}
 ADDED = {**EVERY, "icons": [row("I", "<svg/>", odd={"10": 1, "2": 2})]}
 REMOVED = {key: rows for key, rows in ADDED.items() if key != "grips"}
+AT_BOUND = edited(ONE, "grips", 1, row("G1", "Pronated, at the bound"))
+ABOVE_BOUND = edited(ONE, "grips", 1, row("G1", "Pronated, above the bound"))
 LARGE = {**REMOVED, "large": [row(f"L{n:05}", f"Row {n} " + "größe " * 8) for n in range(4000)]}
 
 # name: (epoch, sequence, schema version, tables, more)
@@ -76,6 +78,9 @@ VERSIONS = {
     "wrong-sum": (EPOCH, 12, "1.0", TWO, {"content_hash": "0" * 64}),
     "later-manifest": (EPOCH, 13, "1.0", TWO, {"manifest_format": 2}),
     "after-major": (EPOCH, 14, "1.0", THREE, {}),
+    # The manifest says that grips has as many bytes as a client takes, and one more. It has not.
+    "at-the-bound": (EPOCH, 15, "1.0", AT_BOUND, {"apart": ["grips"], "announced": {"grips": 32 * 1024 * 1024}}),
+    "above-the-bound": (EPOCH, 16, "1.0", ABOVE_BOUND, {"apart": ["grips"], "announced": {"grips": 32 * 1024 * 1024 + 1}}),
     "highest": (2**53 - 1, 2**53 - 1, "1.0", TWO, {}),
     # The same order as "two".
     "other-two": (EPOCH, 2, "1.0", EVERY, {}),
@@ -107,6 +112,7 @@ def put_version(name, epoch, sequence, schema, tables, more):
         columns = "".join(f"{column} {kind}\n" for column, kind in COLUMNS.items()) + "primary key id\n"
         entries[key] = {
             **put_object(f"tables/{key}", text),
+            **({"size": more["announced"][key]} if key in more.get("announced", {}) else {}),
             "rows": len(tables[key]),
             "versionSeq": sequence,
             "inBootstrap": key not in apart,
