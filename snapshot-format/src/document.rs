@@ -189,7 +189,11 @@ mod tests {
 
     #[test]
     fn a_field_further_in_is_named_with_its_way() {
-        let error = |text: &str| read::<Outer>(text.as_bytes()).unwrap_err().to_string();
+        let error = |text: &str| {
+            read::<Outer>(text.as_bytes())
+                .expect_err("no such document")
+                .to_string()
+        };
         assert_eq!(
             error(r#"{"epoch":1,"inner":{"size":-1}}"#),
             "inner.size: -1 is not allowed; a whole number from 0 to 9007199254740991 is"
