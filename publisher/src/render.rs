@@ -20,7 +20,6 @@ use snapshot_format::{ColumnType, RowShape, TableKey};
 use crate::schema::{Column, Table};
 
 pub use value::ValueError;
-pub(crate) use value::{MAX_JSON_DEPTH, is_too_deep};
 use value::{has_form, shortened};
 
 /// Renders the rows of one table.

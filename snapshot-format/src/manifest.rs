@@ -220,6 +220,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_manifest_has_a_bound() {
+        let empty = content_hash(std::iter::empty());
+        let digest = Digest::of(b"");
+        let manifest = Manifest {
+            format_version: FORMAT_VERSION,
+            schema_version: SchemaVersion { major: 1, minor: 0 },
+            reference_version: ReferenceVersion(1),
+            generated_at: String::new(),
+            content_hash: empty,
+            bootstrap: digest.into(),
+            tables: BTreeMap::new(),
+        };
+        let mut bytes = manifest.to_bytes();
+        bytes.resize(MAX_MANIFEST_SIZE, b' ');
+        assert_eq!(Manifest::parse(&bytes).expect("at the bound"), manifest);
+        bytes.push(b' ');
+        assert_eq!(
+            Manifest::parse(&bytes)
+                .expect_err("a byte more")
+                .to_string(),
+            "a manifest has at most 16777216 bytes, this has 16777217"
+        );
+    }
+
+    #[test]
     fn a_later_format_is_refused_by_its_number() {
         let error = Manifest::parse(br#"{"formatVersion":2,"objects":[]}"#).expect_err("later");
         assert_eq!(

@@ -86,3 +86,59 @@ fn problem(message: String) -> Problem {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use snapshot_format::{
+        Digest, MAX_OBJECT_SIZE, ReferenceVersion, SchemaVersion, TableEntry, content_hash,
+    };
+
+    use super::*;
+
+    const MOST: u64 = MAX_OBJECT_SIZE;
+
+    // A bootstrap of so many bytes, and one table of so many with this number.
+    fn manifest(bootstrap: u64, table: u64, seq: u64) -> Manifest {
+        let sized = |size| Digest {
+            size,
+            ..Digest::of(b"")
+        };
+        let entry = TableEntry::new(sized(table), 1, seq, BTreeMap::new(), Vec::new());
+        Manifest {
+            format_version: 1,
+            schema_version: SchemaVersion { major: 1, minor: 0 },
+            reference_version: ReferenceVersion(1),
+            generated_at: String::new(),
+            content_hash: content_hash(std::iter::empty()),
+            bootstrap: sized(bootstrap).into(),
+            tables: BTreeMap::from([("grips".parse().expect("a table key"), entry)]),
+        }
+    }
+
+    fn said(reasons: Vec<Problem>) -> Vec<String> {
+        reasons.into_iter().map(|reason| reason.message).collect()
+    }
+
+    #[test]
+    fn what_is_at_every_bound_is_published_and_one_beyond_is_not() {
+        let at = manifest(MOST, MOST, MAX_NUMBER);
+        assert!(reasons(&at, MAX_MANIFEST_SIZE, MOST).is_empty());
+        let beyond = manifest(MOST + 1, MOST + 1, MAX_NUMBER + 1);
+        assert_eq!(
+            said(reasons(&beyond, MAX_MANIFEST_SIZE + 1, MOST)),
+            [
+                "grips: the object would have 33554433 bytes, and readers take 33554432; split the table, or, where \
+                 every reader takes more, set max_object_bytes = 33554433 in tablecast.toml",
+                "the bootstrap object would have 33554433 bytes, and readers take 33554432; leave large tables out of \
+                 it by bootstrap = false, or, where every reader takes more, set max_object_bytes = 33554433 in \
+                 tablecast.toml",
+                "the manifest of 1 tables would have 16777217 bytes, and readers take 16777216; publish fewer tables, \
+                 or in several stores",
+                "grips: reference_metadata has the number 9007199254740992, and readers take 9007199254740991",
+            ]
+        );
+        assert!(reasons(&manifest(MOST + 1, MOST + 1, 1), 1, MOST + 1).is_empty());
+    }
+}

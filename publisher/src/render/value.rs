@@ -17,15 +17,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use snapshot_format::ColumnType;
 use snapshot_format::canonical::{self, CanonicalError};
+use snapshot_format::json::nests_deeper_than;
 use snapshot_format::number::{self, NumberError};
+use snapshot_format::{ColumnType, MAX_VALUE_DEPTH};
 
 use super::{interval, network, numeric};
-
-/// How deep a `json` value may nest. With arrays and the object around it, it stays
-/// below the 127 levels that serde_json reads, the least of the readers we know.
-pub(crate) const MAX_JSON_DEPTH: usize = 100;
 
 /// Why a value cannot be published.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -42,7 +39,7 @@ pub enum ValueError {
     #[error("{0}")]
     Json(CanonicalError),
     /// A JSON text that nests too deep.
-    #[error("nests deeper than {MAX_JSON_DEPTH} levels, which some readers refuse")]
+    #[error("nests deeper than {MAX_VALUE_DEPTH} levels, which some readers refuse")]
     Depth,
     /// An infinite date, or one whose year has not four digits.
     #[error("{0} is outside of the years 0001 to 9999, which RFC 3339 can write")]
@@ -229,35 +226,10 @@ fn write_base64(value: &[u8], out: &mut Vec<u8>) {
 
 fn write_json(text: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let text = utf8(text)?;
-    if is_too_deep(text) {
+    if nests_deeper_than(MAX_VALUE_DEPTH, text) {
         return Err(ValueError::Depth);
     }
     canonical::write_json(text, out).map_err(ValueError::Json)
-}
-
-/// Whether a JSON text nests deeper than [`MAX_JSON_DEPTH`] levels.
-pub(crate) fn is_too_deep(text: &str) -> bool {
-    nests_deeper_than(MAX_JSON_DEPTH, text)
-}
-
-fn nests_deeper_than(limit: usize, text: &str) -> bool {
-    // What opens must close: most values are too short to be looked through.
-    if text.len() <= 2 * limit {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    text.bytes().any(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > limit
-    })
 }
 
 // --- dates and times ---
