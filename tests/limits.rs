@@ -2,7 +2,7 @@
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
-use snapshot_format::{MAX_NUMBER, MAX_OBJECT_SIZE};
+use snapshot_format::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE};
 
 use crate::support::{Project, tracked};
 
@@ -303,6 +303,74 @@ fn what_is_no_number_of_a_manifest_is_named_with_its_field_and_what_is_allowed()
                 assert!(said.contains(word), "{command:?}: {said}");
             }
         }
+    }
+}
+
+#[test]
+fn a_version_has_a_kibibyte_and_no_byte_more() {
+    let project = project("");
+    project.run(&["publish", "--quiet"]).succeeded();
+    let version = std::fs::read_to_string(project.path("snapshots/version.json")).unwrap();
+    let padded = |size: usize| project.file("snapshots/version.json", format!("{version:size$}"));
+    let longer = "is longer than the 1024 bytes that it may have";
+    padded(1024);
+    project.run(&["publish", "--quiet"]).succeeded();
+    let finished = project.run(&["verify", "--quiet"]);
+    assert!(!finished.stdout.contains(longer), "{}", finished.stdout);
+    padded(1025);
+    for command in [
+        &["publish", "--quiet"][..],
+        &["resume", "--quiet"],
+        &["prune", "--quiet"],
+        &["verify", "--quiet"],
+        &["show"],
+        &["history"],
+    ] {
+        let finished = project.run(command);
+        assert_eq!(finished.status, Some(1), "{command:?}");
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(said.contains("version.json"), "{command:?}: {said}");
+        assert!(said.contains("1024 bytes"), "{command:?}: {said}");
+    }
+}
+
+#[test]
+fn a_manifest_has_16_mib_and_no_byte_more() {
+    let project = project("");
+    project.run(&["publish", "--quiet"]).succeeded();
+    let manifest = project.manifest().to_string();
+    let padded = |size: usize| {
+        let bytes = manifest.clone() + &" ".repeat(size - manifest.len());
+        let hash = blake3::hash(bytes.as_bytes()).to_string();
+        project.file(&format!("snapshots/manifests/{hash}.json"), &bytes);
+        let mut version = project.version();
+        version["manifest"] = json!({"hash": hash, "size": bytes.len()});
+        let page = format!("{}-{}", version["epoch"], version["sequence"]);
+        for path in [
+            "snapshots/version.json",
+            &format!("snapshots/versions/{page}.json"),
+        ] {
+            project.file(path, version.to_string());
+        }
+    };
+    let longer = "16777216 bytes";
+    padded(MAX_MANIFEST_SIZE);
+    project.run(&["publish", "--quiet"]).succeeded();
+    let finished = project.run(&["verify", "--quiet"]);
+    assert!(!finished.stdout.contains(longer), "{}", finished.stdout);
+    padded(MAX_MANIFEST_SIZE + 1);
+    for command in [
+        &["publish", "--quiet"][..],
+        &["rollback", "--to", "1", "--quiet"],
+        &["prune", "--quiet"],
+        &["verify", "--quiet"],
+        &["show"],
+    ] {
+        let finished = project.run(command);
+        assert_eq!(finished.status, Some(1), "{command:?}");
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(said.contains("manifests/"), "{command:?}: {said}");
+        assert!(said.contains(longer), "{command:?}: {said}");
     }
 }
 
