@@ -41,7 +41,9 @@ export function createEmitter(): [Emitter['emit'], Emitter['on']] {
     (event, listener) => {
       const own = [event, listener] as const;
       listeners.add(own);
-      return () => void listeners.delete(own);
+      return () => {
+        listeners.delete(own);
+      };
     },
   ];
 }

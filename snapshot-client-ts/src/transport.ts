@@ -38,10 +38,9 @@ async function readBody(response: Response, limitBytes: number): Promise<Uint8Ar
   let size = 0;
   while (size <= limitBytes) {
     const { done, value } = await reader.read();
-    if (done) return bytes.subarray(0, size);
-    const part = value.subarray(0, bytes.length - size);
-    bytes.set(part, size);
-    size += part.length;
+    if (done) break;
+    bytes.set(value.subarray(0, bytes.length - size), size);
+    size += value.length;
   }
-  return bytes;
+  return bytes.subarray(0, size);
 }
