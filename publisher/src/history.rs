@@ -68,7 +68,10 @@ impl PageError {
                 format!("is longer than the {limit_bytes} bytes that it may have"),
             ),
             Self::Store(other) => (&String::new(), other.to_string()),
-            Self::Version { location, source } => (location, with_causes(source)),
+            Self::Version { location, source } => (
+                location,
+                format!("{}; {}", with_causes(source), source.hint()),
+            ),
             Self::Misplaced { location, order } => {
                 (location, format!("holds the publication {}", name(*order)))
             }

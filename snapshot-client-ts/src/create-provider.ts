@@ -22,7 +22,7 @@ import type {
 import { createQueue, type IsOver } from './queue.js';
 import { refresh } from './refresh.js';
 import { createRequests } from './requests.js';
-import { checkInterval, nextDelayMs } from './schedule.js';
+import { checkRange, nextDelayMs } from './schedule.js';
 import { type Bundled, bundledSnapshot, fetchedSnapshot, type Snapshot, type Source } from './snapshot.js';
 import { type End, type Look, readyOf, sameOr, stateOf } from './state.js';
 import { createTimer } from './timer.js';
@@ -44,8 +44,11 @@ export function createProvider<T>(
     requestTimeoutMs = 10_000,
     initTimeoutMs = 5_000,
     schemaMajors = [1],
+    // Only to be checked.
+    maxObjectBytes = 1,
   } = config;
-  checkInterval(pollIntervalMs);
+  checkRange('pollIntervalMs', pollIntervalMs, 5_000, 86_400_000);
+  checkRange('maxObjectBytes', maxObjectBytes, 1, Infinity);
   const baseUrl = config.baseUrl.replace(/\/*$/, '/');
   const [get, abort] = createRequests(baseUrl, transport, clock, requestTimeoutMs);
   const [emit, listen] = createEmitter();
@@ -81,7 +84,7 @@ export function createProvider<T>(
     },
   );
   const [now, later, cut] = createQueue();
-  const [dueIn, set, plannedAt] = createTimer(clock, () => void refreshNow());
+  const [dueIn, set, plannedAt] = createTimer(clock, refreshNow);
 
   // --- what is current ---
 
@@ -96,11 +99,13 @@ export function createProvider<T>(
     add(fetchedSnapshot<T>(generation, source, retain(loaded, generation)));
   }
 
-  const result = (
+  function result(
     status: RefreshResult['status'],
     before: Snapshot<T> | undefined,
     error?: ReferenceDataError,
-  ): RefreshResult => resultOf(status, before, snapshot(), error);
+  ): RefreshResult {
+    return resultOf(status, before, snapshot(), error);
+  }
 
   const isRunning = (): boolean => on && !end;
 

@@ -35,7 +35,7 @@ const REQUEST_BYTES = 512;
 /** The newest generation, or nothing where the current version is the newest; throws what stands in the way. */
 export async function refresh(
   get: Requests['get'],
-  { loaded, knows, config: { requiredTables = [] } }: CacheOwner,
+  { loaded, knows, config: { requiredTables = [], maxObjectBytes = OBJECT_MAX_BYTES } }: CacheOwner,
   current: Version | undefined,
   bundled: Snapshot | undefined,
   fresh: boolean | undefined,
@@ -96,7 +96,7 @@ export async function refresh(
 
   // Loads all of these that are right, then throws for one that is not: for a missing one where there is one,
   // since that may say that there is a newer version.
-  async function fetchObjects(objects: readonly Wanted[], limitBytes = OBJECT_MAX_BYTES): Promise<void> {
+  async function fetchObjects(objects: readonly Wanted[], limitBytes = maxObjectBytes): Promise<void> {
     const fetchOne = async ({ folder, hash, size }: Wanted): Promise<ReferenceDataError | undefined> => {
       const path = `${folder}/${hash}.json`;
       try {
