@@ -16,13 +16,14 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use snapshot_client::{
-    Bundled, Error, Event, HttpTransport, LocalProvider, Polling, ProviderKind, ReadOptions,
-    ReadyState, ReferenceConfig, ReferenceDataProvider, RefreshStatus, RemoteConfig,
+    Bundled, Error, ErrorCode, Event, HttpTransport, LocalProvider, Polling, ProviderKind,
+    ReadOptions, ReadyState, ReferenceConfig, ReferenceDataProvider, RefreshStatus, RemoteConfig,
     RemoteProvider, Request, Response, Signal, Snapshot, SourceFolder, Switch, SystemRuntime,
     Transport, create_reference_provider,
 };
+use snapshot_format::MAX_OBJECT_SIZE;
 
-use crate::support::Project;
+use crate::support::{Project, tracked};
 use service::ExerciseConfigService;
 
 /// A snapshot-server on a port of its own.
@@ -153,6 +154,58 @@ fn flag_off_and_on_give_equal_data_offline_included() {
         .unwrap();
     assert_eq!(rows_of(&cached), local);
     assert_eq!(provider.refresh().status, RefreshStatus::Failed);
+}
+
+#[test]
+fn an_object_above_the_usual_bound_is_taken_by_whom_it_was_told_and_the_server_says_so() {
+    const TABLES: &str = "CREATE TABLE grips (id integer PRIMARY KEY, label text NOT NULL);";
+    let project = Project::new(&[TABLES, &tracked(&["grips"])]);
+    project.file(
+        "tablecast.toml",
+        "max_object_bytes = 40000000\n[tables.grips]\nbootstrap = false\n",
+    );
+    project.run(&["migrate", "--quiet"]).succeeded();
+    // Each row has a mebibyte.
+    project.database.execute(
+        "INSERT INTO grips SELECT n, repeat('x', 1048576) FROM generate_series(1, 32) AS n",
+    );
+    project.run(&["publish", "--quiet"]).succeeded();
+    let size = project.manifest()["tables"]["grips"]["size"]
+        .as_u64()
+        .unwrap();
+    assert!(size > MAX_OBJECT_SIZE);
+    let server = serve(&project);
+
+    let mut ready = TcpStream::connect(server.base_url.trim_start_matches("http://")).unwrap();
+    let request = "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    ready.write_all(request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    ready.read_to_string(&mut reply).unwrap();
+    let warning = format!(
+        "\"warning\":\"grips has {size} bytes and is larger than the {MAX_OBJECT_SIZE} that a client takes; only \
+         clients with a larger maxObjectBytes see this version\""
+    );
+    assert!(reply.contains(&warning), "{reply}");
+
+    for (most, code) in [
+        (None, Some(ErrorCode::TooLarge)),
+        (Some(size - 1), Some(ErrorCode::TooLarge)),
+        (Some(size), None),
+    ] {
+        let mut config = remote(&server, &Arc::default());
+        config.polling = Polling::Manual;
+        if let Some(most) = most {
+            config.max_object_bytes = most;
+        }
+        let provider = RemoteProvider::new(config).unwrap();
+        let refreshed = provider.refresh();
+        assert_eq!(refreshed.error.map(|error| error.code()), code, "{most:?}");
+        let rows = provider.snapshot().map(|snapshot| {
+            let grips = snapshot.table("grips").unwrap();
+            grips.rows().unwrap().len()
+        });
+        assert_eq!(rows, if code.is_some() { None } else { Some(32) });
+    }
 }
 
 #[test]

@@ -328,7 +328,8 @@ async fn a_version_that_another_tool_has_half_written_is_named_and_stays() {
     }
     assert_eq!(
         fails(&ledger, Disk::default(), &Act::Prune(1, 0)).await,
-        "error: snapshots/version.json: not the JSON of a version: EOF while parsing a string at line 1 column 23\n\
+        "error: snapshots/version.json: not the JSON of a version: EOF while parsing a string at line 1 column 23; another \
+         program wrote it; remove that file and publish again: the last version comes back from versions/\n\
          error: 1 problem in the store; nothing was pruned\n"
     );
     // The hint is true.

@@ -176,7 +176,11 @@ fn a_damaged_page_keeps_nobody_from_the_others() {
     finished.succeeded();
     assert_eq!(
         finished.stderr,
-        format!("warning: versions/{epoch}-2.json: not the JSON of a version\n")
+        format!(
+            "warning: versions/{epoch}-2.json: not the JSON of a version: \
+             missing field `formatVersion` at line 1 column 2; another program wrote it; remove that file and \
+             publish again: the last version comes back from versions/\n"
+        )
     );
     assert_eq!(finished.stdout.lines().count(), 4);
 }

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "what the stories share is public to them")]
 
 mod big;
+mod bundle;
 mod catalog;
 mod check;
 mod chinook;
@@ -35,6 +36,7 @@ mod parity;
 mod partitions;
 mod place;
 mod plan;
+mod plan_page;
 mod pooler;
 mod prune;
 mod publish;

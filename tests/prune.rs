@@ -236,7 +236,8 @@ async fn nothing_is_pruned_where_not_everything_that_is_named_is_known() {
     let good = std::fs::read(folder.join(&page)).unwrap();
     std::fs::write(folder.join(&page), &good[..40]).unwrap();
     check(format!(
-        "error: {page}: not the JSON of a version: EOF while parsing a string at line 1 column 40\n\
+        "error: {page}: not the JSON of a version: EOF while parsing a string at line 1 column 40; another program \
+         wrote it; remove that file and publish again: the last version comes back from versions/\n\
          error: 1 problem in the store; nothing was pruned\n"
     ));
     std::fs::copy(
@@ -252,7 +253,8 @@ async fn nothing_is_pruned_where_not_everything_that_is_named_is_known() {
 
     std::fs::write(ledger.path("version.json"), "{\"formatVersion\":1,").unwrap();
     check(
-        "error: snapshots/version.json: not the JSON of a version: EOF while parsing a value at line 1 column 19\n\
+        "error: snapshots/version.json: not the JSON of a version: EOF while parsing a value at line 1 column 19; another program \
+         wrote it; remove that file and publish again: the last version comes back from versions/\n\
          error: 1 problem in the store; nothing was pruned\n"
             .to_owned(),
     );

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, database, diff, history, interrupt, migrate, parity, plan, prune, publish, resume,
-    rollback, run, seed, show, types, verify, watch,
+    bundle, check, database, diff, history, interrupt, migrate, parity, plan, prune, publish,
+    resume, rollback, run, seed, show, types, verify, watch,
 };
 use crate::error::Error;
 
@@ -87,6 +87,8 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     /// Print what an app's code may know of the tables: TypeScript, or JSON Schema by --json
     Types(types::TypesArgs),
+    /// Write the current snapshot as a file that an app ships
+    Bundle(bundle::BundleArgs),
     /// Remove old versions from the store, and what only they name
     Prune(prune::PruneArgs),
     /// Say where the private PostgreSQL keeps its data, or remove it
@@ -116,6 +118,7 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             Command::Migrate(args) => migrate::run(args).await?,
             Command::Check(args) => check::run(args).await?,
             Command::Types(args) => types::run(args).await?,
+            Command::Bundle(args) => bundle::run(args).await?,
             Command::Plan(args) => status = plan::run(args).await?,
             Command::Parity(args) => parity::run(args).await?,
             Command::Seed(args) => seed::run(args).await?,

@@ -95,6 +95,8 @@ pub enum Error {
     Faults {
         /// How many faults there are.
         count: usize,
+        /// Whether there is a current version that can be read.
+        has_version: bool,
         /// Where: a folder, a URL.
         origin: String,
     },
@@ -144,6 +146,10 @@ impl Error {
                 "name the store with --out, or make its first version by `publisher run`"
                     .to_owned(),
             ),
+            // Nothing can be done upon it but what the fault says.
+            Self::Faults {
+                has_version: false, ..
+            } => None,
             Self::Faults { origin, .. } => Some(faults_hint(origin).to_owned()),
             Self::Rollback(error) => error.hint().map(str::to_owned),
             Self::Prune(error) => error.hint().map(str::to_owned),
@@ -351,6 +357,16 @@ impl From<PublishError> for Error {
                 "the store".to_owned(),
                 "nothing was published; remove those files and publish again",
             ),
+            PublishError::Unreadable { version, reasons } => Self::Problems {
+                count: reasons.len(),
+                problems: reasons,
+                what: format!("version {}, which is public", name(version)),
+                outcome: format!(
+                    "{NOT_PUBLISHED}; readers refuse that version and keep the one before it: \
+                     publish what they take, or go back by `publisher rollback`"
+                )
+                .into(),
+            },
             other => Self::Publish(other),
         }
     }
@@ -366,6 +382,14 @@ impl From<RollbackError> for Error {
                 format!("version {}", name(version)),
                 "nothing was rolled back",
             ),
+            RollbackError::Unreadable { version, reasons } => Self::Problems {
+                count: reasons.len(),
+                problems: reasons,
+                what: format!("version {}", name(version)),
+                outcome:
+                    "nothing was rolled back; readers would refuse it: go back to another version"
+                        .into(),
+            },
             RollbackError::Empty => Self::Rollback(error),
         }
     }

@@ -1,6 +1,6 @@
 //! The flags that several commands share, and what they settle.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -273,6 +273,14 @@ impl Upkeep {
         Ok(store.await?)
     }
 
+    /// The most bytes that the readers take of one object, by the settings.
+    ///
+    /// # Errors
+    /// Where the settings file cannot be used.
+    pub fn max_object_bytes(&self) -> Result<u64, Error> {
+        max_object_bytes(self.config.as_deref())
+    }
+
     /// Tells a person what happened.
     pub fn say(&self, text: &str) {
         if !self.quiet {
@@ -290,6 +298,11 @@ impl Upkeep {
             false => Ok(()),
         }
     }
+}
+
+fn max_object_bytes(settings: Option<&Path>) -> Result<u64, Error> {
+    let file = ConfigFile::load(settings)?;
+    Ok(file.max_object_bytes.unwrap_or(MAX_OBJECT_SIZE))
 }
 
 fn print_json(result: &impl serde::Serialize) -> Result<(), Error> {
@@ -331,8 +344,7 @@ impl Reading {
     /// # Errors
     /// Where the settings file cannot be used.
     pub fn max_object_bytes(&self) -> Result<u64, Error> {
-        let file = ConfigFile::load(self.config.as_deref())?;
-        Ok(file.max_object_bytes.unwrap_or(MAX_OBJECT_SIZE))
+        max_object_bytes(self.config.as_deref())
     }
 
     /// Prints the answer on standard output: as JSON, or the text, which may have colours

@@ -10,6 +10,7 @@
 //! the rules of [`snapshot_format`]; [`publish()`](publish::publish) makes them public in
 //! a `store`. [`commands`] holds the order of the steps.
 
+pub mod bundle;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -23,7 +23,7 @@ mod changes;
 mod clock;
 mod error;
 mod last;
-mod limits;
+pub(crate) mod limits;
 mod missing;
 mod outcome;
 pub(crate) mod read_back;
@@ -225,6 +225,7 @@ pub(crate) async fn judge(
     if let Some(last) = &last.version
         && last.manifest == named
     {
+        limits::check_public(last, &rendered.manifest, terms.max_object_bytes)?;
         return Ok(Judgement::Same(Box::new(last.clone())));
     }
     let public = match &last.version {
@@ -234,6 +235,7 @@ pub(crate) async fn judge(
     if let (Some(last), Some(Ok(public))) = (&last.version, &public)
         && has_same_content(public, &rendered.manifest)
     {
+        limits::check_public(last, public, terms.max_object_bytes)?;
         return Ok(Judgement::Same(Box::new(last.clone())));
     }
     last.check_hold(terms.force, Some(rendered.manifest.reference_version))?;

@@ -20,11 +20,9 @@ use snapshot_format::{ColumnType, RowShape, TableKey};
 
 use crate::schema::{Column, Table};
 
-pub(crate) use error::MAX_JSON_DEPTH;
 pub use error::ValueError;
 use error::shortened;
 use value::has_form;
-pub(crate) use value::is_too_deep;
 
 /// Renders the rows of one table.
 #[derive(Debug, Clone)]

@@ -21,8 +21,10 @@ use snapshot_store::{
     history::{self, History, ResolveError},
 };
 
+use crate::publish::limits::check_public;
 use crate::publish::read_back::{read_back, read_manifest};
 use crate::publish::{Clock, Fault, Last, PublishError, announce, complete, following};
+use crate::source::Problem;
 
 /// How a rollback or a resumption ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,6 +70,14 @@ pub enum RollbackError {
         /// What is wrong with it.
         faults: Vec<Fault>,
     },
+    /// Readers would not take the version.
+    #[error("readers do not take version {}", history::name(*version))]
+    Unreadable {
+        /// The version.
+        version: (u64, u64),
+        /// What they do not take of it.
+        reasons: Vec<Problem>,
+    },
     /// The version could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -79,7 +89,7 @@ impl RollbackError {
         match self {
             Self::Empty => Some("name the store's folder with --out"),
             Self::Resolve(error) => Some(error.hint()),
-            Self::Damaged { .. } => Some("go back to another version"),
+            Self::Damaged { .. } | Self::Unreadable { .. } => Some("go back to another version"),
             Self::Publish(error) => error.hint(),
         }
     }
@@ -99,19 +109,34 @@ impl From<StoreError> for RollbackError {
 /// that this content is to stay.
 ///
 /// # Errors
-/// Where there is no such version, or it is damaged, or cannot be published.
+/// Where there is no such version, or it is damaged, cannot be published, or has objects of
+/// more than `max_object_bytes`, which readers refuse.
 pub async fn rollback(
     store: &impl Store,
     to: &str,
     clock: &Clock,
+    max_object_bytes: u64,
 ) -> Result<Turned, RollbackError> {
     let last = last(store).await?;
     let History { versions, .. } = history::of(store)?;
     let target = history::resolve(&versions, to)?;
+    let manifest = match read_manifest(store, target).await {
+        Ok(manifest) => manifest,
+        Err(fault) => return Err(damaged(target, vec![fault])),
+    };
+    check_public(target, &manifest, max_object_bytes).map_err(|error| match error {
+        PublishError::Unreadable { version, reasons } => {
+            RollbackError::Unreadable { version, reasons }
+        }
+        other => other.into(),
+    })?;
     if last.rollback.is_some() && last.manifest == target.manifest {
         return Ok(Turned::Unchanged { version: last });
     }
-    check(store, target).await?;
+    let faults = read_back(store, &manifest).await;
+    if !faults.is_empty() {
+        return Err(damaged(target, faults));
+    }
     let (epoch, sequence) = target.order();
     let version = Version {
         rollback: Some(Rollback { epoch, sequence }),
@@ -124,9 +149,17 @@ pub async fn rollback(
 /// publication.
 ///
 /// # Errors
-/// Where the store is empty or cannot be written.
-pub async fn resume(store: &impl Store, clock: &Clock) -> Result<Turned, RollbackError> {
+/// Where the store is empty or cannot be written, or where readers refuse the content: then
+/// nothing would be better for them after it.
+pub async fn resume(
+    store: &impl Store,
+    clock: &Clock,
+    max_object_bytes: u64,
+) -> Result<Turned, RollbackError> {
     let last = last(store).await?;
+    if let Ok(manifest) = read_manifest(store, &last).await {
+        check_public(&last, &manifest, max_object_bytes)?;
+    }
     if last.rollback.is_none() {
         return Ok(Turned::Unchanged { version: last });
     }
@@ -142,17 +175,10 @@ async fn last(store: &impl Store) -> Result<Version, RollbackError> {
     version.ok_or(RollbackError::Empty)
 }
 
-async fn check(store: &impl Store, target: &Version) -> Result<(), RollbackError> {
-    let faults = match read_manifest(store, target).await {
-        Ok(manifest) => read_back(store, &manifest).await,
-        Err(fault) => vec![fault],
-    };
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(RollbackError::Damaged {
-            version: target.order(),
-            faults,
-        }),
+fn damaged(version: &Version, faults: Vec<Fault>) -> RollbackError {
+    RollbackError::Damaged {
+        version: version.order(),
+        faults,
     }
 }
 

@@ -45,6 +45,11 @@ export interface RemoteConfig {
   schemaMajors?: readonly number[];
   /** Tables without which a version is refused. Default none. */
   requiredTables?: readonly string[];
+  /**
+   * The most bytes that a table or bootstrap object may have, from 1 to 2^53-1; a version with a larger one is
+   * refused. Raise it where the store's publisher has a larger `max_object_bytes`. Default 33 554 432, 32 MiB.
+   */
+  maxObjectBytes?: number;
   /** Tells of foreground and network; returns the end of that. See `tablecast-client/lifecycle`. */
   lifecycle?: (provider: Pick<ReferenceDataProvider, 'setActive' | 'setOnline'>) => () => void;
   /** Default: the platform's `fetch`. */
@@ -64,8 +69,9 @@ export interface ReferenceConfig extends RemoteConfig, LocalConfig {
 /** Whether a flag is on; a flag that throws is off. */
 export function isOn(enabled: ReferenceConfig['enabled']): boolean {
   try {
-    if (typeof enabled === 'object') return enabled.get() === true;
-    return (typeof enabled === 'function' ? enabled() : enabled) === true;
+    const value =
+      typeof enabled === 'object' ? enabled.get() : typeof enabled === 'function' ? enabled() : enabled;
+    return value === true;
   } catch {
     return false;
   }

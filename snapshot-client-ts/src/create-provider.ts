@@ -22,7 +22,7 @@ import type {
 import { createQueue, type IsOver } from './queue.js';
 import { refresh } from './refresh.js';
 import { createRequests } from './requests.js';
-import { checkInterval, nextDelayMs } from './schedule.js';
+import { checkRange, nextDelayMs } from './schedule.js';
 import { type Bundled, bundledSnapshot, fetchedSnapshot, type Snapshot, type Source } from './snapshot.js';
 import { type End, type Look, readyOf, sameOr, stateOf } from './state.js';
 import { createTimer } from './timer.js';
@@ -44,8 +44,11 @@ export function createProvider<T>(
     requestTimeoutMs = 10_000,
     initTimeoutMs = 5_000,
     schemaMajors = [1],
+    // Only to be checked.
+    maxObjectBytes = 1,
   } = config;
-  checkInterval(pollIntervalMs);
+  checkRange('pollIntervalMs', pollIntervalMs, 5_000, 86_400_000);
+  checkRange('maxObjectBytes', maxObjectBytes, 1, Infinity);
   const baseUrl = config.baseUrl.replace(/\/*$/, '/');
   const [get, abort] = createRequests(baseUrl, transport, clock, requestTimeoutMs);
   const [emit, listen] = createEmitter();
@@ -68,7 +71,8 @@ export function createProvider<T>(
   let cycle: Promise<RefreshResult> | undefined;
   let cycles = 0;
   let outcome = WELL;
-  let confirmedAt = Number.NaN;
+  // Not a number before the first confirmation.
+  let confirmedAt: number | undefined;
   let status: Status | undefined;
 
   const [snapshot, add, choose] = createCurrent<T>(
@@ -80,20 +84,27 @@ export function createProvider<T>(
     },
   );
   const [now, later, cut] = createQueue();
-  const [dueIn, set, plannedAt] = createTimer(clock, () => void refreshNow());
+  const [dueIn, set, plannedAt] = createTimer(clock, refreshNow);
 
   // --- what is current ---
 
   /** Whether the server has confirmed the version, and not too long ago. */
   function isFresh(): boolean {
-    const age = clock.now() - confirmedAt;
-    return on ? age >= 0 && age <= staleTimeMs : snapshot() !== undefined;
+    return on ? clock.now() - (confirmedAt as number) <= staleTimeMs : snapshot() !== undefined;
   }
 
   const ready = (): ReadyState => readyOf(snapshot(), on && isFresh());
 
   function take(generation: Generation, source: Source = 'cache'): void {
     add(fetchedSnapshot<T>(generation, source, retain(loaded, generation)));
+  }
+
+  function result(
+    status: RefreshResult['status'],
+    before: Snapshot<T> | undefined,
+    error?: ReferenceDataError,
+  ): RefreshResult {
+    return resultOf(status, before, snapshot(), error);
   }
 
   const isRunning = (): boolean => on && !end;
@@ -125,7 +136,7 @@ export function createProvider<T>(
     let next: Generation | undefined;
     let error: ReferenceDataError | undefined;
     follow();
-    if (isOver() || !online) return resultOf('skipped', before, snapshot());
+    if (isOver() || !online) return result('skipped', before);
     try {
       await lookIntoCache(isOver);
       next = await refresh(get, owner, snapshot()?.version, bundled as Snapshot | undefined, fresh);
@@ -134,15 +145,10 @@ export function createProvider<T>(
     } catch (thrown) {
       error = asError(thrown, 'network', baseUrl);
     }
-    if (isOver()) return resultOf('skipped', before, snapshot());
+    if (isOver()) return result('skipped', before);
     conclude(error);
     if (next) take(next, 'network');
-    return resultOf(
-      error ? 'failed' : snapshot() === before ? 'not-modified' : 'updated',
-      before,
-      snapshot(),
-      error,
-    );
+    return result(error ? 'failed' : snapshot() === before ? 'not-modified' : 'updated', before, error);
   }
 
   /** A refresh has come to its end, by this error or well. */
@@ -222,10 +228,10 @@ export function createProvider<T>(
   async function refreshFor({ signal, fresh }: RefreshOptions = {}): Promise<RefreshResult> {
     follow();
     const before = snapshot();
-    if (!isRunning()) return resultOf('skipped', before, snapshot());
+    if (!isRunning()) return result('skipped', before);
     return new Promise((resolve) => {
       const giveUp = (): void =>
-        resolve(resultOf('failed', before, snapshot(), new ReferenceDataError('aborted', baseUrl)));
+        resolve(result('failed', before, new ReferenceDataError('aborted', baseUrl)));
       if (signal?.aborted) return giveUp();
       signal?.addEventListener('abort', giveUp);
       void refreshNow(fresh).then(resolve);
@@ -245,7 +251,8 @@ export function createProvider<T>(
     choose();
     if (!look) {
       look = 'again';
-      now(open);
+      // A local side that could not be used is tried again, and told again.
+      now(bundled ? open : begin);
     }
     schedule();
   }
@@ -256,16 +263,19 @@ export function createProvider<T>(
       if (given && knows(given.version)) {
         bundled = bundledSnapshot<T>(given);
         add(bundled);
+      } else if (flag !== true) {
+        // Only a provider that is always remote may have none, or one of another app.
+        fail('no_data', 'bundled');
       }
       return open(isOver);
     };
-    const missing = (thrown: unknown): MaybePromise<void> => {
+    const unusable = (thrown: unknown): MaybePromise<void> => {
       report(asError(thrown, 'no_data', 'bundled'));
       return open(isOver);
     };
     const given = (): MaybePromise<Bundled | undefined> =>
       typeof config.bundled === 'function' ? config.bundled() : config.bundled;
-    return attempt(given, found, missing);
+    return attempt(given, found, unusable);
   }
 
   function open(isOver: IsOver): MaybePromise<void> {
@@ -276,7 +286,7 @@ export function createProvider<T>(
       if (isFirst) emit('ready', ready());
       schedule();
     };
-    return attempt(() => (on ? lookIntoCache(isOver) : undefined), opened, opened);
+    return attempt(() => on && lookIntoCache(isOver), opened, opened);
   }
 
   /** What is under way will have nothing to say. */

@@ -20,9 +20,9 @@ export interface Emitter {
  */
 export function createEmitter(): [Emitter['emit'], Emitter['on']] {
   const listeners = new Set<readonly [event: keyof InnerEvents, listener: (payload: never) => void]>();
-  let early: (() => void)[] | undefined = [];
+  let early: Promise<void> | undefined = Promise.resolve().then(() => (early = undefined));
   const emit: Emitter['emit'] = (event, payload) => {
-    if (early) return void early.push(() => emit(event, payload));
+    if (early) return void early.then(() => emit(event, payload));
     for (const [wanted, listener] of [...listeners]) {
       try {
         if (wanted === event) listener(payload as never);
@@ -32,16 +32,12 @@ export function createEmitter(): [Emitter['emit'], Emitter['on']] {
       }
     }
   };
-  void Promise.resolve(early).then((told) => {
-    early = undefined;
-    for (const each of told) each();
-  });
   return [
     emit,
     (event, listener) => {
       const own = [event, listener] as const;
       listeners.add(own);
-      return () => void listeners.delete(own);
+      return () => listeners.delete(own);
     },
   ];
 }

@@ -75,7 +75,7 @@ export type Order = Pick<Version, 'epoch' | 'sequence'>;
 export const VERSION_MAX_BYTES = 1024;
 /** The largest manifest, in bytes. */
 export const MANIFEST_MAX_BYTES = 16_777_216;
-/** The largest object that this client takes, in bytes. */
+/** The largest object that this client takes unless it is told otherwise, in bytes. */
 export const OBJECT_MAX_BYTES = 33_554_432;
 
 const FORMAT_VERSION = 1;
@@ -120,7 +120,12 @@ function isManifest(m: Manifest & { contentHash: string; formatVersion: number }
   const fits = (key: string): boolean => {
     const table = m.tables[key] as TableEntry;
     lines += `${table.hash}  ${key}\n`;
-    return /^[A-Za-z_]\w{0,62}$/.test(key) && isRef(table) && Array.isArray(table.primaryKey);
+    return (
+      isText(key, /^[A-Za-z_]\w{0,62}$/) &&
+      isRef(table) &&
+      isCount(table.rows) &&
+      Array.isArray(table.primaryKey)
+    );
   };
   return (
     m.formatVersion === FORMAT_VERSION &&

@@ -26,6 +26,6 @@ export type {
   Status,
 } from './provider.js';
 export { createLocalProvider, createReferenceProvider, createRemoteProvider } from './reference.js';
-export type { AnyTables, Bundled, Snapshot, Source } from './snapshot.js';
+export type { AnyTables, Bundled, BundledManifest, Snapshot, Source } from './snapshot.js';
 export type { Storage } from './storage-api.js';
 export { type FetchResponse, fetchTransport, type Transport } from './transport.js';

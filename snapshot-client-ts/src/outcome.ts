@@ -40,6 +40,6 @@ export function resultOf<T>(
     get changedTables() {
       return changedTables(before, now);
     },
-    ...(error && { error }),
+    error,
   };
 }

@@ -49,7 +49,7 @@ export interface RefreshResult {
   /** The keys of the tables whose rows differ from those that were current before. */
   readonly changedTables: readonly string[];
   /** Why it failed. */
-  readonly error?: ReferenceDataError;
+  readonly error?: ReferenceDataError | undefined;
 }
 
 /** Another snapshot is current. */

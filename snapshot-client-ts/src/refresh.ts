@@ -20,7 +20,7 @@ import { objectOf, type Snapshot } from './snapshot.js';
 
 /** An object. */
 interface Wanted extends ObjectRef {
-  readonly path: string;
+  readonly folder: string;
 }
 
 /** A table that is not loaded. */
@@ -35,7 +35,7 @@ const REQUEST_BYTES = 512;
 /** The newest generation, or nothing where the current version is the newest; throws what stands in the way. */
 export async function refresh(
   get: Requests['get'],
-  { loaded, knows, config: { requiredTables = [] } }: CacheOwner,
+  { loaded, knows, config: { requiredTables = [], maxObjectBytes = OBJECT_MAX_BYTES } }: CacheOwner,
   current: Version | undefined,
   bundled: Snapshot | undefined,
   fresh: boolean | undefined,
@@ -60,11 +60,10 @@ export async function refresh(
 
   async function fetchGeneration(version: Version): Promise<Generation> {
     const { hash } = version.manifest;
-    const path = `manifests/${hash}.json`;
-    if (!texts.has(hash)) await fetchObjects([{ ...version.manifest, path }], MANIFEST_MAX_BYTES);
+    if (!texts.has(hash))
+      await fetchObjects([{ ...version.manifest, folder: 'manifests' }], MANIFEST_MAX_BYTES);
     const manifest = parseManifest(texts.get(hash) as string);
-    const keys = Object.keys(manifest.tables);
-    const missing = requiredTables.filter((key) => !keys.includes(key));
+    const missing = requiredTables.filter((key) => !Object.keys(manifest.tables).includes(key));
     if (missing[0]) fail('table_missing', `${missing}`);
     // What the app shipped need not be fetched.
     for (const { key, hash } of lacking(manifest)) {
@@ -78,7 +77,7 @@ export async function refresh(
     const { bootstrap } = manifest;
     const tables = lacking(manifest);
     if (cost([bootstrap, ...tables.filter((table) => !table.inBootstrap)]) < cost(tables)) {
-      await fetchObjects([{ ...bootstrap, path: `bootstrap/${bootstrap.hash}.json` }]);
+      await fetchObjects([{ ...bootstrap, folder: 'bootstrap' }]);
       const split = splitBootstrap(texts.get(bootstrap.hash) as string, manifest.schemaVersion);
       for (const { key, hash } of tables) {
         const text = split.get(key);
@@ -92,23 +91,23 @@ export async function refresh(
   function lacking({ tables }: Manifest): Lacking[] {
     return Object.entries(tables)
       .filter(([, entry]) => !texts.has(entry.hash))
-      .map(([key, entry]) => ({ ...entry, key, path: `tables/${key}/${entry.hash}.json` }));
+      .map(([key, entry]) => ({ ...entry, key, folder: `tables/${key}` }));
   }
 
   // Loads all of these that are right, then throws for one that is not: for a missing one where there is one,
   // since that may say that there is a newer version.
-  async function fetchObjects(objects: readonly Wanted[], limitBytes = OBJECT_MAX_BYTES): Promise<void> {
-    const fetchOne = async (wanted: Wanted): Promise<ReferenceDataError | undefined> => {
-      const { path, hash, size } = wanted;
+  async function fetchObjects(objects: readonly Wanted[], limitBytes = maxObjectBytes): Promise<void> {
+    const fetchOne = async ({ folder, hash, size }: Wanted): Promise<ReferenceDataError | undefined> => {
+      const path = `${folder}/${hash}.json`;
       try {
         if (size > limitBytes) fail('too_large', path);
-        texts.set(hash, await get(wanted));
+        texts.set(hash, await get({ path, hash, size }));
       } catch (thrown) {
         return thrown as ReferenceDataError;
       }
     };
     const errors = await Promise.all(objects.map(fetchOne));
-    const worst = errors.find((error) => error?.code === 'object_missing') ?? errors.find(Boolean);
+    const worst = errors.find((error) => error?.code === 'object_missing') ?? errors.find((error) => error);
     if (worst) throw worst;
   }
 

@@ -66,11 +66,11 @@ export function createRequests(
       });
     }
     const bytes = typeof body === 'string' ? encode(body) : body;
-    const tooLarge = bytes.length > size;
-    if (tooLarge || (hash && (bytes.length < size || blake3(bytes) !== hash))) {
+    const more = bytes.length - size;
+    if (more > 0 || (hash && (more || blake3(bytes) !== hash))) {
       // A damaged copy may lie in some cache for ever.
       if (hash && !again) return get(wanted, true);
-      fail(tooLarge ? 'too_large' : 'hash_mismatch', url);
+      fail(more > 0 ? 'too_large' : 'hash_mismatch', url);
     }
     return typeof body === 'string' ? body : decode(bytes);
   }
@@ -87,7 +87,7 @@ export function createRequests(
 function retryAfterMs(response: FetchResponse): number | undefined {
   const text = `${response.retryAfter}`;
   const wait = /^\s*\d+\s*$/.test(text)
-    ? Number(text) * 1000
+    ? +text * 1000
     : Date.parse(text) - (Date.parse(`${response.date}`) || Date.now());
   // Nothing where it is neither.
   return Math.min(Math.max(wait, 0), MAX_RETRY_AFTER_MS) || undefined;

@@ -2,18 +2,16 @@
 
 import type { ReferenceDataError } from './errors.js';
 
-const MIN_INTERVAL_MS = 5_000;
-const MAX_INTERVAL_MS = 86_400_000;
 const MAX_BACKOFF_MS = 300_000;
 const MIN_BACKOFF_MS = 250;
 
 // After these, asking soon again is of no use: the server knows what it says.
 const SETTLED = /^((version|schema|format|table)_|http_status: (40[134]|410))/;
 
-/** Throws for an interval that a timer would take for none at all, or that makes no sense. */
-export function checkInterval(ms: number): void {
-  if (typeof ms === 'number' && ms >= MIN_INTERVAL_MS && ms <= MAX_INTERVAL_MS) return;
-  throw new RangeError(`pollIntervalMs ${ms}: give 5 s to 24 h`);
+/** Throws for a setting that is no number from `least` to `most`. */
+export function checkRange(name: string, value: number, least: number, most: number): void {
+  // Not for what is no number, either.
+  if (value !== Math.min(Math.max(value, least), most)) throw new RangeError(`${name}: ${least} to ${most}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { blake3 } from './blake3.js';
 import { fail } from './errors.js';
-import { type Bootstrap, type Manifest, tableObject, type Version } from './format.js';
+import { type Bootstrap, type TableEntry, tableObject, type Version } from './format.js';
 import type { Generation } from './loaded.js';
 import { encode } from './text.js';
 
@@ -15,6 +15,14 @@ export type Source = 'bundled' | 'cache' | 'network';
 export interface Snapshot<T = AnyTables> {
   /** The version that points at it. */
   readonly version: Version;
+  /** `major.minor` of the tables' shape. */
+  readonly schemaVersion: string;
+  /** `seq:N`, the database's own number of the state. */
+  readonly referenceVersion: string;
+  /** The moment of the data's last change, RFC 3339. */
+  readonly generatedAt: string;
+  /** The rows of every table, by table key; the same object each time. */
+  readonly tables: { readonly [K in keyof T & string]: readonly T[K][] };
   /** Where it came from. */
   readonly source: Source;
   /** The keys of its tables, sorted. */
@@ -37,8 +45,14 @@ export interface Bundled {
   readonly version: Version;
   /** The content of the bootstrap object that it names. */
   readonly bootstrap: Bootstrap;
-  /** The content of the manifest that it names; only for the primary keys of tables whose key is not `id`. */
-  readonly manifest?: Manifest;
+  /** The content of the manifest that it names; for the primary keys of tables whose key is not `id`. */
+  readonly manifest?: BundledManifest;
+}
+
+/** As much of a manifest as a bundled snapshot is read by. */
+export interface BundledManifest {
+  /** What is known of each table, by table key. */
+  readonly tables: Readonly<Record<string, Pick<TableEntry, 'primaryKey'> & Partial<TableEntry>>>;
 }
 
 /** The snapshot that an app ships. */
@@ -72,7 +86,7 @@ export function changedTables<T>(from: Snapshot<T> | undefined, to: Snapshot<T> 
  */
 export function objectOf<T>(snapshot: Snapshot<T>, key: string): string {
   const rows = snapshot.table(key as keyof T & string).map((row) => JSON.stringify(row));
-  return tableObject(snapshot.version.schemaVersion, key, rows.join(',\n'));
+  return tableObject(snapshot.schemaVersion, key, rows.join(',\n'));
 }
 
 // Each table is parsed, hashed and indexed once, when that is first asked for.
@@ -81,10 +95,10 @@ function snapshotOf<T>(
   source: Source,
   tables: object,
   parse: (key: string) => readonly unknown[],
-  manifest: Manifest | undefined,
+  manifest: BundledManifest | undefined,
 ): Snapshot<T> {
-  const keys = Object.keys(tables).sort();
-  const tableKeys = Object.freeze(keys) as readonly (keyof T & string)[];
+  const tableKeys = Object.freeze(Object.keys(tables).sort()) as readonly (keyof T & string)[];
+  const keys: readonly string[] = tableKeys;
   const has = (key: string): boolean => keys.includes(key);
   const entryOf = (key: string) => (has(key) ? manifest?.tables[key] : undefined);
   const table = once((key): readonly unknown[] => {
@@ -96,8 +110,14 @@ function snapshotOf<T>(
     const keyOf = (row: Record<string, unknown>): string => columns.map((column) => row[column]).join();
     return new Map((table(key) as Record<string, unknown>[]).map((row) => [keyOf(row), row]));
   });
+  const all = once(() => Object.freeze(Object.fromEntries(keys.map((key) => [key, table(key)]))));
   const hashOf = once((key): string => blake3(encode(objectOf(snapshot, key))));
   const snapshot: Snapshot<T> = Object.freeze({
+    // The wrapper's fields, and its tables.
+    ...version,
+    get tables() {
+      return all('') as Snapshot<T>['tables'];
+    },
     version,
     source,
     tableKeys,

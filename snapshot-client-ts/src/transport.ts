@@ -33,15 +33,14 @@ async function readBody(response: Response, limitBytes: number): Promise<Uint8Ar
   const reader = response.body?.getReader?.();
   // React Native has no streams; there the text is the one form that does not go through base64.
   if (!reader || typeof TextDecoder !== 'function') return response.text();
-  // One byte more than is allowed tells that there are too many.
   const bytes = new Uint8Array(limitBytes + 1);
   let size = 0;
-  while (size <= limitBytes) {
+  for (;;) {
     const { done, value } = await reader.read();
     if (done) return bytes.subarray(0, size);
-    const part = value.subarray(0, bytes.length - size);
-    bytes.set(part, size);
-    size += part.length;
+    // One byte more than is allowed tells that there are too many.
+    if (size + value.length > limitBytes) return bytes;
+    bytes.set(value, size);
+    size += value.length;
   }
-  return bytes;
 }

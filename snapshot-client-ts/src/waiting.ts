@@ -9,9 +9,7 @@ export function createUntil(clock: Clock, on: Emitter['on']): Until {
   return async (isSo, timeoutMs) => {
     let end!: () => void;
     const being = new Promise<void>((resolve) => {
-      const look = (): void => {
-        if (isSo()) resolve();
-      };
+      const look = (): unknown => isSo() && resolve();
       end = on('turn', look);
       look();
     });

@@ -10,6 +10,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -22,9 +23,12 @@ import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
+import initSqlJs from 'sql.js';
 import { createReferenceProvider, createRemoteProvider } from '../dist/index.js';
+import { localBundle, localJson, localSqlite, sqlJs } from '../dist/local.js';
 import { fileStorage } from '../dist/node.js';
 import { PATIENT } from './patient.mjs';
+import { ANSWERS, ask, SOURCE_OPTIONS } from './service-answers.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BUILT = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
@@ -74,6 +78,29 @@ describe('published, served, read', { skip }, () => {
     const read = (path) => JSON.parse(readFileSync(join(snapshots, path), 'utf8'));
     const version = read('version.json');
     return { version, bootstrap: read(`bootstrap/${version.bootstrap.hash}.json`) };
+  }
+
+  /** Each way in which an app has its data without a server. */
+  async function localSides() {
+    const files = readdirSync(join(folder, 'json-source'))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => [name, JSON.parse(readFileSync(join(folder, 'json-source', name), 'utf8'))]);
+    const path = join(folder, 'reference.db');
+    const reference = join(folder, 'reference');
+    const bundle = ['bundle', reference, '--sqlite', path, '--out', snapshots];
+    execFileSync(join(BUILT, 'publisher'), bundle, { cwd: folder, env, stdio: 'pipe' });
+    const { Database } = await initSqlJs();
+    const shipped = (name) => JSON.parse(readFileSync(join(reference, `${name}.json`), 'utf8'));
+    return {
+      'two published files': bundled,
+      'a folder of bundled files': localBundle({
+        version: shipped('version'),
+        manifest: shipped('manifest'),
+        bootstrap: shipped('bootstrap'),
+      }),
+      'the files that people edit': localJson(Object.fromEntries(files), SOURCE_OPTIONS),
+      'a bundle of SQLite': localSqlite(sqlJs(new Database(readFileSync(path)))),
+    };
   }
 
   async function serve(root = snapshots) {
@@ -158,27 +185,50 @@ describe('published, served, read', { skip }, () => {
     assert.deepEqual(tablesOf(cached), tablesOf(off));
   });
 
-  test('the example service gives the same with the flag off, on, and on without network', async () => {
+  test('the app’s own files, a bundle of SQLite and the server give equal rows for every table', async () => {
+    const remote = createRemoteProvider({ ...PATIENT, baseUrl, polling: 'manual' });
+    ends.push(() => remote.dispose());
+    assert.equal((await remote.refresh()).status, 'updated');
+    const on = remote.getSnapshot();
+    assert.equal(on.tableKeys.length, 23);
+    for (const [name, local] of Object.entries(await localSides())) {
+      const provider = createReferenceProvider({
+        ...PATIENT,
+        baseUrl: 'http://127.0.0.1:1',
+        bundled: local,
+        enabled: false,
+      });
+      ends.push(() => provider.dispose());
+      const off = await provider.getBootstrap();
+      assert.deepStrictEqual(off.tables, on.tables, name);
+      // To the byte: what an app has by this need not be fetched.
+      for (const key of on.tableKeys) assert.equal(off.hash(key), on.hash(key), `${name}, ${key}`);
+    }
+  });
+
+  test('the example service answers with the flag off, by each local side, on, and on without network', async () => {
     const path = join(ROOT, 'snapshot-client-ts/examples/exercise-config-service.ts');
     const { createExerciseConfigService } = await importTypeScript(path);
     const answers = async (config, ready) => {
       const provider = createReferenceProvider({ ...PATIENT, baseUrl, ...config });
       assert.equal(await provider.waitForReady(), ready);
       const service = createExerciseConfigService(provider);
-      const given = {};
-      for (const [name, call] of Object.entries(service)) given[name] = await call('BARBELL');
-      given.below = await service.getMusclesBelow('NECK');
+      const given = await ask(service);
+      // A function that gives nothing would be seen.
+      for (const call of Object.keys(service))
+        for (const nothing of [[], undefined]) {
+          const emptied = { ...service, [call]: async () => nothing };
+          await assert.rejects(async () => assert.deepStrictEqual(await ask(emptied), ANSWERS), call);
+        }
       provider.dispose();
       return given;
     };
-    const off = await answers({ bundled, enabled: false }, 'bundled');
-    assert.ok(
-      off.getPrimaryMuscles.length > 0 && off.below.length > 0 && off.getEquipmentIcon.startsWith('<svg'),
-    );
+    for (const [name, local] of Object.entries(await localSides()))
+      assert.deepStrictEqual(await answers({ bundled: local, enabled: false }, 'bundled'), ANSWERS, name);
     // Nothing is bundled here, so that all of it comes from the server, and then from the cache.
     const remote = { enabled: true, storage: fileStorage(join(folder, 'service')), namespace: 'service' };
-    assert.deepEqual(await answers(remote, 'up-to-date'), off);
-    assert.deepEqual(await answers({ ...remote, baseUrl: 'http://127.0.0.1:1' }, 'cached'), off);
+    assert.deepStrictEqual(await answers(remote, 'up-to-date'), ANSWERS);
+    assert.deepStrictEqual(await answers({ ...remote, baseUrl: 'http://127.0.0.1:1' }, 'cached'), ANSWERS);
   });
 
   test('the generated types are those of the published tables', async () => {

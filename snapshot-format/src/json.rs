@@ -15,6 +15,27 @@ use std::collections::HashSet;
 /// hold.
 pub const MAX_DEPTH: usize = 128;
 
+/// Whether a JSON text nests deeper than so many levels.
+pub fn nests_deeper_than(limit: usize, text: &str) -> bool {
+    // What opens must close: most values are too short to be looked through.
+    if text.len() <= 2 * limit {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    text.bytes().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > limit
+    })
+}
+
 /// A JSON value, one level of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {

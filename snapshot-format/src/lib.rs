@@ -16,6 +16,7 @@
 pub mod canonical;
 mod check;
 mod column;
+mod document;
 mod head;
 pub mod json;
 mod layout;
@@ -31,9 +32,12 @@ mod version;
 
 pub use check::{ObjectError, VariantError, check_object, check_variant};
 pub use column::{ColumnType, Interval, JsonForm, Network};
+pub use document::DocumentError;
 pub use head::BootstrapHeader;
 pub use layout::{Cache, Key};
-pub use limits::{MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VERSION_SIZE};
+pub use limits::{
+    MAX_MANIFEST_SIZE, MAX_NUMBER, MAX_OBJECT_SIZE, MAX_VALUE_DEPTH, MAX_VERSION_SIZE,
+};
 pub use manifest::{BootstrapEntry, Manifest, ManifestError, TableEntry, content_hash};
 pub use names::{
     IS_ACTIVE, Lineage, NameError, ReferenceVersion, SORT_ORDER, SOURCE_TYPE, SchemaVersion,

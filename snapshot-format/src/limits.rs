@@ -13,3 +13,7 @@ pub const MAX_OBJECT_SIZE: u64 = 32 * 1024 * 1024;
 
 /// The highest number in a version or manifest, 2^53-1: readers keep numbers as doubles.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+
+/// How deep a `json` value may nest. With arrays and the objects around it, it stays below
+/// the 127 levels that serde_json reads, the least of the readers we know.
+pub const MAX_VALUE_DEPTH: usize = 100;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::{self, DocumentError, Number, number};
 use crate::{
     Digest, FORMAT_VERSION, Key, MAX_MANIFEST_SIZE, ObjectHash, ReferenceVersion, SchemaVersion,
     Sha256, TableKey,
@@ -41,6 +42,7 @@ pub struct BootstrapEntry {
     /// The same bytes by SHA-256.
     pub sha256: Sha256,
     /// Number of bytes.
+    #[serde(deserialize_with = "number")]
     pub size: u64,
 }
 
@@ -53,10 +55,13 @@ pub struct TableEntry {
     /// The same bytes by SHA-256.
     pub sha256: Sha256,
     /// Number of bytes.
+    #[serde(deserialize_with = "number")]
     pub size: u64,
     /// Number of rows.
+    #[serde(deserialize_with = "number")]
     pub rows: u64,
     /// The database's number for the table's last change.
+    #[serde(deserialize_with = "number")]
     pub version_seq: u64,
     /// Whether the bootstrap object holds the table.
     pub in_bootstrap: bool,
@@ -76,10 +81,10 @@ pub enum ManifestError {
     TooLarge(usize),
     /// Not the JSON of a manifest.
     #[error("not the JSON of a manifest")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] DocumentError),
     /// Written by a later format.
     #[error("format version {0} is newer than the {FORMAT_VERSION} that this program reads")]
-    TooNew(u32),
+    TooNew(u64),
     /// The content hash is not that of the table hashes.
     #[error("contentHash is {stated}, but the table hashes give {computed}")]
     ContentHash {
@@ -101,12 +106,11 @@ impl Manifest {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
         // The format first: a later one may have other fields altogether.
-        let Probe { format_version } =
-            serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
-        if format_version > FORMAT_VERSION {
-            return Err(ManifestError::TooNew(format_version));
+        let Probe { format_version } = document::read(bytes).map_err(ManifestError::Json)?;
+        if format_version.0 > u64::from(FORMAT_VERSION) {
+            return Err(ManifestError::TooNew(format_version.0));
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
+        let manifest: Self = document::read(bytes).map_err(ManifestError::Json)?;
         let computed = content_hash(manifest.tables.iter().map(|(key, entry)| (key, entry.hash)));
         if computed != manifest.content_hash {
             let stated = manifest.content_hash;
@@ -133,7 +137,7 @@ impl Manifest {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Probe {
-    format_version: u32,
+    format_version: Number,
 }
 
 impl BootstrapEntry {
@@ -214,6 +218,31 @@ pub fn content_hash<'a>(tables: impl Iterator<Item = (&'a TableKey, ObjectHash)>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_manifest_has_a_bound() {
+        let empty = content_hash(std::iter::empty());
+        let digest = Digest::of(b"");
+        let manifest = Manifest {
+            format_version: FORMAT_VERSION,
+            schema_version: SchemaVersion { major: 1, minor: 0 },
+            reference_version: ReferenceVersion(1),
+            generated_at: String::new(),
+            content_hash: empty,
+            bootstrap: digest.into(),
+            tables: BTreeMap::new(),
+        };
+        let mut bytes = manifest.to_bytes();
+        bytes.resize(MAX_MANIFEST_SIZE, b' ');
+        assert_eq!(Manifest::parse(&bytes).expect("at the bound"), manifest);
+        bytes.push(b' ');
+        assert_eq!(
+            Manifest::parse(&bytes)
+                .expect_err("a byte more")
+                .to_string(),
+            "a manifest has at most 16777216 bytes, this has 16777217"
+        );
+    }
 
     #[test]
     fn a_later_format_is_refused_by_its_number() {

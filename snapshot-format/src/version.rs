@@ -1,8 +1,8 @@
 //! The version: the small file that points at a manifest.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use crate::document::{self, DocumentError, Number, number};
 use crate::{
     FORMAT_VERSION, Lineage, MAX_NUMBER, MAX_VERSION_SIZE, ObjectHash, ReferenceVersion,
     SchemaVersion,
@@ -74,29 +74,41 @@ pub struct ObjectRef {
     pub size: u64,
 }
 
-// One that every reader keeps as it is.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let number = u64::deserialize(deserializer)?;
-    if number > MAX_NUMBER {
-        return Err(D::Error::custom(format_args!(
-            "{number} is more than {MAX_NUMBER}, the highest number that every reader keeps"
-        )));
-    }
-    Ok(number)
-}
-
 /// Why bytes are not a version that this crate can read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum VersionError {
     /// More bytes than a version may have.
     #[error("a version.json has at most {MAX_VERSION_SIZE} bytes, this has {0}")]
     TooLarge(usize),
     /// Not the JSON of a version.
     #[error("not the JSON of a version")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] DocumentError),
+    /// No reader keeps its place in the order of publications, and none can come after it.
+    #[error("{field} is {found}, and the highest number that every reader keeps is {MAX_NUMBER}")]
+    Beyond {
+        /// `epoch` or `sequence`.
+        field: &'static str,
+        /// What it is.
+        found: String,
+    },
     /// Written by a later format.
     #[error("format version {0} is newer than the {FORMAT_VERSION} that this program reads")]
-    TooNew(u32),
+    TooNew(u64),
+}
+
+impl VersionError {
+    /// What may help whoever keeps the store.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::TooNew(_) => "a later release of this program wrote it; use that one",
+            Self::Beyond { .. } => {
+                "no reader takes it, and no later version can follow it; begin a new store in an empty folder"
+            }
+            Self::Json(_) | Self::TooLarge(_) => {
+                "another program wrote it; remove that file and publish again: the last version comes back from versions/"
+            }
+        }
+    }
 }
 
 impl Version {
@@ -109,11 +121,11 @@ impl Version {
             return Err(VersionError::TooLarge(bytes.len()));
         }
         // The format first: a later one may have other fields altogether.
-        let Probe { format_version } = serde_json::from_slice(bytes).map_err(VersionError::Json)?;
-        if format_version > FORMAT_VERSION {
-            return Err(VersionError::TooNew(format_version));
+        let Probe { format_version } = document::read(bytes).map_err(VersionError::Json)?;
+        if format_version.0 > u64::from(FORMAT_VERSION) {
+            return Err(VersionError::TooNew(format_version.0));
         }
-        serde_json::from_slice(bytes).map_err(VersionError::Json)
+        document::read(bytes).map_err(|error| beyond(bytes).unwrap_or(VersionError::Json(error)))
     }
 
     /// The bytes to put.
@@ -130,7 +142,26 @@ impl Version {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Probe {
-    format_version: u32,
+    format_version: Number,
+}
+
+// Whether bytes that are no version have a number of the order that is too high.
+fn beyond(bytes: &[u8]) -> Option<VersionError> {
+    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes).ok()?;
+    ["epoch", "sequence"].into_iter().find_map(|field| {
+        let serde_json::Value::Number(found) = fields.get(field)? else {
+            return None;
+        };
+        let too_high = found.as_f64()? > MAX_NUMBER as f64;
+        too_high.then(|| VersionError::Beyond {
+            field,
+            found: match (found.as_u64(), found.as_f64()) {
+                // An integer of many digits comes as a double.
+                (None, Some(double)) => format!("{double:e}"),
+                _ => found.to_string(),
+            },
+        })
+    })
 }
 
 #[cfg(test)]
@@ -212,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_number_that_a_reader_would_round_is_refused() {
-        for field in ["epoch", "sequence", "size"] {
+        for field in ["formatVersion", "epoch", "sequence", "size"] {
             let text = String::from_utf8(longest().to_bytes()).expect("JSON is UTF-8");
             let (highest, above) = (
                 format!(r#""{field}":{MAX_NUMBER}"#),
@@ -221,10 +252,41 @@ mod tests {
             for (index, _) in text.match_indices(&highest) {
                 let mut text = text.clone();
                 text.replace_range(index..index + highest.len(), &above);
-                let error = Version::parse(text.as_bytes()).expect_err("too high");
-                assert!(matches!(error, VersionError::Json(_)), "{text}");
+                Version::parse(text.as_bytes()).expect_err("too high");
             }
         }
+    }
+
+    #[test]
+    fn an_order_beyond_every_reader_is_told_apart() {
+        let refused = |field: &str, number: &str| {
+            let text = String::from_utf8(longest().to_bytes()).expect("JSON is UTF-8");
+            let highest = format!(r#""{field}":{MAX_NUMBER}"#);
+            let text = text.replacen(&highest, &format!(r#""{field}":{number}"#), 1);
+            let error = Version::parse(text.as_bytes()).expect_err("too high");
+            (
+                matches!(error, VersionError::Beyond { .. }),
+                error.to_string(),
+            )
+        };
+        for field in ["epoch", "sequence"] {
+            for (number, shown) in [
+                ("9007199254740992", "9007199254740992"),
+                ("18446744073709551615", "18446744073709551615"),
+                ("18446744073709551616", "1.8446744073709552e19"),
+                ("1e20", "1e20"),
+            ] {
+                let said = format!(
+                    "{field} is {shown}, and the highest number that every reader keeps is 9007199254740991"
+                );
+                assert_eq!(refused(field, number), (true, said));
+            }
+            for number in ["-1", "1.5", "\"12\"", "null", "true", "-1e20"] {
+                let said = "not the JSON of a version".to_owned();
+                assert_eq!(refused(field, number), (false, said));
+            }
+        }
+        assert!(!refused("size", "9007199254740992").0);
     }
 
     #[test]

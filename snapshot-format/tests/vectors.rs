@@ -339,7 +339,7 @@ fn versions() {
             }
             Err(VersionError::TooLarge(_)) => Some("size"),
             Err(VersionError::TooNew(_)) => Some("format"),
-            Err(VersionError::Json(_)) => Some("json"),
+            Err(VersionError::Json(_) | VersionError::Beyond { .. }) => Some("json"),
         };
         assert_eq!(refusal, case.refused.as_deref(), "{}", case.name);
     }

@@ -28,6 +28,8 @@ pub enum Event {
         took: Duration,
         /// Where it leads, seen from the newest that was served.
         step: Step,
+        /// What is to be said where clients may not take an object of it.
+        beyond_clients: Option<String>,
     },
     /// The snapshot in the folder is not whole; the one before stays.
     Refused(LoadError),
@@ -54,6 +56,7 @@ impl fmt::Display for Event {
                 tables,
                 took,
                 step,
+                beyond_clients,
             } => {
                 write!(
                     f,
@@ -63,9 +66,12 @@ impl fmt::Display for Event {
                     version.sequence,
                     took.as_millis(),
                 )?;
-                match step {
-                    Step::Forward => Ok(()),
-                    step => write!(f, "; warning: {step}"),
+                if *step != Step::Forward {
+                    write!(f, "; warning: {step}")?;
+                }
+                match beyond_clients {
+                    Some(beyond) => write!(f, "; warning: {beyond}"),
+                    None => Ok(()),
                 }
             }
             Event::Refused(error) => write!(f, "snapshot refused: {}", explain(error)),

@@ -52,7 +52,8 @@ Paths:
   /versions/EPOCH-SEQUENCE.json     the history
   /api/v1/reference/version, /bootstrap, /KEY     the same for clients without hashes
   /events                           server-sent events: tells each new version.json
-  /health, /ready                   the process lives; a valid snapshot is loaded, and which
+  /health (also /api/health), /ready
+                                    the process lives; a valid snapshot is loaded, and which
 
 Examples:
   snapshot-server --root snapshots --listen 0.0.0.0:8080

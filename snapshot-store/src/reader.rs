@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use snapshot_format::Key;
+use snapshot_format::{Key, VersionError};
 
 use crate::error::{hint_for, refused};
 
@@ -136,6 +136,15 @@ pub enum FetchError {
         /// The bound.
         limit_bytes: usize,
     },
+    /// The pointer, or a page of history that was named, is not one.
+    #[error("{location} is not a version that this program can read")]
+    Version {
+        /// The path or URL.
+        location: String,
+        /// Why not.
+        #[source]
+        source: VersionError,
+    },
     /// The certificates by which a server is checked cannot be read.
     #[error("failed to read the certificates by which servers are checked")]
     Certificates(#[source] io::Error),
@@ -177,6 +186,7 @@ impl FetchError {
             Self::Certificates(_) => {
                 Some("install the system's certificates, or name a file of them in SSL_CERT_FILE")
             }
+            Self::Version { source, .. } => Some(source.hint()),
             _ => None,
         }
     }

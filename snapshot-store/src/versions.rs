@@ -10,6 +10,8 @@ use crate::reader::{FetchError, Page, Reader};
 pub struct Versions {
     /// What `version.json` says.
     pub current: Option<Version>,
+    /// Why it says nothing, where it is there.
+    broken: Option<(String, VersionError)>,
     /// The current one and every page of the history, the newest first.
     pub all: Vec<Version>,
     /// Pages that are no versions: the key and why.
@@ -26,7 +28,14 @@ impl Versions {
         let mut versions = Self::default();
         origin.check()?;
         if let Some(bytes) = origin.get(&Key::Version, MAX_VERSION_SIZE)? {
-            versions.current = versions.parsed(Key::Version, Version::parse(&bytes));
+            match Version::parse(&bytes) {
+                Ok(version) => versions.current = Some(version),
+                Err(source) => {
+                    versions.unreadable.push((Key::Version, in_words(&source)));
+                    let location = origin.location(&Key::Version);
+                    versions.broken = Some((location, source));
+                }
+            }
         }
         let order = versions.current.as_ref().map(Version::order);
         let read = |key: &Key| origin.get(key, MAX_VERSION_SIZE);
@@ -54,7 +63,7 @@ impl Versions {
 
     fn parsed(&mut self, key: Key, parsed: Result<Version, VersionError>) -> Option<Version> {
         parsed
-            .map_err(|error| self.unreadable.push((key, error.to_string())))
+            .map_err(|error| self.unreadable.push((key, in_words(&error))))
             .ok()
     }
 
@@ -69,12 +78,30 @@ impl Versions {
         }
     }
 
+    /// The current version, for whoever named none; `None` where there is no `version.json`.
+    ///
+    /// # Errors
+    /// Where `version.json` is there and is none: the newest page need not be what is public.
+    pub fn current(&self) -> Result<Option<&Version>, FetchError> {
+        match self.broken.clone() {
+            Some((location, source)) => Err(FetchError::Version { location, source }),
+            None => Ok(self.current.as_ref()),
+        }
+    }
+
     /// The version before another one, as far as it is kept.
     pub fn before(&self, version: &Version) -> Option<&Version> {
         self.all
             .iter()
             .find(|other| other.order() < version.order())
     }
+}
+
+// With what helps: whoever reads the rest is told how to mend this.
+fn in_words(error: &VersionError) -> String {
+    let cause = std::error::Error::source(error);
+    let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+    format!("{error}{cause}; {}", error.hint())
 }
 
 /// What one version brought, against another: by the manifests alone, which know tables

@@ -58,6 +58,10 @@ THREE = edited(TWO, "muscles", 7, row("M007", "Muscle 7, edited", scores={}))
 EVERY = {key: [line.replace('"label":"', '"label":"new ') for line in rows] for key, rows in THREE.items()}
 ADDED = {**EVERY, "icons": [row("I", "<svg/>", odd={"10": 1, "2": 2})]}
 REMOVED = {key: rows for key, rows in ADDED.items() if key != "grips"}
+AT_BOUND = edited(ONE, "grips", 1, row("G1", "Pronated, at the bound"))
+MANIFEST_AT_BOUND = edited(ONE, "grips", 1, row("G1", "Pronated, its manifest at the bound"))
+MANIFEST_ABOVE_BOUND = edited(ONE, "grips", 1, row("G1", "Pronated, its manifest above the bound"))
+ABOVE_BOUND = edited(ONE, "grips", 1, row("G1", "Pronated, above the bound"))
 LARGE = {**REMOVED, "large": [row(f"L{n:05}", f"Row {n} " + "größe " * 8) for n in range(4000)]}
 
 # name: (epoch, sequence, schema version, tables, more)
@@ -76,6 +80,12 @@ VERSIONS = {
     "wrong-sum": (EPOCH, 12, "1.0", TWO, {"content_hash": "0" * 64}),
     "later-manifest": (EPOCH, 13, "1.0", TWO, {"manifest_format": 2}),
     "after-major": (EPOCH, 14, "1.0", THREE, {}),
+    # The manifest says that grips has as many bytes as a client takes, and one more. It has not.
+    "at-the-bound": (EPOCH, 15, "1.0", AT_BOUND, {"apart": ["grips"], "announced": {"grips": 32 * 1024 * 1024}}),
+    "above-the-bound": (EPOCH, 16, "1.0", ABOVE_BOUND, {"apart": ["grips"], "announced": {"grips": 32 * 1024 * 1024 + 1}}),
+    # The version says so of the manifest.
+    "manifest-at-the-bound": (EPOCH, 17, "1.0", MANIFEST_AT_BOUND, {"manifest_size": 16 * 1024 * 1024}),
+    "manifest-above-the-bound": (EPOCH, 18, "1.0", MANIFEST_ABOVE_BOUND, {"manifest_size": 16 * 1024 * 1024 + 1}),
     "highest": (2**53 - 1, 2**53 - 1, "1.0", TWO, {}),
     # The same order as "two".
     "other-two": (EPOCH, 2, "1.0", EVERY, {}),
@@ -107,6 +117,7 @@ def put_version(name, epoch, sequence, schema, tables, more):
         columns = "".join(f"{column} {kind}\n" for column, kind in COLUMNS.items()) + "primary key id\n"
         entries[key] = {
             **put_object(f"tables/{key}", text),
+            **({"size": more["announced"][key]} if key in more.get("announced", {}) else {}),
             "rows": len(tables[key]),
             "versionSeq": sequence,
             "inBootstrap": key not in apart,
@@ -143,7 +154,7 @@ def put_version(name, epoch, sequence, schema, tables, more):
             "referenceVersion": reference,
             "generatedAt": moment,
             "publishedAt": moment,
-            "manifest": ref(manifest),
+            "manifest": {**ref(manifest), **({"size": more["manifest_size"]} if "manifest_size" in more else {})},
             "bootstrap": ref(bootstrap),
         }),
     )

@@ -17,8 +17,8 @@ use serde_json::Value;
 use snapshot_audit::verify::verify;
 use snapshot_format::{
     BootstrapHeader, BootstrapWriter, Digest, DigestWriter, Encoding, FORMAT_VERSION,
-    MIN_VARIANT_SIZE, Manifest, ReferenceVersion, SchemaVersion, TableEntry, TableWriter,
-    content_hash, decompress,
+    MAX_OBJECT_SIZE, MIN_VARIANT_SIZE, Manifest, ReferenceVersion, SchemaVersion, TableEntry,
+    TableWriter, content_hash, decompress,
 };
 use snapshot_store::{
     Directory, DirectoryStore, Disk, Origin, Store, StoreError,
@@ -111,7 +111,7 @@ impl Act {
         let store = DirectoryStore::open_existing_on(disk, root, PATIENCE, |_| {}).await?;
         let now = clock();
         let version = match self {
-            Self::Rollback(to) => rollback(&store, to, &Clock::at(now))
+            Self::Rollback(to) => rollback(&store, to, &Clock::at(now), MAX_OBJECT_SIZE)
                 .await?
                 .version()
                 .clone(),
@@ -121,7 +121,10 @@ impl Act {
                 let pruned = prune(&store, Keep { newest, min_age }, now, false).await?;
                 pruned.kept[0].clone()
             }
-            _ => resume(&store, &Clock::at(now)).await?.version().clone(),
+            _ => resume(&store, &Clock::at(now), MAX_OBJECT_SIZE)
+                .await?
+                .version()
+                .clone(),
         };
         Ok(version.order())
     }

@@ -537,6 +537,20 @@ def version_cases():
         ("a reference version without its prefix", {"referenceVersion": "42"}),
     ]:
         yield case(name, version_fields(**value), refused="json")
+    # Numbers as they may be spelled: what no double keeps, and what is no whole number.
+    spelled = lambda field, text: full.replace(f'"{field}":{json.dumps(plain[field])}', f'"{field}":{text}', 1)
+    for field in ["epoch", "sequence"]:
+        for text in ["1e20", "1.5", "-1", '"12"', "null", "true", "18446744073709551616", "[1]", "{}"]:
+            yield case(f"{field}: {text}", spelled(field, text), refused="json")
+        as_read = {**plain, field: 57}
+        yield case(f"{field}: 57.0", spelled(field, "57.0"), **read(as_read))
+        yield case(f"{field}: 5.7e1", spelled(field, "5.7e1"), **read(as_read))
+    for field in ["manifest", "bootstrap"]:
+        sized = lambda size: version_fields(**{field: {**plain[field], "size": size}})
+        yield case(f"the largest size of the {field}", sized(2**53 - 1), **read(plain))
+        for size in [2**53, -1, 1.5, "12", None, True]:
+            yield case(f"the size of the {field}: {json.dumps(size)}", sized(size), refused="json")
+    yield case("a format beyond 32 bits", version_fields(formatVersion=2**32), refused="format")
     yield case("nothing", "", refused="json")
     yield case("a page of HTML", "<!doctype html><title>502</title>", refused="json")
     yield case("an array", "[]", refused="json")
@@ -592,6 +606,21 @@ def manifest_cases():
     without_hash = {name: value for name, value in table.items() if name != "hash"}
     yield case("a table without a hash", manifest_fields(tables={"grips": without_hash}), refused="json")
     yield case("no bootstrap", manifest_fields(bootstrap=None), refused="json")
+    # Every number that a reader shows or asks by, and the longest name.
+    for field in ["size", "rows"]:
+        numbered = lambda number: manifest_fields(tables={"grips": {**table, field: number}})
+        most = numbered(2**53 - 1)
+        yield case(f"the highest {field}", most, **read(most))
+        for number in [2**53, -1, 1.5, "12", None, True]:
+            yield case(f"{field}: {json.dumps(number)}", numbered(number), refused="json")
+    boot = lambda size: manifest_fields(bootstrap={**plain["bootstrap"], "size": size})
+    yield case("the largest bootstrap that can be said", boot(2**53 - 1), **read(plain))
+    yield case("a bootstrap beyond it", boot(2**53), refused="json")
+    named = lambda key: manifest_fields(tables={key: table}, contentHash=blake3(f"{table['hash']}  {key}\n".encode()))
+    longest = named("g" * 63)
+    yield case("the longest table key", longest, **read(longest))
+    yield case("a table key that is too long", named("g" * 64), refused="json")
+    yield case("a format beyond 32 bits", manifest_fields(formatVersion=2**32), refused="format")
     yield case("nothing", "", refused="json")
     yield case("a version", version_fields(), refused="json")
 

@@ -198,6 +198,23 @@ fn what_no_hash_tells_is_found_in_the_rows() {
 }
 
 #[test]
+fn a_value_that_is_too_deep_for_readers_is_found() {
+    let project = published();
+    let faults = |depth: usize| {
+        let deep = format!("\"at\":{}{}", "[".repeat(depth), "]".repeat(depth));
+        let edit = |object: String| object.replace("\"at\":null", &deep);
+        let copy = forged(&project, "small", edit, |entry| {
+            entry.columns.insert("at".to_owned(), "jsonb?".to_owned());
+        });
+        faults_of_forged(&project, &copy)
+    };
+    assert_eq!(faults(100), [""; 0]);
+    let told = faults(101);
+    let what = "fault: tables/small: row 1: column \"at\" of type jsonb?: expected JSON of at most 100 levels";
+    assert!(told[0].starts_with(what), "{told:?}");
+}
+
+#[test]
 fn what_the_manifest_says_of_a_table_must_be_true() {
     let project = published();
     let check = |entry: &dyn Fn(&mut TableEntry), expected: &[&str]| {

@@ -51,6 +51,9 @@ pub(crate) async fn run(args: DiffArgs) -> Result<(), Error> {
     let (from, to, limit) = (args.from, args.to, args.limit);
     let diff = blocking(move || -> Result<SnapshotDiff, Error> {
         let versions = read_versions(&origin)?;
+        if to.is_none() {
+            versions.current()?;
+        }
         let (from, to) = chosen(&origin, &versions, from.as_deref(), to.as_deref())?;
         Ok(diff_snapshots(&origin, from, to, limit, &shown)?)
     })

@@ -85,15 +85,14 @@ pub(crate) async fn run(args: HistoryArgs) -> Result<(), Error> {
 /// The versions of a store that has any. `show` and `diff` take this step too.
 pub(super) fn read_versions(origin: &Origin) -> Result<Versions, Error> {
     let versions = Versions::read(origin)?;
-    match versions.all.is_empty() {
-        false => Ok(versions),
-        true => {
-            warn_of_unreadable(&versions);
-            Err(Error::NothingPublished {
-                origin: origin.to_string(),
-            })
-        }
+    if !versions.all.is_empty() {
+        return Ok(versions);
     }
+    versions.current()?;
+    warn_of_unreadable(&versions);
+    Err(Error::NothingPublished {
+        origin: origin.to_string(),
+    })
 }
 
 /// Names the pages that are passed over.

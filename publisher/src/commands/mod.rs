@@ -1,5 +1,6 @@
 //! The commands: each a list of steps, in the order of `docs/cli.md`.
 
+pub mod bundle;
 pub mod check;
 pub mod database;
 pub mod diff;

@@ -188,7 +188,8 @@ async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInp
     };
     blocking(move || {
         let version = Versions::read(&origin)?
-            .current
+            .current()?
+            .cloned()
             .ok_or_else(|| Error::NothingPublished {
                 origin: origin.to_string(),
             })?;

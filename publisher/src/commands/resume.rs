@@ -19,9 +19,10 @@ pub struct ResumeArgs {
 
 /// Lets publishing go on after a rollback.
 pub(crate) async fn run(args: ResumeArgs) -> Result<(), Error> {
+    let most = args.upkeep.max_object_bytes()?;
     let store = args.upkeep.open().await?;
     settle_mode(&store, |text| args.upkeep.say(text)).await?;
-    let turned = resume(&store, &args.clock.clock()).await?;
+    let turned = resume(&store, &args.clock.clock(), most).await?;
     args.upkeep.say(&describe(&turned));
     args.upkeep.print_json(&turned)
 }

@@ -24,9 +24,10 @@ pub struct RollbackArgs {
 
 /// Publishes an earlier version's content again.
 pub(crate) async fn run(args: RollbackArgs) -> Result<(), Error> {
+    let most = args.upkeep.max_object_bytes()?;
     let store = args.upkeep.open().await?;
     settle_mode(&store, |text| args.upkeep.say(text)).await?;
-    let turned = rollback(&store, &args.to, &args.clock.clock()).await?;
+    let turned = rollback(&store, &args.to, &args.clock.clock(), most).await?;
     args.upkeep.say(&describe(&turned));
     args.upkeep.print_json(&turned)
 }

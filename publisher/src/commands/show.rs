@@ -73,6 +73,9 @@ pub(crate) async fn run(args: ShowArgs) -> Result<(), Error> {
 
 fn show(origin: &Origin, named: Option<&str>) -> Result<Shown, Error> {
     let versions = read_versions(origin)?;
+    if named.is_none() {
+        versions.current()?;
+    }
     let newest = &versions.all[0];
     let version = match named {
         Some(named) => resolve(&versions.all, named)?,

@@ -55,6 +55,7 @@ pub(crate) async fn run(args: VerifyArgs) -> Result<(), Error> {
         0 => Ok(()),
         count => Err(Error::Faults {
             count,
+            has_version: report.version.is_some(),
             origin: report.origin,
         }),
     }

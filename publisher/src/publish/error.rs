@@ -61,6 +61,14 @@ pub enum PublishError {
         /// What it holds.
         order: (u64, u64),
     },
+    /// What is public is beyond what readers take, and would stay.
+    #[error("version {} is public, and readers do not take it", name(*version))]
+    Unreadable {
+        /// The version.
+        version: (u64, u64),
+        /// What they do not take of it.
+        reasons: Vec<Problem>,
+    },
     /// The sequence is the highest that there is.
     #[error(
         "version.json holds the sequence {}, after which none can come",
@@ -98,16 +106,12 @@ impl PublishError {
             Self::Held { .. } => Some(
                 "`publisher resume` lets publishing go on; `publisher publish --force` publishes at once",
             ),
-            Self::Refused(_) | Self::Clock { .. } | Self::PublicDamaged(_) | Self::Damaged(_) => {
-                None
-            }
-            Self::Version {
-                source: VersionError::TooNew(_),
-                ..
-            } => Some("a later release of this program wrote it; publish with that one"),
-            Self::Version { .. } => Some(
-                "another program wrote it; remove that file and publish again: the last version comes back from versions/",
-            ),
+            Self::Refused(_)
+            | Self::Clock { .. }
+            | Self::PublicDamaged(_)
+            | Self::Damaged(_)
+            | Self::Unreadable { .. } => None,
+            Self::Version { source, .. } => Some(source.hint()),
             Self::Misplaced { .. } => Some("another program wrote it; remove that file"),
             Self::LastSequence => {
                 Some("begin a new store in an empty folder, whose epoch is a later one")

@@ -44,7 +44,10 @@ impl Fault {
                 format!("is longer than the {limit_bytes} bytes that it may have"),
             ),
             PageError::Store(other) => (&String::new(), other.to_string()),
-            PageError::Version { location, source } => (location, with_causes(source)),
+            PageError::Version { location, source } => (
+                location,
+                format!("{}; {}", with_causes(source), source.hint()),
+            ),
             PageError::Misplaced { location, order } => {
                 (location, format!("holds the publication {}", name(*order)))
             }

@@ -861,7 +861,7 @@ async fn a_version_of_another_program_is_an_error_and_stays() {
             "{\"formatVersion\":9,\"pointer\":\"x\"}",
             "error: snapshots/version.json is not a version that this program can read\n  \
              caused by: format version 9 is newer than the 1 that this program reads\n  \
-             hint: a later release of this program wrote it; publish with that one",
+             hint: a later release of this program wrote it; use that one",
         ),
         (
             &"x".repeat(2000),

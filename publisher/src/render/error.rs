@@ -1,11 +1,8 @@
 //! Why a value cannot be published.
 
+use snapshot_format::MAX_VALUE_DEPTH;
 use snapshot_format::canonical::CanonicalError;
 use snapshot_format::number::NumberError;
-
-/// How deep a `json` value may nest. With arrays and the object around it, it stays
-/// below the 127 levels that serde_json reads, the least of the readers we know.
-pub(crate) const MAX_JSON_DEPTH: usize = 100;
 
 /// Why a value cannot be published.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -22,7 +19,7 @@ pub enum ValueError {
     #[error("{0}")]
     Json(CanonicalError),
     /// A JSON text that nests too deep.
-    #[error("nests deeper than {MAX_JSON_DEPTH} levels, which some readers refuse")]
+    #[error("nests deeper than {MAX_VALUE_DEPTH} levels, which some readers refuse")]
     Depth,
     /// An infinite date, or one whose year has not four digits.
     #[error("{0} is outside of the years 0001 to 9999, which RFC 3339 can write")]

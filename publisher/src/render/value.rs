@@ -17,11 +17,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use snapshot_format::ColumnType;
 use snapshot_format::canonical;
+use snapshot_format::json::nests_deeper_than;
 use snapshot_format::number;
+use snapshot_format::{ColumnType, MAX_VALUE_DEPTH};
 
-use super::error::{MAX_JSON_DEPTH, Result, ValueError, binary, refused_number};
+use super::error::{Result, ValueError, binary, refused_number};
 use super::{interval, network, numeric};
 
 /// Whether values of the type have a form in JSON beside their text.
@@ -143,35 +144,10 @@ fn write_base64(value: &[u8], out: &mut Vec<u8>) {
 
 fn write_json(text: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let text = utf8(text)?;
-    if is_too_deep(text) {
+    if nests_deeper_than(MAX_VALUE_DEPTH, text) {
         return Err(ValueError::Depth);
     }
     canonical::write_json(text, out).map_err(ValueError::Json)
-}
-
-/// Whether a JSON text nests deeper than [`MAX_JSON_DEPTH`] levels.
-pub(crate) fn is_too_deep(text: &str) -> bool {
-    nests_deeper_than(MAX_JSON_DEPTH, text)
-}
-
-fn nests_deeper_than(limit: usize, text: &str) -> bool {
-    // What opens must close: most values are too short to be looked through.
-    if text.len() <= 2 * limit {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    text.bytes().any(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > limit
-    })
 }
 
 // --- dates and times ---

@@ -7,14 +7,13 @@ use std::fmt::Write;
 use base64::Engine;
 use jiff::civil;
 use snapshot_format::canonical::{self, CanonicalError};
-use snapshot_format::json::{Parser, Value};
+use snapshot_format::json::{Parser, Value, nests_deeper_than};
 use snapshot_format::number;
-use snapshot_format::{ColumnType, Interval, Network};
+use snapshot_format::{ColumnType, Interval, MAX_VALUE_DEPTH, Network};
 
 use array::convert_array;
 
 use super::problem::shortened;
-use crate::render::{MAX_JSON_DEPTH, is_too_deep};
 
 // Without a value it says why there is none.
 pub(super) type Converted = Result<(), String>;
@@ -299,9 +298,9 @@ fn convert_json(raw: &str, context: Context<'_>, out: &mut String) -> Converted 
         {
             return Err(unpublishable(&text, error));
         }
-        if is_too_deep(raw) {
+        if nests_deeper_than(MAX_VALUE_DEPTH, raw) {
             return Err(format!(
-                "nests deeper than {MAX_JSON_DEPTH} levels, which some readers refuse; name the \
+                "nests deeper than {MAX_VALUE_DEPTH} levels, which some readers refuse; name the \
                  column in as_text to publish it as a string"
             ));
         }

@@ -129,7 +129,11 @@ pub fn read_manifest(origin: &dyn Reader, version: &Version) -> Result<Manifest,
             "is damaged: its hash is not the one of its name".to_owned(),
         ));
     }
-    Manifest::parse(&bytes).map_err(|error| wrong(format!("cannot be read: {error}")))
+    Manifest::parse(&bytes).map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+        wrong(format!("cannot be read: {error}{cause}"))
+    })
 }
 
 // A table, as it is on either side.

@@ -53,7 +53,8 @@ impl Judge<'_> {
         let version = match Version::parse(bytes) {
             Ok(version) => version,
             Err(error) => {
-                self.findings.fault(key, in_one_line(&error));
+                let what = format!("{}; {}", in_one_line(&error), error.hint());
+                self.findings.fault(key, what);
                 return None;
             }
         };

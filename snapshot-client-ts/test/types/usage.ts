@@ -7,6 +7,8 @@ import {
   type ReferenceDataProvider,
 } from 'tablecast-client';
 import { reactNativeLifecycle } from 'tablecast-client/lifecycle';
+import { betterSqlite3, type LocalSource, localJson, localSource, localSqlite } from 'tablecast-client/local';
+import { LocalJsonSqliteProvider, RemotePostgresProvider, readBackendFlag } from 'tablecast-client/plan';
 import { createReferenceHooks } from 'tablecast-client/react';
 import { asyncStorage, cacheIn, type Storage, webStorage } from 'tablecast-client/storage';
 
@@ -70,5 +72,41 @@ export const untyped: ReferenceDataProvider = createRemoteProvider({
   lifecycle: reactNativeLifecycle(AppState),
 });
 const anything: unknown = untyped.getSnapshot()?.table('whatever')[0].any;
+
+// The local side: files, expo-sqlite's database as it is, better-sqlite3's, a source of four methods.
+declare const expoDatabase: {
+  getAllAsync<R>(source: string, params: Record<string, string | number | null>): Promise<R[]>;
+  getAllAsync<R>(source: string, ...params: (string | number | null)[]): Promise<R[]>;
+};
+declare const betterDatabase: { prepare(source: string): { all(...params: unknown[]): unknown[] } };
+const own: LocalSource = {
+  getVersion: () => ({}),
+  getTableKeys: async () => ['grips'],
+  getTable: () => [{ id: 'NEUTRAL' }],
+  getPrimaryKey: () => ['id'],
+};
+// @ts-expect-error: a source has four methods
+localSource({ getTable: own.getTable });
+for (const bundled of [
+  localJson({ grips: [] }),
+  localSqlite(expoDatabase),
+  localSqlite(async () => expoDatabase),
+  localSqlite(betterSqlite3(betterDatabase)),
+  localSource(own),
+])
+  createReferenceProvider({ baseUrl: '', bundled, enabled: readBackendFlag({}) });
+
+// The plan's names are providers, and their wrapper has the tables' types.
+export const plan: ReferenceDataProvider<Tables>[] = [
+  new LocalJsonSqliteProvider<Tables>({ bundled: localSource(own) }),
+  new RemotePostgresProvider<Tables>({ baseUrl: '' }),
+];
+export async function wrapper(): Promise<string> {
+  const { schemaVersion, tables } = await provider.getBootstrap({ allowStaleCache: true });
+  const dynamic: boolean | undefined = tables.grips[0]?.is_dynamic;
+  // @ts-expect-error: there is no such table
+  tables.grip;
+  return `${schemaVersion} ${dynamic}`;
+}
 
 export { anything };

@@ -30,6 +30,7 @@ pub fn config_of(command: &Value) -> Result<RemoteConfig, String> {
                 config.required_tables =
                     serde_json::from_value(value.clone()).map_err(|_| wrong())?;
             }
+            "maxObjectBytes" => config.max_object_bytes = value.as_u64().ok_or_else(wrong)?,
             _ => return Err(wrong()),
         }
     }

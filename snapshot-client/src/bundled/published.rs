@@ -29,6 +29,18 @@ struct BundledTable {
     // Canonical, as they would be published.
     rows: Vec<Vec<u8>>,
     entry: Option<TableEntry>,
+    // Of a table without an entry.
+    primary_key: Option<Vec<String>>,
+}
+
+impl BundledTable {
+    fn new(rows: Vec<Vec<u8>>, entry: Option<TableEntry>) -> Self {
+        Self {
+            rows,
+            entry,
+            primary_key: None,
+        }
+    }
 }
 
 impl Bundled {
@@ -70,6 +82,45 @@ impl Bundled {
         Ok(Self { version, tables })
     }
 
+    /// Reads the three files that `publisher bundle DIR` writes: the bytes of `version.json`, of
+    /// `manifest.json` and of `bootstrap.json`. With the manifest rows are found by whatever key
+    /// their table has.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NoData`] if one of them cannot be parsed, or if they are not of one version.
+    pub fn from_files(version: &[u8], manifest: &[u8], bootstrap: &[u8]) -> Result<Self, Error> {
+        let refused = |why: String| Error::new(ErrorCode::NoData, format!("the bundled {why}"));
+        let mut bundled = Self::from_bytes(version, bootstrap)?;
+        let hash = bundled.version.manifest.hash;
+        if ObjectHash::of(manifest) != hash {
+            let why = "manifest is not the one that the bundled version.json names";
+            return Err(refused(why.to_owned()));
+        }
+        let manifest = parse_manifest(hash, manifest)
+            .map_err(|error| refused("manifest is none".to_owned()).with_source(error))?;
+        for (key, entry) in manifest.tables {
+            let object = bundled.object(manifest.schema_version, &key);
+            if entry.in_bootstrap
+                && object.map(|object| ObjectHash::of(&object)) != Some(entry.hash)
+            {
+                let why = format!("bootstrap does not have {key} as the manifest names it");
+                return Err(refused(why));
+            }
+            if let Some(table) = bundled.tables.get_mut(&key) {
+                table.entry = Some(entry);
+            }
+        }
+        Ok(bundled)
+    }
+
+    /// Says by which columns rows of a table that nobody published are found.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn set_primary_key(&mut self, key: &TableKey, columns: Vec<String>) {
+        if let Some(table) = self.tables.get_mut(key) {
+            table.primary_key = Some(columns);
+        }
+    }
+
     /// Rows that nobody published: canonical, in order. The version is older than any that was
     /// published.
     pub(crate) fn unpublished(tables: BTreeMap<TableKey, Vec<Vec<u8>>>) -> Self {
@@ -77,7 +128,7 @@ impl Bundled {
         Self {
             version: never_published(),
             tables: tables
-                .map(|(key, rows)| (key, BundledTable { rows, entry: None }))
+                .map(|(key, rows)| (key, BundledTable::new(rows, None)))
                 .collect(),
         }
     }
@@ -92,7 +143,11 @@ impl Bundled {
         let schema = self.version.schema_version;
         let tables = self.tables.iter().map(|(key, table)| {
             let object = table_object(schema, key, &table.rows);
-            Table::new(key.clone(), Arc::from(object), table.entry.clone())
+            let object = Arc::from(object);
+            match (&table.entry, &table.primary_key) {
+                (None, Some(columns)) => Table::keyed_by(key.clone(), object, columns.clone()),
+                (entry, _) => Table::new(key.clone(), object, entry.clone()),
+            }
         });
         Snapshot::new(self.version.clone(), Source::Bundled, tables)
     }
@@ -120,7 +175,7 @@ fn read_bootstrap(version: &Version, object: &[u8]) -> Result<Tables, ReadError>
         while let Some(row) = reader.next_row()? {
             rows.push(row.to_vec());
         }
-        tables.insert(key, BundledTable { rows, entry: None });
+        tables.insert(key, BundledTable::new(rows, None));
     }
     Ok(tables)
 }
@@ -132,8 +187,7 @@ fn read_tables(folder: &Path, manifest: Manifest) -> Result<Tables, Error> {
         let object = read_object(&path, entry.hash)?;
         let rows =
             read_rows(&object, schema, &key).map_err(|error| unusable(&path).with_source(error))?;
-        let entry = Some(entry);
-        Ok((key, BundledTable { rows, entry }))
+        Ok((key, BundledTable::new(rows, Some(entry))))
     });
     tables.collect()
 }
@@ -149,17 +203,6 @@ fn read_rows(
         rows.push(row.to_vec());
     }
     Ok(rows)
-}
-
-/// A row as it would be published.
-#[cfg(feature = "sqlite")]
-pub(crate) fn canonical_row(text: &str) -> Result<Vec<u8>, Error> {
-    let mut row = Vec::with_capacity(text.len());
-    snapshot_format::canonical::write_json(text, &mut row).map_err(|error| {
-        let message = "a row has a value that cannot be published";
-        Error::new(ErrorCode::NoData, message).with_source(error)
-    })?;
-    Ok(row)
 }
 
 fn read_object(path: &Path, hash: ObjectHash) -> Result<Vec<u8>, Error> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use snapshot_format::MAX_OBJECT_SIZE;
+
 use crate::bundled::Bundled;
 use crate::files::FileStorage;
 use crate::provider::{Event, Listener};
@@ -48,6 +50,10 @@ pub struct RemoteConfig {
     pub schema_majors: Vec<u32>,
     /// The keys of the tables without which a version is refused. Default: none.
     pub required_tables: Vec<String>,
+    /// The most bytes that a table or bootstrap object may have, from 1 to 2^53-1; a version with a
+    /// larger one is refused. Raise it where the store's publisher has a larger `max_object_bytes`: the
+    /// object is then held in memory. Default: 32 MiB.
+    pub max_object_bytes: u64,
     /// A listener that gets every event from the first on, also those while the provider is made.
     /// Default: `None`.
     pub listener: Option<Listener>,
@@ -85,6 +91,7 @@ impl RemoteConfig {
             storage_timeout: Duration::from_secs(5),
             schema_majors: vec![1],
             required_tables: Vec::new(),
+            max_object_bytes: MAX_OBJECT_SIZE,
             listener: None,
             transport: None,
             runtime: None,

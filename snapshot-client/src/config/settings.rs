@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snapshot_format::ObjectHash;
+use snapshot_format::{MAX_NUMBER, ObjectHash};
 
 use super::remote::{Polling, RemoteConfig};
 use crate::error::{Error, ErrorCode};
@@ -15,6 +15,9 @@ use crate::transport::Transport;
 
 const POLL_INTERVALS: RangeInclusive<Duration> =
     Duration::from_secs(5)..=Duration::from_secs(24 * 3600);
+
+/// What a manifest can say of an object's size.
+const OBJECT_BYTES: RangeInclusive<u64> = 1..=MAX_NUMBER;
 
 /// A remote configuration, checked and complete.
 pub(crate) struct Settings {
@@ -34,13 +37,14 @@ pub(crate) struct Settings {
     pub(crate) storage_timeout: Duration,
     pub(crate) schema_majors: Vec<u32>,
     pub(crate) required_tables: Vec<String>,
+    pub(crate) max_object_bytes: u64,
 }
 
 impl Settings {
     /// Checks a configuration, and fills in the defaults.
     ///
     /// # Errors
-    /// [`ErrorCode::Config`] if the poll interval is out of its range, or the default transport
+    /// [`ErrorCode::Config`] if the poll interval or the bound of objects is out of its range, or the default transport
     /// refuses the URL.
     pub(crate) fn of(config: RemoteConfig) -> Result<Self, Error> {
         let base_url = format!("{}/", config.base_url.trim_end_matches('/'));
@@ -48,6 +52,13 @@ impl Settings {
             let message = format!(
                 "the poll interval is {:?}; give 5 s to 24 h",
                 config.poll_interval
+            );
+            return Err(Error::new(ErrorCode::Config, message));
+        }
+        if !OBJECT_BYTES.contains(&config.max_object_bytes) {
+            let message = format!(
+                "max_object_bytes is {}; give 1 to {MAX_NUMBER}",
+                config.max_object_bytes
             );
             return Err(Error::new(ErrorCode::Config, message));
         }
@@ -74,6 +85,7 @@ impl Settings {
             storage_timeout: config.storage_timeout,
             schema_majors: config.schema_majors,
             required_tables: config.required_tables,
+            max_object_bytes: config.max_object_bytes,
             base_url,
         })
     }
@@ -103,6 +115,24 @@ mod tests {
             day + moment,
         ] {
             let error = settings(interval).err().expect("out of range");
+            assert_eq!(error.code(), ErrorCode::Config);
+        }
+    }
+
+    #[test]
+    fn the_bound_of_objects_is_a_size_that_a_manifest_can_have() {
+        let settings = |bytes| {
+            let mut config = RemoteConfig::new("http://store.example/");
+            config.max_object_bytes = bytes;
+            Settings::of(config)
+        };
+        let usual = Settings::of(RemoteConfig::new("http://store.example/")).expect("a URL");
+        assert_eq!(usual.max_object_bytes, 33_554_432);
+        for bytes in [1, MAX_NUMBER] {
+            assert_eq!(settings(bytes).expect("in range").max_object_bytes, bytes);
+        }
+        for bytes in [0, MAX_NUMBER + 1, u64::MAX] {
+            let error = settings(bytes).err().expect("out of range");
             assert_eq!(error.code(), ErrorCode::Config);
         }
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use snapshot_format::{Key, Manifest, Version};
+use snapshot_format::{Key, MAX_OBJECT_SIZE, Manifest, Version};
 
 use super::io::{FetchRequest, Io};
 use super::parse::{parse_manifest, parse_version};
@@ -106,6 +106,7 @@ pub(crate) fn rules(current: Option<Version>) -> RefreshRules {
         current,
         schema_majors: vec![1],
         required_tables: Vec::new(),
+        max_object_bytes: MAX_OBJECT_SIZE,
         bundled: None,
         fresh: false,
         wall: SystemTime::UNIX_EPOCH,

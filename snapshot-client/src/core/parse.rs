@@ -42,7 +42,7 @@ pub(crate) fn parse_manifest(hash: ObjectHash, bytes: &[u8]) -> Result<Manifest,
     }
 }
 
-fn later_format(name: &str, format: u32) -> Error {
+fn later_format(name: &str, format: u64) -> Error {
     let message =
         format!("{name} has format {format}, this app knows {FORMAT_VERSION}; update the app");
     Error::new(ErrorCode::FormatUnsupported, message)

@@ -18,6 +18,8 @@ struct TableData {
     key: TableKey,
     object: Arc<[u8]>,
     entry: Option<TableEntry>,
+    // Where there is no entry: the columns of the key, where those are known.
+    primary_key: Option<Vec<String>>,
     rows: OnceLock<Result<Rows, Error>>,
 }
 
@@ -32,6 +34,18 @@ impl Table {
             key,
             object,
             entry,
+            primary_key: None,
+            rows: OnceLock::new(),
+        }))
+    }
+
+    /// A table that nobody published, of which the key is known.
+    pub(crate) fn keyed_by(key: TableKey, object: Arc<[u8]>, primary_key: Vec<String>) -> Self {
+        Self(Arc::new(TableData {
+            key,
+            object,
+            entry: None,
+            primary_key: Some(primary_key),
             rows: OnceLock::new(),
         }))
     }
@@ -80,7 +94,8 @@ impl Table {
     }
 
     /// The row of this primary key, as text: `NEUTRAL`, `7`, or the values of a key of several
-    /// columns joined by commas, `BARBELL,2`. Without a manifest the key is the column `id`.
+    /// columns joined by commas, `BARBELL,2`. Where the app ships neither a manifest nor an SQLite file,
+    /// the key is the column `id`.
     ///
     /// # Errors
     /// If [`rows`](Self::rows) fails.
@@ -107,13 +122,10 @@ impl Table {
             Value::String(text) => text.clone(),
             value => value.to_string(),
         };
-        match &self.0.entry {
-            Some(entry) => entry
-                .primary_key
-                .iter()
-                .map(text)
-                .collect::<Vec<_>>()
-                .join(","),
+        let entry = self.0.entry.as_ref();
+        let columns = entry.map(|entry| &entry.primary_key);
+        match columns.or(self.0.primary_key.as_ref()) {
+            Some(columns) => columns.iter().map(text).collect::<Vec<_>>().join(","),
             None => text(&"id".to_owned()),
         }
     }

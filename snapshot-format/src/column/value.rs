@@ -1,8 +1,9 @@
 //! The canonical value of a column's type.
 
 use super::{ColumnType, Interval, Network};
+use crate::MAX_VALUE_DEPTH;
 use crate::canonical;
-use crate::json::{Parser, Value};
+use crate::json::{Parser, Value, nests_deeper_than};
 use crate::number::{self, MAX_SAFE_INTEGER};
 
 impl ColumnType {
@@ -11,6 +12,20 @@ impl ColumnType {
     /// # Errors
     /// What such a column holds instead.
     pub fn write(
+        &self,
+        value: &Value<'_>,
+        raw: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), &'static str> {
+        if matches!(value, Value::Array(_) | Value::Object(_))
+            && nests_deeper_than(self.max_depth(), raw)
+        {
+            return Err("JSON of at most 100 levels");
+        }
+        self.write_of_depth(value, raw, out)
+    }
+
+    fn write_of_depth(
         &self,
         value: &Value<'_>,
         raw: &str,
@@ -35,6 +50,15 @@ impl ColumnType {
             _ => return Err(self.expected()),
         }
         Ok(())
+    }
+
+    // An array may have six dimensions around its values, and a domain be over one.
+    fn max_depth(&self) -> usize {
+        if matches!(self, Self::Json | Self::Jsonb) {
+            MAX_VALUE_DEPTH
+        } else {
+            MAX_VALUE_DEPTH + 6
+        }
     }
 
     fn check_text(&self, text: &str) -> Result<(), &'static str> {
@@ -145,7 +169,7 @@ fn write_array(element: &ColumnType, text: &str, out: &mut Vec<u8>) -> Result<()
             Value::Array(text) if !element.is_json() => {
                 return write_array(element, text, out);
             }
-            _ => return element.write(value, raw, out),
+            _ => return element.write_of_depth(value, raw, out),
         }
         Ok(())
     };
@@ -288,6 +312,25 @@ mod tests {
             expected,
             "{sql_type} {json}"
         );
+    }
+
+    #[test]
+    fn a_value_has_a_depth_that_every_reader_takes() {
+        let arrays = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        let objects = |depth| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        let too_deep = Err("JSON of at most 100 levels");
+        for (sql_type, most) in [("jsonb", 100), ("json", 100), ("a_domain", 106)] {
+            for nested in [arrays, objects] as [fn(usize) -> String; 2] {
+                check(sql_type, &nested(most), Ok(&nested(most)));
+                check(sql_type, &nested(most + 1), too_deep);
+            }
+        }
+        // Brackets within a string are none.
+        let text = format!("[{:?}]", "[".repeat(300));
+        check("jsonb", &text, Ok(&text));
+        // Each value of an array may be so deep, with six dimensions around it.
+        check("jsonb[]", &arrays(106), Ok(&arrays(106)));
+        check("jsonb[]", &arrays(107), too_deep);
     }
 
     #[test]

@@ -281,6 +281,11 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
     let loaded_for = SystemTime::now()
         .duration_since(snapshot.loaded_since)
         .unwrap_or_default();
+    let warnings = [shared.warning(), snapshot.beyond_clients.clone()];
+    let warning = warnings
+        .into_iter()
+        .flatten()
+        .reduce(|a, b| format!("{a}; {b}"));
     let ready = Ready {
         status: "ready",
         reference_version: snapshot.version.reference_version,
@@ -289,7 +294,7 @@ fn ready(snapshot: Option<&Snapshot>, shared: &Shared) -> Result<Response<Body>,
         published_at: &snapshot.version.published_at,
         loaded_for_seconds: loaded_for.as_secs(),
         refused,
-        warning: shared.warning(),
+        warning,
     };
     let body = serde_json::to_vec(&ready).expect("strings and numbers are JSON");
     Ok(document(StatusCode::OK, "application/json", body))

@@ -19,7 +19,7 @@ pub(crate) enum Surface {
 /// What a path that the current snapshot does not know may still mean.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
-    /// `/health`: the process lives.
+    /// `/health`, and `/api/health`, as the plan calls it: the process lives.
     Health,
     /// `/ready`: a valid snapshot is loaded.
     Ready,
@@ -36,7 +36,7 @@ pub(crate) enum Route<'a> {
 /// Reads a path in its canonical spelling.
 pub(crate) fn route(path: &str) -> Route<'_> {
     match path {
-        "/health" => return Route::Health,
+        "/health" | "/api/health" => return Route::Health,
         "/ready" => return Route::Ready,
         "/events" => return Route::Events,
         _ => {}
@@ -94,6 +94,7 @@ mod tests {
     fn paths_of_ours_are_found() {
         let hash = ObjectHash::of(b"");
         assert_eq!(route("/health"), Route::Health);
+        assert_eq!(route("/api/health"), Route::Health);
         assert_eq!(route("/ready"), Route::Ready);
         assert_eq!(route("/events"), Route::Events);
         assert_eq!(route("/api/v1/reference/grips"), Route::Api("grips"));
@@ -128,6 +129,8 @@ mod tests {
             "/version.json%00",
             "/version.json%20",
             "/health/",
+            "/api/health/",
+            "/api/ready",
         ] {
             let path = canonical(path).expect("escapes are well formed");
             assert_eq!(route(&path), Route::Unknown, "{path}");

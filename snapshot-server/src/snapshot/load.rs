@@ -21,6 +21,7 @@ use snapshot_store::Folder as Files;
 
 use crate::http::kind::Kind;
 use crate::http::route::API;
+use crate::snapshot::bound::beyond_clients;
 use crate::snapshot::content::{Budget, Content};
 use crate::snapshot::error::{LoadError, unreadable};
 use crate::snapshot::parallel::in_parallel;
@@ -134,6 +135,7 @@ impl Folder {
             .map(|wanted| wanted.key)
             .zip(objects)
             .collect();
+        let beyond_clients = beyond_clients(&manifest);
         let tables = manifest.tables.into_keys().collect();
         let loaded_since = SystemTime::now();
         Ok(Snapshot {
@@ -144,6 +146,7 @@ impl Folder {
             pointer_cache_control: pointer.clone(),
             tables,
             loaded_since,
+            beyond_clients,
         })
     }
 

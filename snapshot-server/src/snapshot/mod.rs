@@ -1,6 +1,7 @@
 //! What is served: read from the folder, verified, and swapped whole.
 
 pub(crate) mod archive;
+pub(crate) mod bound;
 pub(crate) mod chunks;
 pub(crate) mod content;
 pub(crate) mod error;

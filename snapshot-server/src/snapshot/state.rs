@@ -30,6 +30,8 @@ pub(crate) struct Snapshot {
     /// In key order.
     pub(crate) tables: Vec<TableKey>,
     pub(crate) loaded_since: SystemTime,
+    /// What is to be said where clients may not take an object.
+    pub(crate) beyond_clients: Option<String>,
 }
 
 impl Snapshot {

@@ -75,6 +75,7 @@ pub(crate) fn look(shared: &Shared) -> Outcome {
                 tables: snapshot.tables.len(),
                 took: begun.elapsed(),
                 step,
+                beyond_clients: snapshot.beyond_clients.clone(),
             };
             let snapshot = Arc::new(snapshot);
             shared.archive.swapped();

@@ -125,7 +125,12 @@ fn a_table_named_like_an_endpoint_gives_way() {
 fn health_and_readiness_are_two_things() {
     let mut store = Store::empty();
     let served = store.serve();
-    assert_eq!(served.get("/health", &[]).json(), json!({"status": "ok"}));
+    for path in ["/health", "/api/health"] {
+        let health = served.get(path, &[]);
+        health.is(200);
+        assert_eq!(health.json(), json!({"status": "ok"}));
+        assert_eq!(health.field("cache-control"), Some("no-store"));
+    }
     served.get("/ready", &[]).is_problem(503);
 
     store.publish(&[("grips", rows(1))]);

@@ -16,6 +16,8 @@ pub(crate) struct RefreshRules {
     pub(crate) schema_majors: Vec<u32>,
     /// Tables without which a version is of no use to the app.
     pub(crate) required_tables: Vec<String>,
+    /// The most bytes that a table or bootstrap object may have.
+    pub(crate) max_object_bytes: u64,
     /// What the app ships.
     pub(crate) bundled: Option<Arc<Bundled>>,
     /// Whether to pass caches by: the server has announced a version that they may not have yet.

@@ -1,8 +1,8 @@
 //! A manifest's tables: from what the app ships, from the bootstrap object, or one by one.
 
 use snapshot_format::{
-    BootstrapHeader, BootstrapReader, Key, MAX_OBJECT_SIZE, Manifest, ObjectHash, ObjectRef,
-    ReadError, TableEntry, TableKey, TableWriter, Version,
+    BootstrapHeader, BootstrapReader, Key, Manifest, ObjectHash, ObjectRef, ReadError, TableEntry,
+    TableKey, TableWriter, Version,
 };
 
 use super::super::io::Io;
@@ -40,7 +40,7 @@ pub(super) fn fetch_tables(
         let wanted = Wanted {
             key: Key::Bootstrap(hash, None),
             object: version.bootstrap,
-            limit_bytes: MAX_OBJECT_SIZE,
+            limit_bytes: rules.max_object_bytes,
         };
         fetch_objects(io, memory, rules, vec![wanted])?;
         if let Some(bootstrap) = memory.loaded.remove(&hash) {
@@ -56,7 +56,7 @@ pub(super) fn fetch_tables(
                 hash: entry.hash,
                 size: entry.size,
             },
-            limit_bytes: MAX_OBJECT_SIZE,
+            limit_bytes: rules.max_object_bytes,
         });
     fetch_objects(io, memory, rules, wanted.collect())
 }

@@ -243,20 +243,28 @@ fn rows_of_a_bootstrap_that_are_not_the_tables_are_fetched_apart() {
 }
 
 #[test]
-fn an_object_may_have_32_mib_and_no_byte_more() {
-    let check = |size: u64, asked: usize| {
+fn an_object_may_have_32_mib_or_what_the_app_says_and_no_byte_more() {
+    let check = |most: u64, size: u64, asked: usize| {
         let mut manifest = manifest("one");
         manifest.tables.retain(|key, _| key.as_str() == "grips");
         for entry in manifest.tables.values_mut() {
             (entry.size, entry.in_bootstrap) = (size, false);
         }
+        let mut rules = rules(None);
+        rules.max_object_bytes = most;
         let mut io = InMemory::default();
         let memory = &mut Memory::default();
-        let error = fetch_tables(&mut io, memory, &rules(None), &version("one"), &manifest);
+        let error = fetch_tables(&mut io, memory, &rules, &version("one"), &manifest);
         error.expect_err("neither is the object");
         assert_eq!(io.asked().len(), asked, "{size}");
     };
     assert_eq!(MAX_OBJECT_SIZE, 33_554_432);
-    check(MAX_OBJECT_SIZE, 2);
-    check(MAX_OBJECT_SIZE + 1, 0);
+    assert_eq!(rules(None).max_object_bytes, MAX_OBJECT_SIZE);
+    check(MAX_OBJECT_SIZE, MAX_OBJECT_SIZE, 2);
+    check(MAX_OBJECT_SIZE, MAX_OBJECT_SIZE + 1, 0);
+    // An app may take more, or less.
+    check(MAX_OBJECT_SIZE + 1, MAX_OBJECT_SIZE + 1, 2);
+    check(MAX_OBJECT_SIZE + 1, MAX_OBJECT_SIZE + 2, 0);
+    check(100, 100, 2);
+    check(100, 101, 0);
 }
