@@ -145,12 +145,13 @@ async fn check(store: &impl Store, target: &Version) -> Result<(), RollbackError
         Ok(manifest) => read_back(store, &manifest).await,
         Err(fault) => vec![fault],
     };
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(RollbackError::Damaged {
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(RollbackError::Damaged {
             version: target.order(),
             faults,
-        }),
+        })
     }
 }
 

@@ -217,9 +217,10 @@ async fn check_references(
             problems.extend(broken);
         }
     }
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(SnapshotError::Refused { problems, flags }),
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(SnapshotError::Refused { problems, flags })
     }
 }
 

@@ -65,9 +65,10 @@ pub struct Content {
 /// Lists the history.
 pub(super) async fn run(args: HistoryArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
-    let limit = match args.reading.json {
-        true => args.limit.unwrap_or(usize::MAX),
-        false => args.limit.unwrap_or(20),
+    let limit = if args.reading.json {
+        args.limit.unwrap_or(usize::MAX)
+    } else {
+        args.limit.unwrap_or(20)
     };
     let (versions, entries, problems) = blocking(move || -> Result<_, Error> {
         let versions = read_versions(&origin)?;
@@ -86,15 +87,13 @@ pub(super) async fn run(args: HistoryArgs) -> Result<(), Error> {
 /// The versions of a store that has any. `show` and `diff` take this step too.
 pub(super) fn read_versions(origin: &Origin) -> Result<Versions, Error> {
     let versions = Versions::read(origin)?;
-    match versions.all.is_empty() {
-        false => Ok(versions),
-        true => {
-            warn_of_unreadable(&versions);
-            Err(Error::NothingPublished {
-                origin: origin.to_string(),
-            })
-        }
+    if versions.all.is_empty() {
+        warn_of_unreadable(&versions);
+        return Err(Error::NothingPublished {
+            origin: origin.to_string(),
+        });
     }
+    Ok(versions)
 }
 
 /// Names the pages that are passed over.

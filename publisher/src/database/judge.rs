@@ -91,9 +91,10 @@ pub(super) async fn shared(
             return Ok(equal);
         }
     }
-    match hazard.unique {
-        true => conflicts(tx, stage, varying).await,
-        false => Ok(Vec::new()),
+    if hazard.unique {
+        conflicts(tx, stage, varying).await
+    } else {
+        Ok(Vec::new())
     }
 }
 

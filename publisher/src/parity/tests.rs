@@ -139,14 +139,15 @@ impl Story {
             has_parts: false,
             untracked_parts: Vec::new(),
         };
-        match self.without_catalog {
-            false => Contract::of_table(&table, &config, &self.defaults),
-            true => Contract::of_published(
+        if self.without_catalog {
+            Contract::of_published(
                 "grips",
                 &table.published_types(),
                 &["id".to_owned()],
                 &config,
-            ),
+            )
+        } else {
+            Contract::of_table(&table, &config, &self.defaults)
         }
     }
 

@@ -206,9 +206,10 @@ fn changing(stage: &Stage<'_>, index: &UniqueIndex, staged_rows: &str) -> String
         .iter()
         .map(|c| format!("t.{c} = s.{c}"))
         .collect();
-    let owner = match stage.table.has_source_type() {
-        true => "t.source_type IS DISTINCT FROM 'admin' AND ",
-        false => "",
+    let owner = if stage.table.has_source_type() {
+        "t.source_type IS DISTINCT FROM 'admin' AND "
+    } else {
+        ""
     };
     format!(
         "FROM {staged_rows} AS s JOIN {} AS t ON {} WHERE {owner}ROW({})::record *<> ROW({})::record",
