@@ -178,12 +178,13 @@ impl Origin {
                 location: self.location(key),
                 source,
             })?;
-        match bytes.len() > limit_bytes {
-            true => Err(FetchError::TooLarge {
+        if bytes.len() > limit_bytes {
+            Err(FetchError::TooLarge {
                 location: self.location(key),
                 limit_bytes,
-            }),
-            false => Ok(Some(bytes)),
+            })
+        } else {
+            Ok(Some(bytes))
         }
     }
 

@@ -270,12 +270,13 @@ impl Contract {
         let named = |index: usize| notes.named.get(index).is_some_and(|count| *count > 0);
         let columns = self.columns.iter().enumerate();
         columns
-            .map(
-                |(index, column)| match column.kept_if_unnamed && !named(index) {
-                    true => Fill::Open,
-                    false => column.missing.clone(),
-                },
-            )
+            .map(|(index, column)| {
+                if column.kept_if_unnamed && !named(index) {
+                    Fill::Open
+                } else {
+                    column.missing.clone()
+                }
+            })
             .collect()
     }
 }
@@ -315,9 +316,10 @@ impl ComparedColumn {
         };
         let is_active = name == IS_ACTIVE;
         Self {
-            missing: match is_active {
-                true => Fill::Default("true".to_owned()),
-                false => missing,
+            missing: if is_active {
+                Fill::Default("true".to_owned())
+            } else {
+                missing
             },
             kept_if_unnamed: !is_active,
             ..Self::of_rule(

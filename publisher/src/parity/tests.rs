@@ -140,14 +140,11 @@ impl Story {
             has_parts: false,
             untracked_parts: Vec::new(),
         };
-        match self.without_catalog {
-            false => Contract::of_table(&table, &config, &self.fills),
-            true => Contract::of_published(
-                "grips",
-                &table.published_types(),
-                &["id".to_owned()],
-                &config,
-            ),
+        if self.without_catalog {
+            let key = ["id".to_owned()];
+            Contract::of_published("grips", &table.published_types(), &key, &config)
+        } else {
+            Contract::of_table(&table, &config, &self.fills)
         }
     }
 

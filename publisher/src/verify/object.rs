@@ -60,12 +60,13 @@ impl Judge<'_> {
             location: self.origin.location(key),
             source,
         })?;
-        match bytes.len() > limit {
-            true => Err(FetchError::TooLarge {
+        if bytes.len() > limit {
+            Err(FetchError::TooLarge {
                 location: self.origin.location(key),
                 limit_bytes: limit,
-            }),
-            false => Ok(Some(bytes)),
+            })
+        } else {
+            Ok(Some(bytes))
         }
     }
 
