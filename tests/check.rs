@@ -313,12 +313,11 @@ impl Case {
             return Some(self.compared("check", &expected, &checked.stderr));
         }
         // What check lets pass, a seed takes; what check refuses, a seed refuses alike.
-        let status = match expected.starts_with("checked: ") {
-            true => {
-                expected.clear();
-                Some(0)
-            }
-            false => Some(1),
+        let status = if expected.starts_with("checked: ") {
+            expected.clear();
+            Some(0)
+        } else {
+            Some(1)
         };
         let expected = expected.replace("nothing was changed", "nothing was seeded");
         if seeded.stderr != expected {
@@ -401,9 +400,10 @@ fn files_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => drop(files.insert(path.clone(), std::fs::read(path).unwrap())),
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.clone(), std::fs::read(path).unwrap());
             }
         }
     }

@@ -58,9 +58,10 @@ async fn child_beside_others() {
     };
     for turn in 1..=turns {
         // Data of its own, which nobody else publishes.
-        let act = match number <= PUBLISHERS {
-            true => Act::Publish(number * 1_000_000 + turn),
-            false => Act::Prune(2, MIN_AGE.as_secs()),
+        let act = if number <= PUBLISHERS {
+            Act::Publish(number * 1_000_000 + turn)
+        } else {
+            Act::Prune(2, MIN_AGE.as_secs())
         };
         let done = act.run(Disk::default(), root).await;
         let order = done.unwrap_or_else(|error| panic!("{act:?}: {}", error.report()));

@@ -55,12 +55,13 @@ async fn fails(ledger: &Ledger, disk: Disk, act: &Act) -> String {
 /// The steps of one kind that concern one path fail so.
 fn failing(step: Step, below: &Path, error: i32) -> Disk {
     let below = below.to_owned();
-    Disk::with_hook(
-        move |at, path| match at == step && path.starts_with(&below) {
-            true => Err(std::io::Error::from_raw_os_error(error)),
-            false => Ok(()),
-        },
-    )
+    Disk::with_hook(move |at, path| {
+        if at == step && path.starts_with(&below) {
+            Err(std::io::Error::from_raw_os_error(error))
+        } else {
+            Ok(())
+        }
+    })
 }
 
 // The disk
@@ -182,9 +183,10 @@ fn forbid_writing(ledger: &Ledger, but_for: &[&str]) {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => set_mode(ledger, &path, but_for, 0o666),
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                set_mode(ledger, &path, but_for, 0o666)
             }
         }
         set_mode(ledger, &folder, but_for, 0o777);

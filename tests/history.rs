@@ -34,9 +34,10 @@ fn hidden(project: &Project, text: &str) -> String {
     for word in text.replace(&epoch, "EPOCH").split(' ') {
         let is_moment = word.trim_end().ends_with('Z') && word.contains('T');
         let line_end = if word.ends_with('\n') { "\n" } else { "" };
-        words.push(match is_moment {
-            true => format!("MOMENT{line_end}"),
-            false => word.to_owned(),
+        words.push(if is_moment {
+            format!("MOMENT{line_end}")
+        } else {
+            word.to_owned()
         });
     }
     words.join(" ")

@@ -41,9 +41,10 @@ impl Proxy {
             // Ends with the test's process.
             for client in listener.incoming() {
                 let (mut client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
-                let left = match each {
-                    true => Arc::new(AtomicUsize::new(bytes)),
-                    false => Arc::clone(&all),
+                let left = if each {
+                    Arc::new(AtomicUsize::new(bytes))
+                } else {
+                    Arc::clone(&all)
                 };
                 let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let is_silent = Arc::clone(&is_silent);

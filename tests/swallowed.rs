@@ -324,9 +324,10 @@ fn a_column_that_no_row_names_is_the_triggers() {
              CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON items
                  FOR EACH ROW EXECUTE FUNCTION fill();",
         );
-        let slug = match settings.is_empty() {
-            true => "",
-            false => r#","slug":"not read""#,
+        let slug = if settings.is_empty() {
+            ""
+        } else {
+            r#","slug":"not read""#
         };
         let counts = |label: &str| {
             let rows = format!(

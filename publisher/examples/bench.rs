@@ -347,9 +347,10 @@ impl Bench {
             .env("DATABASE_URL", &self.database_url)
             .stderr(Stdio::inherit())
             .output()?;
-        match output.status.success() {
-            true => Ok(output.stdout),
-            false => Err(format!("publisher {}: {}", arguments.join(" "), output.status).into()),
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(format!("publisher {}: {}", arguments.join(" "), output.status).into())
         }
     }
 }

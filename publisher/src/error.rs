@@ -241,14 +241,11 @@ impl Error {
 }
 
 fn faults_hint(origin: &str) -> &'static str {
-    match origin.contains("://") {
-        true => {
-            "verify the folder that is served, too: what it is not at fault for is the server's"
-        }
-        false => {
-            "readers that verify keep their last good version; go back to a version without \
-             faults by `publisher rollback`, or publish into an empty folder"
-        }
+    if origin.contains("://") {
+        "verify the folder that is served, too: what it is not at fault for is the server's"
+    } else {
+        "readers that verify keep their last good version; go back to a version without \
+         faults by `publisher rollback`, or publish into an empty folder"
     }
 }
 

@@ -246,9 +246,10 @@ impl Common {
     /// # Errors
     /// Where standard output is closed.
     pub fn print_json(&self, result: &impl serde::Serialize) -> Result<(), Error> {
-        match self.json {
-            true => print_json(result),
-            false => Ok(()),
+        if self.json {
+            print_json(result)
+        } else {
+            Ok(())
         }
     }
 }
@@ -293,9 +294,10 @@ impl Upkeep {
     /// # Errors
     /// Where standard output is closed.
     pub fn print_json(&self, result: &impl serde::Serialize) -> Result<(), Error> {
-        match self.json {
-            true => print_json(result),
-            false => Ok(()),
+        if self.json {
+            print_json(result)
+        } else {
+            Ok(())
         }
     }
 }
@@ -333,9 +335,10 @@ impl Reading {
 
     /// Progress as it was asked for.
     pub fn progress(&self) -> Progress {
-        match self.quiet {
-            true => Progress::quiet(),
-            false => Progress::default(),
+        if self.quiet {
+            Progress::quiet()
+        } else {
+            Progress::default()
         }
     }
 
@@ -365,12 +368,11 @@ impl Reading {
 pub(crate) fn answer(json: bool, result: &impl serde::Serialize, text: &str) -> Result<(), Error> {
     use std::io::Write;
     let mut out = anstream::stdout();
-    let written = match json {
-        true => {
-            let json = serde_json::to_string(result).expect("a report is JSON");
-            writeln!(out, "{json}")
-        }
-        false => out.write_all(text.as_bytes()),
+    let written = if json {
+        let json = serde_json::to_string(result).expect("a report is JSON");
+        writeln!(out, "{json}")
+    } else {
+        out.write_all(text.as_bytes())
     };
     // A reader that has seen enough (`| head`) is no failure.
     match written.and_then(|()| out.flush()) {

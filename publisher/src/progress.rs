@@ -38,10 +38,11 @@ impl Progress {
     }
 
     fn bar(self, step: &str, total: u64, figures: &str) -> ProgressBar {
-        let target = match self.quiet {
-            true => ProgressDrawTarget::hidden(),
+        let target = if self.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
             // indicatif draws nothing where stderr is no terminal.
-            false => ProgressDrawTarget::stderr_with_hz(10),
+            ProgressDrawTarget::stderr_with_hz(10)
         };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         let template = match total {

@@ -256,9 +256,10 @@ async fn named_by(
             Err(fault) => faults.push(fault),
         }
     }
-    match faults.is_empty() {
-        true => Ok(named),
-        false => Err(PruneError::Damaged { faults }),
+    if faults.is_empty() {
+        Ok(named)
+    } else {
+        Err(PruneError::Damaged { faults })
     }
 }
 

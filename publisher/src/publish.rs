@@ -329,9 +329,10 @@ async fn judge_by_guards(
 // may have lost it since.
 async fn check_objects(store: &impl Store, manifest: &Manifest) -> Result<(), PublishError> {
     let faults = read_back::read_back_objects(store, manifest).await;
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(PublishError::Damaged(faults)),
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(PublishError::Damaged(faults))
     }
 }
 

@@ -191,10 +191,7 @@ impl Column {
 
     /// The type that is published, with a `?` where the column may be null.
     pub fn published_type(&self) -> String {
-        let sql_type = match self.as_text {
-            true => "text",
-            false => &self.sql_type,
-        };
+        let sql_type = if self.as_text { "text" } else { &self.sql_type };
         let nullable = if self.nullable { "?" } else { "" };
         format!("{sql_type}{nullable}")
     }

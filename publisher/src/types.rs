@@ -51,14 +51,16 @@ pub fn typescript(schema: &Schema) -> String {
 }
 
 fn typescript_of(column: &Column) -> String {
-    let plain = match column.as_text {
-        true => "string".to_owned(),
-        false => typescript_of_type(&column.kind),
+    let plain = if column.as_text {
+        "string".to_owned()
+    } else {
+        typescript_of_type(&column.kind)
     };
     // Any JSON value may be null already.
-    match column.nullable && plain != "Json" {
-        true => format!("{plain} | null"),
-        false => plain,
+    if column.nullable && plain != "Json" {
+        format!("{plain} | null")
+    } else {
+        plain
     }
 }
 
@@ -122,13 +124,15 @@ fn schema_of(table: &Table) -> Value {
 }
 
 fn schema_of_column(column: &Column) -> Value {
-    let plain = match column.as_text {
-        true => json!({"type": "string"}),
-        false => schema_of_type(&column.kind),
+    let plain = if column.as_text {
+        json!({"type": "string"})
+    } else {
+        schema_of_type(&column.kind)
     };
-    match column.nullable {
-        true => or_null(plain),
-        false => plain,
+    if column.nullable {
+        or_null(plain)
+    } else {
+        plain
     }
 }
 
@@ -162,9 +166,10 @@ fn integer(minimum: i64, maximum: i64) -> Value {
 }
 
 fn or_null(schema: Value) -> Value {
-    match schema == json!({}) {
-        true => schema,
-        false => json!({"anyOf": [schema, {"type": "null"}]}),
+    if schema == json!({}) {
+        schema
+    } else {
+        json!({"anyOf": [schema, {"type": "null"}]})
     }
 }
 

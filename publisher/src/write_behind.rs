@@ -188,12 +188,11 @@ mod tests {
 
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            match bytes.len() <= self.0 {
-                true => {
-                    self.0 -= bytes.len();
-                    Ok(bytes.len())
-                }
-                false => Err(io::ErrorKind::StorageFull.into()),
+            if bytes.len() <= self.0 {
+                self.0 -= bytes.len();
+                Ok(bytes.len())
+            } else {
+                Err(io::ErrorKind::StorageFull.into())
             }
         }
 

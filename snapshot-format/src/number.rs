@@ -81,9 +81,10 @@ pub fn write_decimal(decimal: &str, out: &mut Vec<u8>) -> Result<(), NumberError
     }
     let value: f64 = decimal.parse().map_err(|_| NumberError::NotFinite)?;
     if !value.is_finite() || value.abs() > MAX_SAFE_INTEGER as f64 {
-        return Err(match decimal.bytes().any(|b| b.is_ascii_digit()) {
-            true => NumberError::UnsafeInteger,
-            false => NumberError::NotFinite,
+        return Err(if decimal.bytes().any(|b| b.is_ascii_digit()) {
+            NumberError::UnsafeInteger
+        } else {
+            NumberError::NotFinite
         });
     }
     let start = out.len();

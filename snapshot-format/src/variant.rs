@@ -231,16 +231,18 @@ fn unpack_brotli(
 
 fn copy_at_most(from: &mut impl Read, to: &mut impl Write, limit: u64) -> io::Result<u64> {
     let copied = io::copy(&mut from.take(limit.saturating_add(1)), to)?;
-    match copied > limit {
-        true => Err(invalid(format!("unpacks to more than {limit} bytes"))),
-        false => Ok(copied),
+    if copied > limit {
+        Err(invalid(format!("unpacks to more than {limit} bytes")))
+    } else {
+        Ok(copied)
     }
 }
 
 fn expect_end(mut rest: impl BufRead) -> io::Result<()> {
-    match rest.fill_buf()?.is_empty() {
-        true => Ok(()),
-        false => Err(invalid("is followed by other bytes".to_owned())),
+    if rest.fill_buf()?.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid("is followed by other bytes".to_owned()))
     }
 }
 

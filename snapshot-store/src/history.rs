@@ -269,9 +269,12 @@ fn there(kept: &[(u64, u64)]) -> String {
     }
     let words: Vec<String> = runs
         .into_iter()
-        .map(|(first, last)| match first == last {
-            true => name(first),
-            false => format!("{} to {}", name(first), name(last)),
+        .map(|(first, last)| {
+            if first == last {
+                name(first)
+            } else {
+                format!("{} to {}", name(first), name(last))
+            }
         })
         .collect();
     match kept.len() {

@@ -181,9 +181,10 @@ fn checked_tls() -> Result<TlsConfig, FetchError> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-        let reasons = match reasons.is_empty() {
-            true => "there are none".to_owned(),
-            false => reasons.join("; "),
+        let reasons = if reasons.is_empty() {
+            "there are none".to_owned()
+        } else {
+            reasons.join("; ")
         };
         return Err(FetchError::Certificates(io::Error::other(reasons)));
     }

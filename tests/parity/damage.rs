@@ -249,9 +249,10 @@ fn each_kind_of_damage_is_reported_once_at_its_place_by_the_sides_that_differ() 
                 On::Snapshot => Side::Snapshot,
             };
             let found: Vec<_> = report.differences.iter().map(place_of).collect();
-            let as_it_should = match from == damaged || to == damaged {
-                true => report.difference_count == 1 && found == [expected.clone()],
-                false => report.passed,
+            let as_it_should = if from == damaged || to == damaged {
+                report.difference_count == 1 && found == [expected.clone()]
+            } else {
+                report.passed
             };
             if !as_it_should {
                 wrong.push(format!(

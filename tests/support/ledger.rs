@@ -284,9 +284,10 @@ fn copy_tree(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        match path.is_dir() {
-            true => copy_tree(&path, &target),
-            false => drop(std::fs::copy(&path, target).unwrap()),
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            std::fs::copy(&path, target).unwrap();
         }
     }
 }
@@ -297,12 +298,11 @@ pub fn files(root: &Path) -> Vec<String> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => {
-                    let path = path.strip_prefix(root).unwrap();
-                    found.push(path.display().to_string());
-                }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                let path = path.strip_prefix(root).unwrap();
+                found.push(path.display().to_string());
             }
         }
     }
@@ -393,9 +393,10 @@ pub fn resolve(
 fn object(root: &Path, path: &str, entry: &Value) -> Result<Vec<u8>, Missed> {
     let bytes = read(root, path)?;
     let hash = blake3::hash(&bytes).to_hex();
-    match bytes.len() as u64 == number(&entry["size"]) && *hash == *text(&entry["hash"]) {
-        true => Ok(bytes),
-        false => Err(missed(path, "is not the object of that name")),
+    if bytes.len() as u64 == number(&entry["size"]) && *hash == *text(&entry["hash"]) {
+        Ok(bytes)
+    } else {
+        Err(missed(path, "is not the object of that name"))
     }
 }
 

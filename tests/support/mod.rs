@@ -94,9 +94,10 @@ impl TestDatabase {
                            schemaname, tablename)
              FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
         );
-        match tables.is_empty() {
-            true => Vec::new(),
-            false => self.query(&format!("{} ORDER BY 1, 3", tables.join(" UNION ALL "))),
+        if tables.is_empty() {
+            Vec::new()
+        } else {
+            self.query(&format!("{} ORDER BY 1, 3", tables.join(" UNION ALL ")))
         }
     }
 

@@ -176,9 +176,10 @@ fn each_kind_of_damage_is_named() {
         let mut bytes = held.clone();
         damage(&mut bytes);
         for (file, bytes) in files.iter().zip(&bytes) {
-            match bytes.is_empty() {
-                true => fs::remove_file(store.join(file)).unwrap(),
-                false => fs::write(store.join(file), bytes).unwrap(),
+            if bytes.is_empty() {
+                fs::remove_file(store.join(file)).unwrap()
+            } else {
+                fs::write(store.join(file), bytes).unwrap()
             }
         }
         let found = faults_of(&project, &store);

@@ -134,9 +134,10 @@ pub(super) fn counted<const N: usize>(noun: &str, counts: [(u64, &str); N]) -> S
             (false, _) => format!("{count} {verb}"),
         });
     }
-    match words.is_empty() {
-        true => format!("the same {noun}s"),
-        false => words.join(", "),
+    if words.is_empty() {
+        format!("the same {noun}s")
+    } else {
+        words.join(", ")
     }
 }
 

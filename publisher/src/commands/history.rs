@@ -64,10 +64,8 @@ pub struct Content {
 /// Lists the history.
 pub(crate) async fn run(args: HistoryArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
-    let limit = match args.reading.json {
-        true => args.limit.unwrap_or(usize::MAX),
-        false => args.limit.unwrap_or(20),
-    };
+    let usual = if args.reading.json { usize::MAX } else { 20 };
+    let limit = args.limit.unwrap_or(usual);
     let (versions, entries, problems) = blocking(move || -> Result<_, Error> {
         let versions = read_versions(&origin)?;
         let (entries, problems) = entries(&origin, &versions, limit);

@@ -63,12 +63,13 @@ async fn print_triggers(database: &mut Database, config: &Config) -> Result<(), 
         .filter(|table| !table.is_tracked())
         .collect();
     if lacking.is_empty() {
-        match schema.tables.is_empty() {
-            true => eprintln!(
+        if schema.tables.is_empty() {
+            eprintln!(
                 "the schema {:?} has no table with a primary key",
                 config.schema
-            ),
-            false => eprintln!("every published table has its triggers"),
+            )
+        } else {
+            eprintln!("every published table has its triggers")
         }
         return Ok(());
     }

@@ -137,15 +137,16 @@ fn warn_of_missing_triggers(common: &Common, schema: &Schema) {
 
 fn untracked(part: &Part, table: &Table) -> String {
     let (name, table) = (&part.name, &table.name);
-    match part.is_foreign {
-        true => format!(
+    if part.is_foreign {
+        format!(
             "table {name}, a part of {table}, is a foreign table, on which no trigger can record \
              changes; they do not raise the reference version"
-        ),
-        false => format!(
+        )
+    } else {
+        format!(
             "table {name}, a part of {table}, has no trigger that records {}; changes that name it \
              do not raise the reference version",
             part.missing_triggers.join(", ")
-        ),
+        )
     }
 }

@@ -77,11 +77,12 @@ pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
     write_files(&args, &report)?;
     let text = text::describe(&report, args.common.quiet);
     answer(args.common.json, &report, &text)?;
-    match report.passed {
-        true => Ok(()),
-        false => Err(Error::Differences {
+    if report.passed {
+        Ok(())
+    } else {
+        Err(Error::Differences {
             count: report.difference_count,
-        }),
+        })
     }
 }
 
@@ -114,9 +115,10 @@ impl Chosen {
 }
 
 async fn compare(args: &ParityArgs, config: &Config, chosen: &Chosen) -> Result<Report, Error> {
-    let snapshot = match chosen.snapshot {
-        true => Some(open_snapshot(args, config).await?),
-        false => None,
+    let snapshot = if chosen.snapshot {
+        Some(open_snapshot(args, config).await?)
+    } else {
+        None
     };
     let gives_catalog = chosen.source && config.sql.is_dir();
     if chosen.database || chosen.source && config.database_url.is_some() {
@@ -211,15 +213,16 @@ fn inputs(
     snapshot: Option<SnapshotInput>,
     (catalog, schema, fills): Known,
 ) -> Result<Inputs, Error> {
-    let source = match chosen.source {
-        true => Some(SourceInput {
+    let source = if chosen.source {
+        Some(SourceInput {
             name: config.source.display().to_string(),
             files: files_by_key(config).map_err(|source| Error::Source {
                 path: config.source.clone(),
                 source,
             })?,
-        }),
-        false => None,
+        })
+    } else {
+        None
     };
     let manifest = snapshot.as_ref().map(|snapshot| &snapshot.manifest);
     let without_file = config

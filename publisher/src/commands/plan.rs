@@ -69,9 +69,10 @@ pub(crate) async fn run(args: PlanArgs) -> Result<ExitCode, Error> {
     answer(common.json, &report, &describe(&plan))?;
     let changes = plan.totals.written() > 0;
     refuse(plan)?;
-    Ok(match args.exit_code && changes {
-        true => ExitCode::from(CHANGES),
-        false => ExitCode::SUCCESS,
+    Ok(if args.exit_code && changes {
+        ExitCode::from(CHANGES)
+    } else {
+        ExitCode::SUCCESS
     })
 }
 
@@ -126,14 +127,15 @@ async fn look_for_migrations(
 }
 
 fn refuse(plan: Plan) -> Result<(), Error> {
-    match plan.problems.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Problems {
+    if plan.problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Problems {
             count: plan.problems.len(),
             problems: plan.problems,
             what: "the source".to_owned(),
             outcome: "a seed would be refused".into(),
-        }),
+        })
     }
 }
 

@@ -76,13 +76,11 @@ fn describe(pruned: &Pruned, dry_run: bool) -> String {
             name(version.order())
         );
     }
-    let verb = match dry_run {
-        true => "would prune",
-        false => "pruned",
-    };
-    let _ = match pruned.files.is_empty() {
-        true => writeln!(text, "{verb}: nothing; {}", kept(pruned)),
-        false => writeln!(text, "{verb}: {}", in_one_line(pruned)),
+    let verb = if dry_run { "would prune" } else { "pruned" };
+    let _ = if pruned.files.is_empty() {
+        writeln!(text, "{verb}: nothing; {}", kept(pruned))
+    } else {
+        writeln!(text, "{verb}: {}", in_one_line(pruned))
     };
     text
 }

@@ -156,21 +156,23 @@ pub(super) async fn read_source_of(
     flags.check(&schema)?;
     let mut problems = Problems::default();
     let files = list_files(config, &schema, &mut problems)?;
-    let unchanged = match flags.recheck {
-        true => Vec::new(),
-        false => database::unchanged(database.client(), config, &schema, &files).await?,
+    let unchanged = if flags.recheck {
+        Vec::new()
+    } else {
+        database::unchanged(database.client(), config, &schema, &files).await?
     };
     let files = without(files, &unchanged);
     let progress = common.progress();
     let validated =
         validate_files(database, config, &schema, &files, progress, &mut problems).await?;
-    match problems.is_empty() {
-        true => Ok(Source {
+    if problems.is_empty() {
+        Ok(Source {
             schema,
             tables: validated.tables,
             unchanged,
-        }),
-        false => Err(refuse(problems, config, outcome)),
+        })
+    } else {
+        Err(refuse(problems, config, outcome))
     }
 }
 
@@ -207,9 +209,10 @@ pub(super) fn describe(report: &SeedReport) -> String {
     } else {
         "seeded"
     };
-    let version = match report.from == report.to {
-        true => format!("reference version stays {}", report.to),
-        false => format!("reference version {} -> {}", report.from, report.to),
+    let version = if report.from == report.to {
+        format!("reference version stays {}", report.to)
+    } else {
+        format!("reference version {} -> {}", report.from, report.to)
     };
     let _ = writeln!(text, "{done}: {version} ({} ms)", report.elapsed_ms);
     text

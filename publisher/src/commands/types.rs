@@ -34,9 +34,10 @@ pub(crate) async fn run(args: TypesArgs) -> Result<(), Error> {
         None => schema_of_migrations(&config, &common).await?,
     };
     config.check(&schema)?;
-    match common.json {
-        true => common.print_json(&json_schema(&schema, config.schema_version)),
-        false => print(&typescript(&schema)),
+    if common.json {
+        common.print_json(&json_schema(&schema, config.schema_version))
+    } else {
+        print(&typescript(&schema))
     }
 }
 

@@ -160,10 +160,11 @@ impl MigrationError {
 }
 
 fn left_behind(in_transaction: bool) -> &'static str {
-    match in_transaction {
-        true => "it changed nothing",
+    if in_transaction {
+        "it changed nothing"
+    } else {
         // CREATE INDEX CONCURRENTLY leaves an invalid index; a file may COMMIT by itself.
-        false => "outside of a transaction it may have left something behind",
+        "outside of a transaction it may have left something behind"
     }
 }
 
@@ -259,9 +260,10 @@ pub async fn pending_migrations(
     client: &Client,
     migrations: &[Migration],
 ) -> Result<Vec<String>, MigrationError> {
-    let history = match has_history(client).await? {
-        true => read_history(client).await?,
-        false => Vec::new(),
+    let history = if has_history(client).await? {
+        read_history(client).await?
+    } else {
+        Vec::new()
     };
     let pending = pending(&history, migrations)?.into_iter();
     Ok(pending.map(|migration| migration.file).collect())

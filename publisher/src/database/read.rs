@@ -326,9 +326,10 @@ impl Reference<'_> {
         let on: Vec<String> = joined
             .map(|(from, to)| format!("t.{} = p.{}", identifier(from), identifier(to)))
             .collect();
-        let active = match self.table.has_is_active() {
-            true => "t.is_active AND ",
-            false => "",
+        let active = if self.table.has_is_active() {
+            "t.is_active AND "
+        } else {
+            ""
         };
         format!(
             "FROM {} AS t JOIN {} AS p ON {} WHERE {active}NOT p.is_active",
@@ -354,9 +355,12 @@ struct RowsSql {
 
 fn rows_sql(table: &Table) -> String {
     let column = |name: &str| format!("t.{}", identifier(name));
-    let published = table.published().map(|c| match c.as_text {
-        true => format!("{}::text", column(&c.name)),
-        false => column(&c.name),
+    let published = table.published().map(|c| {
+        if c.as_text {
+            format!("{}::text", column(&c.name))
+        } else {
+            column(&c.name)
+        }
     });
     let key = table.primary_key.iter().map(|&index| &table.columns[index]);
     let sort_order = table.column(SORT_ORDER).map(|(_, column)| column);

@@ -65,9 +65,10 @@ fn told(
 ) -> Problem {
     let count = plan.inserted + plan.updated + plan.reactivated + plan.deactivated;
     let named: Vec<String> = rows.iter().map(named).collect();
-    let more = match count > named.len() as u64 {
-        true => ", …",
-        false => "",
+    let more = if count > named.len() as u64 {
+        ", …"
+    } else {
+        ""
     };
     let subject = match count {
         1 => "1 row is".to_owned(),
@@ -122,8 +123,9 @@ fn cause(stage: &Stage<'_>, hazards: &Hazards, staged: &[Stage<'_>]) -> String {
             format!("{} of table {}", foreign.join(", "), s.table.name)
         })
         .collect();
-    match others.is_empty() {
-        true => "look for what changes the table while it is written".to_owned(),
-        false => format!("look at {}", others.join(", ")),
+    if others.is_empty() {
+        "look for what changes the table while it is written".to_owned()
+    } else {
+        format!("look at {}", others.join(", "))
     }
 }

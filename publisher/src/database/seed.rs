@@ -337,9 +337,10 @@ async fn write<'c>(
 }
 
 fn refuse(problems: Vec<Problem>) -> Result<(), SeedError> {
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(SeedError::Refused(problems)),
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(SeedError::Refused(problems))
     }
 }
 
@@ -462,9 +463,10 @@ impl Writer<'_> {
             is_overtaken |= changes(plan) && writing.hazard.cascades;
         }
         judge_deferred(tx, staged).await?;
-        match is_doubtful {
-            true => refuse(recheck(tx, staged, self.hazards, self.varying).await?),
-            false => Ok(()),
+        if is_doubtful {
+            refuse(recheck(tx, staged, self.hazards, self.varying).await?)
+        } else {
+            Ok(())
         }
     }
 }

@@ -76,9 +76,10 @@ pub(super) async fn move_past_rows(
             let entry = wanted
                 .entry(source.sequence.clone())
                 .or_insert((last, source));
-            entry.0 = match source.step > 0 {
-                true => entry.0.max(last),
-                false => entry.0.min(last),
+            entry.0 = if source.step > 0 {
+                entry.0.max(last)
+            } else {
+                entry.0.min(last)
             };
         }
     }

@@ -15,9 +15,10 @@ pub(super) fn identifier(name: &str) -> String {
 
 /// A string as SQL writes it, whatever `standard_conforming_strings` says.
 pub(crate) fn literal(text: &str) -> String {
-    match text.contains('\\') {
-        true => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
-        false => format!("'{}'", text.replace('\'', "''")),
+    if text.contains('\\') {
+        format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
     }
 }
 

@@ -86,9 +86,10 @@ impl SnapshotReader<'_> {
 fn whole_rows_sql(table: &Table, as_text: &[&str], which: WhichRows) -> String {
     let column = |name: &str| {
         let quoted = identifier(name);
-        match as_text.contains(&name) {
-            true => format!("t.{quoted}::text AS {quoted}"),
-            false => format!("t.{quoted}"),
+        if as_text.contains(&name) {
+            format!("t.{quoted}::text AS {quoted}")
+        } else {
+            format!("t.{quoted}")
         }
     };
     let columns: Vec<String> = table.columns.iter().map(|c| column(&c.name)).collect();

@@ -121,9 +121,10 @@ impl Stage<'_> {
         error: PgError,
     ) -> Result<SeedError, DatabaseError> {
         let problems = conflicts(tx, self, writing.varying).await?;
-        Ok(match problems.is_empty() {
-            true => self.refused_write(error),
-            false => SeedError::Refused(problems),
+        Ok(if problems.is_empty() {
+            self.refused_write(error)
+        } else {
+            SeedError::Refused(problems)
         })
     }
 

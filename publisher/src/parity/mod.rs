@@ -239,9 +239,10 @@ async fn gather_database(
     else {
         return Ok(None);
     };
-    let which = match database.is_side {
-        true => WhichRows::All,
-        false => WhichRows::OfAdministrators,
+    let which = if database.is_side {
+        WhichRows::All
+    } else {
+        WhichRows::OfAdministrators
     };
     let (limit, bar) = (inputs.limit, &inputs.bar);
     let side = sides::database::gather(table, contract, database.reader, which, limit, bar).await?;

@@ -142,14 +142,11 @@ impl Story {
             has_parts: false,
             untracked_parts: Vec::new(),
         };
-        match self.without_catalog {
-            false => contract::of_table(&table, &config, &self.fills),
-            true => contract::of_published(
-                "grips",
-                &table.published_types(),
-                &["id".to_owned()],
-                &config,
-            ),
+        if self.without_catalog {
+            let key = ["id".to_owned()];
+            contract::of_published("grips", &table.published_types(), &key, &config)
+        } else {
+            contract::of_table(&table, &config, &self.fills)
         }
     }
 

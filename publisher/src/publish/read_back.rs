@@ -84,9 +84,10 @@ pub(crate) async fn read_manifest(
         || manifest.bootstrap.size != version.bootstrap.size
         || manifest.schema_version != version.schema_version
         || manifest.reference_version != version.reference_version;
-    match contradiction {
-        true => Err(fault("is not what its version says of it".to_owned())),
-        false => Ok(manifest),
+    if contradiction {
+        Err(fault("is not what its version says of it".to_owned()))
+    } else {
+        Ok(manifest)
     }
 }
 

@@ -490,12 +490,13 @@ fn the_outcome_is_told_to_machines() {
 fn failing(fails: impl Fn(usize) -> bool + Send + Sync + 'static) -> (Disk, Arc<AtomicUsize>) {
     let steps = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&steps);
-    let disk = Disk::with_hook(
-        move |_, _| match fails(count.fetch_add(1, Ordering::SeqCst)) {
-            true => Err(io::Error::other("the disk failed")),
-            false => Ok(()),
-        },
-    );
+    let disk = Disk::with_hook(move |_, _| {
+        if fails(count.fetch_add(1, Ordering::SeqCst)) {
+            Err(io::Error::other("the disk failed"))
+        } else {
+            Ok(())
+        }
+    });
     (disk, steps)
 }
 

@@ -115,9 +115,10 @@ impl<'v> Numeric<'v> {
             let digit = self.digits.get(index).map_or(0, |d| u16::from_be_bytes(*d));
             write!(decimal, "{digit:04}").expect("a String takes everything");
         }
-        let short = match decimal.contains('.') {
-            true => decimal.trim_end_matches('0').trim_end_matches('.'),
-            false => &decimal,
+        let short = if decimal.contains('.') {
+            decimal.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            &decimal
         };
         let short = short.trim_start_matches('0');
         let sign = if self.negative { "-" } else { "" };

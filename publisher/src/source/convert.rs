@@ -192,11 +192,12 @@ fn convert_integer(kind: &ColumnType, text: &str, as_text: bool, out: &mut Strin
         _ => (i64::MIN, i64::MAX),
     };
     let Some(value) = parse_integer(text) else {
-        return match is_whole(text) {
-            true => Err(format!(
+        return if is_whole(text) {
+            Err(format!(
                 "{text} is out of range; the column takes {least} to {most}"
-            )),
-            false => Err(format!("expected a whole number, found {text}")),
+            ))
+        } else {
+            Err(format!("expected a whole number, found {text}"))
         };
     };
     if value < least || value > most {

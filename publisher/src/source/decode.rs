@@ -199,11 +199,12 @@ impl<'t> RowDecoder<'t> {
         if let Err(SyntaxError { offset, message }) = read.and_then(|()| parser.end()) {
             // A row is only handed out without its end where the file has no more.
             let cut_off = offset == text.len() && text.starts_with(['{', '[', '"']);
-            let message = match cut_off {
-                true => "the file ends within this row; it may be cut off, or a bracket or quote \
-                         is missing"
-                    .into(),
-                false => message,
+            let message = if cut_off {
+                "the file ends within this row; it may be cut off, or a bracket or quote \
+                 is missing"
+                    .into()
+            } else {
+                message
             };
             // The rest of the row is unread, so nothing can be said of what it lacks.
             return self.note(base + offset, None, message);

@@ -192,9 +192,10 @@ impl Workers {
 
     /// Hands a batch over; gives the oldest one back where every worker has enough.
     pub(super) fn submit(&mut self, batch: RowBatch) -> Option<CheckedBatch> {
-        let oldest = match self.busy.len() < WAITING * self.workers.len() {
-            true => None,
-            false => self.take(),
+        let oldest = if self.busy.len() < WAITING * self.workers.len() {
+            None
+        } else {
+            self.take()
         };
         let sent = self.workers[self.next].to_check.send(batch);
         sent.expect("a worker receives until it is dropped");

@@ -481,9 +481,10 @@ pub(super) fn position_behind(position: (usize, usize), passed: &[u8]) -> (usize
     // Continuation bytes of UTF-8 are not characters of their own.
     let characters = |bytes: &[u8]| bytes.iter().filter(|b| (**b & 0xc0) != 0x80).count();
     // Few rows stand on several lines, and `contains` is quick.
-    let last = match passed.contains(&b'\n') {
-        true => passed.iter().rposition(|byte| *byte == b'\n'),
-        false => None,
+    let last = if passed.contains(&b'\n') {
+        passed.iter().rposition(|byte| *byte == b'\n')
+    } else {
+        None
     };
     match last {
         None => (line, column + characters(passed)),

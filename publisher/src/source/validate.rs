@@ -298,9 +298,10 @@ impl<'c, 't> TableCheck<'c, 't> {
             pointed_at: &keys.pointed_at_by(self.table),
             gathers: self.gathers,
         };
-        let result = match size < PARALLEL_FROM {
-            true => self.read_rows(check, bar.wrap_read(input)),
-            false => self.read_rows_in_parallel(check, bar.wrap_read(input)),
+        let result = if size < PARALLEL_FROM {
+            self.read_rows(check, bar.wrap_read(input))
+        } else {
+            self.read_rows_in_parallel(check, bar.wrap_read(input))
         };
         bar.finish_and_clear();
         Ok((result?, size))

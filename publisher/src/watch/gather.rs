@@ -56,9 +56,10 @@ impl Gather {
     /// When to look; `None` where nothing calls for it.
     pub fn due(&self) -> Option<Instant> {
         let since = self.since.as_ref()?;
-        Some(match since.writing.is_empty() {
-            true => (since.last + QUIET).min(since.first + MOST_GATHERED),
-            false => since.first + PATIENCE,
+        Some(if since.writing.is_empty() {
+            (since.last + QUIET).min(since.first + MOST_GATHERED)
+        } else {
+            since.first + PATIENCE
         })
     }
 

@@ -247,9 +247,10 @@ impl Compared<'_, '_> {
             let side = rows.side;
             let is_expected = side == self.pair.expected.0;
             self.note_row(&copy, Kind::DoubledRow, |difference| {
-                match is_expected {
-                    true => difference.expected = raw(&copy.row),
-                    false => difference.actual = raw(&copy.row),
+                if is_expected {
+                    difference.expected = raw(&copy.row)
+                } else {
+                    difference.actual = raw(&copy.row)
                 }
                 difference.note = Some(format!("the {side} has another row under this key"));
             });

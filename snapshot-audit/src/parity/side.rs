@@ -88,9 +88,10 @@ impl<'c> Gathering<'c> {
                     note: Some(format!("{}: {fault}", place(0))),
                     ..Difference::of_table(table, Kind::Unreadable)
                 };
-                match is_expected {
-                    true => difference.expected = row,
-                    false => difference.actual = row,
+                if is_expected {
+                    difference.expected = row
+                } else {
+                    difference.actual = row
                 }
                 difference
             });

@@ -64,9 +64,10 @@ impl Sorter {
     pub fn push(&mut self, record: Record) -> io::Result<()> {
         self.held_bytes += record.key.len() + record.row.len() + ROW_OVERHEAD;
         self.held.push(record);
-        match self.held_bytes > self.memory_bytes {
-            true => self.put_aside(),
-            false => Ok(()),
+        if self.held_bytes > self.memory_bytes {
+            self.put_aside()
+        } else {
+            Ok(())
         }
     }
 

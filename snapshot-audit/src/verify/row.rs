@@ -186,9 +186,10 @@ impl RowJudge {
         if order == Some(Ordering::Greater) {
             self.fault("stands behind a row that it should precede");
         }
-        let is_new = match told {
-            true => order != Some(Ordering::Equal),
-            false => self.is_new(members),
+        let is_new = if told {
+            order != Some(Ordering::Equal)
+        } else {
+            self.is_new(members)
         };
         if !is_new {
             let key: Vec<&str> = self.primary_key.iter().map(|&i| members[i].raw).collect();

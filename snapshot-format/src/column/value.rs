@@ -143,9 +143,10 @@ fn write_double(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
 fn write_real(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
     let value: f32 = text.parse().map_err(|_| "a number")?;
     let exact = value.fract() == 0.0 && f64::from(value).abs() <= MAX_SAFE_INTEGER as f64;
-    match exact {
-        true => number::write_f64(value.into(), out),
-        false => number::write_f32(value, out),
+    if exact {
+        number::write_f64(value.into(), out)
+    } else {
+        number::write_f32(value, out)
     }
     .map_err(|_| "a number that a real holds")
 }

@@ -26,10 +26,13 @@ pub(super) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
             .parse()
             .map(Some)
             .map_err(|_| not_a_cluster()),
-        Err(error) if error.kind() == ErrorKind::NotFound => match is_absent_or_empty(data)? {
-            true => Ok(None),
-            false => Err(not_a_cluster()),
-        },
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if is_absent_or_empty(data)? {
+                Ok(None)
+            } else {
+                Err(not_a_cluster())
+            }
+        }
         Err(error)
             if matches!(
                 error.kind(),

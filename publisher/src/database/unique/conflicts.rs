@@ -145,9 +145,10 @@ fn computed(stage: &Stage<'_>, index: &UniqueIndex, rows: &str) -> String {
 fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
     let (sql, table) = (&stage.sql, stage.table);
     let first_key = &sql.primary_key[0];
-    let admin = match table.has_source_type() {
-        true => "coalesce(t.source_type = 'admin', false)",
-        false => "false",
+    let admin = if table.has_source_type() {
+        "coalesce(t.source_type = 'admin', false)"
+    } else {
+        "false"
     };
     let by_file = format!("s.{first_key} IS NOT NULL AND NOT {admin}");
     let column = |column: &Column| {
@@ -155,9 +156,10 @@ fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
         if sql.primary_key.contains(&name) {
             return format!("coalesce(s.{name}, t.{name}) AS {name}");
         }
-        let stays = match sql.is_active && column.name == IS_ACTIVE {
-            true => format!("(t.{name} AND {admin})"),
-            false => format!("t.{name}"),
+        let stays = if sql.is_active && column.name == IS_ACTIVE {
+            format!("(t.{name} AND {admin})")
+        } else {
+            format!("t.{name}")
         };
         let default = column
             .default

@@ -266,9 +266,10 @@ pub(super) fn changing_by<'c>(
         .iter()
         .map(|c| format!("t.{c} = s.{c}"))
         .collect();
-    let owner = match stage.table.has_source_type() {
-        true => "t.source_type IS DISTINCT FROM 'admin' AND ",
-        false => "",
+    let owner = if stage.table.has_source_type() {
+        "t.source_type IS DISTINCT FROM 'admin' AND "
+    } else {
+        ""
     };
     format!(
         "{} AND {owner}ROW({})::record *<> ROW({})::record",

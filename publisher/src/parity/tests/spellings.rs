@@ -151,9 +151,10 @@ impl Spell<'_> {
             if self.flip() || c.is_control() || matches!(c, '"' | '\\') {
                 let mut units = [0; 2];
                 for unit in c.encode_utf16(&mut units) {
-                    let unit = match self.flip() {
-                        true => format!("\\u{unit:04x}"),
-                        false => format!("\\u{unit:04X}"),
+                    let unit = if self.flip() {
+                        format!("\\u{unit:04x}")
+                    } else {
+                        format!("\\u{unit:04X}")
                     };
                     self.out.push_str(&unit);
                 }

@@ -62,9 +62,12 @@ fn dimensions(element: &ColumnType, value: &Value<'_>) -> Option<Vec<usize>> {
     };
     let is_leaf = |value: &Value<'_>| !matches!(value, Value::Array(_)) || element.is_json();
     let (mut leaves, mut nested) = (0, Vec::new());
-    let read = Parser::new(raw).array(|_, value| match is_leaf(&value) {
-        true => leaves += 1,
-        false => nested.push(dimensions(element, &value)),
+    let read = Parser::new(raw).array(|_, value| {
+        if is_leaf(&value) {
+            leaves += 1
+        } else {
+            nested.push(dimensions(element, &value))
+        }
     });
     read.ok()?;
     match (leaves, nested.first()) {

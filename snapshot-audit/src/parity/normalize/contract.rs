@@ -172,12 +172,13 @@ impl Contract {
         let named = |index: usize| notes.named.get(index).is_some_and(|count| *count > 0);
         let columns = self.columns.iter().enumerate();
         columns
-            .map(
-                |(index, column)| match column.kept_if_unnamed && !named(index) {
-                    true => Fill::Open,
-                    false => column.missing.clone(),
-                },
-            )
+            .map(|(index, column)| {
+                if column.kept_if_unnamed && !named(index) {
+                    Fill::Open
+                } else {
+                    column.missing.clone()
+                }
+            })
             .collect()
     }
 }
