@@ -9,6 +9,7 @@
 //! A fault that both had would be found by neither.
 
 pub mod diff;
+pub mod history;
 pub mod parity;
 pub mod published;
 pub mod verify;

@@ -44,4 +44,4 @@ pub use site::{Answer, Method, Site};
 #[cfg(feature = "store")]
 pub use store::{Holder, Store, StoreError, Stored, StoredKind};
 #[cfg(feature = "site")]
-pub use versions::{Brought, Versions};
+pub use versions::Versions;

@@ -1,7 +1,6 @@
-//! The versions of a place, and what each of them brought.
+//! The versions of a place.
 
-use serde::Serialize;
-use snapshot_format::{Key, MAX_VERSION_SIZE, Manifest, Version, VersionError};
+use snapshot_format::{Key, MAX_VERSION_SIZE, Version, VersionError};
 
 use crate::reader::{FetchError, Page, Reader};
 
@@ -102,49 +101,4 @@ fn in_words(error: &VersionError) -> String {
     let cause = std::error::Error::source(error);
     let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
     format!("{error}{cause}; {}", error.hint())
-}
-
-/// What one version brought, against another: by the manifests alone, which know tables
-/// and numbers of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Brought {
-    /// New tables.
-    pub tables_added: usize,
-    /// Tables that are gone.
-    pub tables_removed: usize,
-    /// Tables with other rows or columns.
-    pub tables_changed: usize,
-    /// How many rows there are more; negative where there are fewer.
-    pub rows: i64,
-}
-
-impl Brought {
-    /// Compares two manifests.
-    pub fn between(old: &Manifest, new: &Manifest) -> Self {
-        let lacking = |a: &Manifest, b: &Manifest| {
-            let tables = a.tables.keys();
-            tables
-                .filter(|table| !b.tables.contains_key(*table))
-                .count()
-        };
-        let changed = new.tables.iter().filter(|(table, entry)| {
-            let before = old.tables.get(*table);
-            before.is_some_and(|before| {
-                before.hash != entry.hash
-                    || before.columns != entry.columns
-                    || before.primary_key != entry.primary_key
-            })
-        });
-        let rows = |manifest: &Manifest| -> i64 {
-            let rows: u64 = manifest.tables.values().map(|table| table.rows).sum();
-            i64::try_from(rows).unwrap_or(i64::MAX)
-        };
-        Self {
-            tables_added: lacking(new, old),
-            tables_removed: lacking(old, new),
-            tables_changed: changed.count(),
-            rows: rows(new).saturating_sub(rows(old)),
-        }
-    }
 }

@@ -1,14 +1,11 @@
 //! `publisher history`
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use serde::Serialize;
-use snapshot_audit::diff::{DiffError, read_manifest};
-use snapshot_format::{Manifest, ObjectHash, Version};
-use snapshot_store::{Brought, Origin, Versions, history::name};
+use snapshot_audit::history::{Brought, HistoryEntry, entries};
+use snapshot_store::{Origin, Versions, history::name};
 
 use super::blocking;
 use crate::error::Error;
@@ -32,34 +29,6 @@ pub struct HistoryArgs {
 const AFTER_HELP: &str = "\
 What a version brought is said by the manifests: tables that differ, and how many rows more or
 fewer there are. `publisher diff` goes into the rows.";
-
-/// One version of the history.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HistoryEntry {
-    /// `EPOCH-SEQUENCE`.
-    pub name: String,
-    /// Whether it is the one that `version.json` holds.
-    pub current: bool,
-    /// What it says of itself.
-    pub version: Version,
-    /// What can be said by its manifest; `None` where that cannot be read.
-    pub content: Option<Content>,
-}
-
-/// A version's content, in numbers.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Content {
-    /// Tables.
-    pub tables: usize,
-    /// Rows of all tables.
-    pub rows: u64,
-    /// Bytes of all objects, uncompressed.
-    pub bytes: u64,
-    /// What it brought against the version before it; `None` for the oldest that is kept.
-    pub brought: Option<Brought>,
-}
 
 /// Lists the history.
 pub(crate) async fn run(args: HistoryArgs) -> Result<(), Error> {
@@ -97,67 +66,6 @@ pub(super) fn read_versions(origin: &Origin) -> Result<Versions, Error> {
 pub(super) fn warn_of_unreadable(versions: &Versions) {
     for (key, what) in &versions.unreadable {
         eprintln!("warning: {key}: {what}");
-    }
-}
-
-fn entries(
-    origin: &Origin,
-    versions: &Versions,
-    limit: usize,
-) -> (Vec<HistoryEntry>, Vec<DiffError>) {
-    let mut manifests = Manifests::default();
-    let current = versions.current.as_ref().map(Version::order);
-    let shown = versions.all.iter().take(limit);
-    let entries = shown.map(|version| {
-        let before = versions.before(version);
-        HistoryEntry {
-            name: name(version.order()),
-            current: Some(version.order()) == current,
-            version: version.clone(),
-            content: manifests.content(origin, version, before),
-        }
-    });
-    (entries.collect(), manifests.problems)
-}
-
-// Versions that go back to one content share its manifest.
-#[derive(Default)]
-struct Manifests {
-    read: HashMap<ObjectHash, Option<Manifest>>,
-    problems: Vec<DiffError>,
-}
-
-impl Manifests {
-    fn get(&mut self, origin: &Origin, version: &Version) -> Option<&Manifest> {
-        let problems = &mut self.problems;
-        let entry = self.read.entry(version.manifest.hash);
-        let read = || match read_manifest(origin, version) {
-            Ok(manifest) => Some(manifest),
-            Err(error) => {
-                problems.push(error);
-                None
-            }
-        };
-        entry.or_insert_with(read).as_ref()
-    }
-
-    fn content(
-        &mut self,
-        origin: &Origin,
-        version: &Version,
-        before: Option<&Version>,
-    ) -> Option<Content> {
-        let before = before.and_then(|before| self.get(origin, before).cloned());
-        let manifest = self.get(origin, version)?;
-        let tables = manifest.tables.values();
-        Some(Content {
-            tables: manifest.tables.len(),
-            rows: tables.clone().map(|table| table.rows).sum(),
-            bytes: tables.map(|table| table.size).sum::<u64>()
-                + manifest.bootstrap.size
-                + version.manifest.size,
-            brought: before.map(|before| Brought::between(&before, manifest)),
-        })
     }
 }
 

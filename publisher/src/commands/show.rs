@@ -7,9 +7,10 @@ use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
 use snapshot_audit::diff::{Change, read_manifest};
+use snapshot_audit::history::Brought;
 use snapshot_format::{Manifest, TableEntry, TableKey, Version};
 use snapshot_store::{
-    Brought, Origin,
+    Origin,
     history::{name, resolve},
 };
 
