@@ -15,6 +15,8 @@ mod error;
 mod folder;
 #[cfg(feature = "store")]
 pub mod history;
+#[cfg(feature = "store")]
+mod memory;
 #[cfg(feature = "site")]
 mod origin;
 #[cfg(feature = "store")]
@@ -35,6 +37,8 @@ pub use directory::{
 pub use entry::{Entry, Kind, Metadata};
 pub use error::{Refused, hint_for, refused};
 pub use folder::{Folder, open_file, read, read_to_string};
+#[cfg(feature = "store")]
+pub use memory::MemoryStore;
 #[cfg(feature = "site")]
 pub use origin::Origin;
 #[cfg(feature = "store")]

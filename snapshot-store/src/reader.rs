@@ -62,7 +62,8 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    pub(crate) fn new(size_bytes: Option<u64>, body: impl Read + Send + 'static) -> Self {
+    /// Bytes that `body` gives; `size_bytes` is how many there will be, where that is known.
+    pub fn new(size_bytes: Option<u64>, body: impl Read + Send + 'static) -> Self {
         Self {
             size_bytes,
             body: Box::new(body),

@@ -7,9 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::Folder;
-
 use crate::directory::{Disk, Staged};
+use crate::folder::Folder;
 
 /// What a spool keeps in memory before it goes on in a file.
 ///
@@ -24,8 +23,12 @@ pub struct Staging {
     inner: Arc<Inner>,
 }
 
+// `None` where nothing is ever written to a disk.
 #[derive(Debug)]
-struct Inner {
+struct Inner(Option<Place>);
+
+#[derive(Debug)]
+struct Place {
     store: Folder,
     // Below the store's root.
     folder: PathBuf,
@@ -37,33 +40,52 @@ impl Staging {
     /// outgrows its memory.
     pub fn on(disk: Disk, store: Folder, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        Self {
-            inner: Arc::new(Inner {
-                store,
-                folder,
-                disk,
-            }),
-        }
-    }
-
-    /// The folder.
-    pub fn folder(&self) -> PathBuf {
-        self.inner.store.path_of(&self.inner.folder)
-    }
-
-    fn create(&self) -> io::Result<Staged> {
-        let Inner {
+        let place = Place {
             store,
             folder,
             disk,
-        } = &*self.inner;
+        };
+        Self {
+            inner: Arc::new(Inner(Some(place))),
+        }
+    }
+
+    /// Stages in memory, however much that is.
+    pub fn in_memory() -> Self {
+        Self {
+            inner: Arc::new(Inner(None)),
+        }
+    }
+
+    /// The path of the folder, for messages; of memory the word.
+    pub fn folder(&self) -> PathBuf {
+        match &self.inner.0 {
+            Some(place) => place.store.path_of(&place.folder),
+            None => PathBuf::from("memory"),
+        }
+    }
+
+    fn is_in_memory(&self) -> bool {
+        self.inner.0.is_none()
+    }
+
+    fn place(&self) -> io::Result<&Place> {
+        let place = self.inner.0.as_ref();
+        place.ok_or_else(|| io::Error::other("what is staged in memory has no file"))
+    }
+
+    fn create(&self) -> io::Result<Staged> {
+        let Place {
+            store,
+            folder,
+            disk,
+        } = self.place()?;
         disk.create_temporary(store, folder)
     }
 
     fn append(&self, file: &Staged, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.inner
-            .disk
-            .write_at(file.as_file(), &file.path(), bytes, offset)
+        let disk = &self.place()?.disk;
+        disk.write_at(file.as_file(), &file.path(), bytes, offset)
     }
 }
 
@@ -113,13 +135,26 @@ impl Spool {
     /// All bytes as a file in the staging folder; it goes when the value is dropped.
     ///
     /// # Errors
-    /// What making and writing the file gives.
+    /// What making and writing the file gives; where it is staged in memory.
     pub fn into_file(mut self) -> io::Result<Staged> {
         self.spill()?;
         match self.file.take() {
             Some(file) => Ok(file),
             None => self.staging.create(),
         }
+    }
+
+    /// All bytes, in memory.
+    ///
+    /// # Errors
+    /// What reading the file gives.
+    pub fn into_bytes(mut self) -> io::Result<Vec<u8>> {
+        if self.file.is_none() {
+            return Ok(std::mem::take(&mut self.tail));
+        }
+        let mut bytes = Vec::new();
+        self.reader().read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -142,7 +177,7 @@ impl Spool {
 impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let bytes = &bytes[..bytes.len().min(MEMORY_LIMIT)];
-        if self.tail.len() + bytes.len() > MEMORY_LIMIT {
+        if !self.staging.is_in_memory() && self.tail.len() + bytes.len() > MEMORY_LIMIT {
             self.spill()?;
         }
         self.tail.extend_from_slice(bytes);

@@ -1,9 +1,11 @@
 //! Stores: where snapshots live.
 //!
-//! A [`Store`] is what a publisher needs of a place: to see what is there, to put what
-//! is not, to make it durable, and to replace one small file. [`DirectoryStore`](crate::DirectoryStore) does it
-//! with a folder. The contract below asks nothing that a bucket cannot give: a put that
-//! only creates, and a conditional replace.
+//! A [`Store`] is what a publisher needs of a place: to see what is there, to put what is
+//! not, to make it durable, and to replace one small file.
+//! [`DirectoryStore`](crate::DirectoryStore) does it with a folder,
+//! [`MemoryStore`](crate::MemoryStore) with none. The contract asks nothing that a bucket
+//! cannot give: a put that only creates, and a conditional replace. `tests/contract` tries
+//! it on every store.
 
 use std::fmt;
 use std::future::Future;
@@ -258,6 +260,27 @@ impl From<FetchError> for StoreError {
 fn list_of(found: &[Refused]) -> String {
     let lines: Vec<_> = found.iter().map(Refused::to_string).collect();
     lines.join("\n       ")
+}
+
+/// Whether what lies under an object's name has the object's size. Variants may have any:
+/// another release of a compressor makes them of other lengths.
+///
+/// # Errors
+/// [`StoreError::Damaged`] where it has not.
+pub(crate) fn check_size(
+    key: &Key,
+    location: String,
+    expected_bytes: u64,
+    found_bytes: u64,
+) -> Result<(), StoreError> {
+    if key.encoding().is_some() || expected_bytes == found_bytes {
+        return Ok(());
+    }
+    Err(StoreError::Damaged {
+        location,
+        expected_bytes,
+        found_bytes,
+    })
 }
 
 /// The publisher that has a lock.

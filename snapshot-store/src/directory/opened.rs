@@ -16,7 +16,7 @@ use crate::entry::Kind as FileKind;
 use crate::folder::Folder;
 use crate::reader::{FetchError, Fetched, Order};
 use crate::spool::{Spool, Staging};
-use crate::store::StoreError;
+use crate::store::{StoreError, check_size};
 
 /// A store's folder, locked, and what is known of it.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Opened {
             return self.put_page(key, content);
         }
         if let Some(found_bytes) = self.size(key)? {
-            return self.check_size(key, size_bytes, found_bytes);
+            return check_size(key, self.location(&path(key)), size_bytes, found_bytes);
         }
         let path = path(key);
         self.ensure_folder_of(&path)?;
@@ -90,7 +90,7 @@ impl Opened {
             // A publisher that lost its lock may have been faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let found_bytes = self.size(key)?.unwrap_or(0);
-                self.check_size(key, size_bytes, found_bytes)
+                check_size(key, self.location(&path), size_bytes, found_bytes)
             }
             renamed => renamed.map_err(|error| self.not_written(&path, error)),
         }
@@ -229,23 +229,6 @@ impl Opened {
             None if found.kind == FileKind::Folder => Err(io::ErrorKind::IsADirectory.into()),
             None => Ok(found.size_bytes),
         }
-    }
-
-    fn check_size(
-        &self,
-        key: &Key,
-        expected_bytes: u64,
-        found_bytes: u64,
-    ) -> Result<(), StoreError> {
-        // Another release of a compressor makes variants of other lengths.
-        if key.encoding().is_some() || expected_bytes == found_bytes {
-            return Ok(());
-        }
-        Err(StoreError::Damaged {
-            location: self.location(&path(key)),
-            expected_bytes,
-            found_bytes,
-        })
     }
 
     // Marks what was put here, or by a publisher that died before it made it durable.

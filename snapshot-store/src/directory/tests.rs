@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use snapshot_format::{Encoding, Key, ObjectHash};
+use snapshot_format::{Key, ObjectHash};
 
 use super::*;
 use crate::reader::Reader;
@@ -43,44 +43,6 @@ async fn what_was_put_is_found() {
             store.location(&key)
         )
     );
-}
-
-#[tokio::test]
-async fn a_put_may_be_repeated_and_never_overwrites() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = open(folder.path()).await;
-    let key = object(b"{}");
-    store.put(&key, content(&store, b"{}")).await.expect("put");
-    store
-        .put(&key, content(&store, b"[]"))
-        .await
-        .expect("put again");
-    let error = store
-        .put(&key, content(&store, b"longer"))
-        .await
-        .expect_err("another");
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "{} has 2 bytes, but the object of that name has 6",
-            store.location(&key)
-        )
-    );
-    let found = store.get(&key, 9).expect("asked");
-    assert_eq!(found.as_deref(), Some(&b"{}"[..]));
-}
-
-#[tokio::test]
-async fn a_variant_of_another_compressor_stays() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = open(folder.path()).await;
-    let key = object(b"{}").with_encoding(Some(Encoding::Zstd));
-    store.put(&key, content(&store, b"one")).await.expect("put");
-    store
-        .put(&key, content(&store, b"other"))
-        .await
-        .expect("put again");
-    assert_eq!(store.size(&key).await.expect("asked"), Some(3));
 }
 
 #[tokio::test]
