@@ -18,10 +18,7 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 use snapshot_format::{Key, Manifest, Version};
-use snapshot_store::{
-    Store, StoreError, Stored, StoredKind,
-    history::{self, History},
-};
+use snapshot_store::{Store, StoreError, Stored, StoredKind, history::History};
 
 pub use self::keep::Keep;
 use crate::publish::Fault;
@@ -110,7 +107,7 @@ pub async fn prune(
 /// # Errors
 /// Where the history or a kept manifest cannot be read.
 pub async fn look(store: &impl Store, keep: Keep, now: Timestamp) -> Result<Pruning, PruneError> {
-    let history = readable(history::of(store)?)?;
+    let history = readable(History::read(store).map_err(StoreError::from)?)?;
     let chosen = keep.chosen(&history, now);
     let (kept, removed): (Vec<Version>, Vec<Version>) = history
         .versions

@@ -118,7 +118,7 @@ pub async fn rollback(
     max_object_bytes: u64,
 ) -> Result<Turned, RollbackError> {
     let last = last(store).await?;
-    let History { versions, .. } = history::of(store)?;
+    let History { versions, .. } = History::read(store).map_err(StoreError::from)?;
     let target = history::resolve(&versions, to)?;
     let manifest = match read_manifest(store, target).await {
         Ok(manifest) => manifest,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use snapshot_format::{Manifest, ObjectHash, Version};
-use snapshot_store::history::name;
-use snapshot_store::{Reader, Versions};
+use snapshot_store::Reader;
+use snapshot_store::history::{History, before, name};
 
 use crate::diff::{DiffError, read_manifest};
 
@@ -41,14 +41,15 @@ pub struct Content {
 /// version whose manifest cannot be read has no content.
 pub fn entries(
     origin: &dyn Reader,
-    versions: &Versions,
+    history: &History,
     limit: usize,
 ) -> (Vec<HistoryEntry>, Vec<DiffError>) {
     let mut manifests = Manifests::default();
-    let current = versions.current.as_ref().map(Version::order);
-    let shown = versions.all.iter().take(limit);
+    let current = history.current.as_ref().map(Version::order);
+    let all = history.all();
+    let shown = all.iter().take(limit);
     let entries = shown.map(|version| {
-        let before = versions.before(version);
+        let before = before(&all, version);
         HistoryEntry {
             name: name(version.order()),
             current: Some(version.order()) == current,

@@ -27,8 +27,6 @@ mod site;
 pub mod spool;
 #[cfg(feature = "store")]
 mod store;
-#[cfg(feature = "site")]
-mod versions;
 
 #[cfg(feature = "store")]
 pub use directory::{
@@ -47,5 +45,3 @@ pub use reader::{FetchError, Fetched, Order, Page, ReadPage, Reader};
 pub use site::{Answer, Method, Site};
 #[cfg(feature = "store")]
 pub use store::{Holder, Store, StoreError, Stored, StoredKind};
-#[cfg(feature = "site")]
-pub use versions::Versions;

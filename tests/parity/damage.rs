@@ -17,7 +17,7 @@ use snapshot_audit::diff::read_manifest;
 use snapshot_audit::parity::TableSide;
 use snapshot_audit::parity::report::{Difference, Side, TableReport};
 use snapshot_audit::verify::verify;
-use snapshot_store::{Origin, Versions};
+use snapshot_store::{Origin, history::History};
 
 use super::kinds::{Damage, GAUGES, GAUGES_SQL, How, KINDS, On};
 use crate::support::Project;
@@ -73,7 +73,7 @@ impl Sound {
             files.get_mut(table).unwrap().path = path;
         }
         let origin = Origin::named(store.to_str().unwrap()).unwrap();
-        let version = Versions::read(&origin).unwrap().current.unwrap();
+        let version = History::read(&origin).unwrap().current.unwrap();
         let manifest = read_manifest(&origin, &version).unwrap();
         Inputs {
             contracts: contracts(&self.config, &self.schema, &self.fills, Some(&manifest)),

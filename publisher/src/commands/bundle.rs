@@ -7,7 +7,7 @@ use clap::Args;
 use snapshot_audit::diff::{DiffError, read_manifest};
 
 use super::blocking;
-use super::history::read_versions;
+use super::history::read_history;
 use crate::bundle::{BundleError, Bundled, write_folder, write_sqlite};
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
@@ -46,8 +46,9 @@ pub(crate) async fn run(args: BundleArgs) -> Result<(), Error> {
     let shown = bar.clone();
     let (folder, sqlite) = (args.folder, args.sqlite);
     let bundled = blocking(move || {
-        let versions = read_versions(&origin)?;
-        let version = versions.current.as_ref().unwrap_or(&versions.all[0]);
+        let history = read_history(&origin)?;
+        let all = history.all();
+        let version = history.current.as_ref().unwrap_or(&all[0]);
         let manifest = read_manifest(&origin, version)?;
         shown.set_length(manifest.tables.values().map(|table| table.size).sum());
         let mut bundled = Vec::new();

@@ -9,10 +9,13 @@ use snapshot_audit::diff::{
     diff_snapshots,
 };
 use snapshot_format::Version;
-use snapshot_store::{Origin, Versions, history::resolve};
+use snapshot_store::{
+    Origin,
+    history::{before, name, resolve},
+};
 
 use super::blocking;
-use super::history::read_versions;
+use super::history::read_history;
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 
@@ -50,11 +53,12 @@ pub(crate) async fn run(args: DiffArgs) -> Result<(), Error> {
     let shown = bar.clone();
     let (from, to, limit) = (args.from, args.to, args.limit);
     let diff = blocking(move || -> Result<SnapshotDiff, Error> {
-        let versions = read_versions(&origin)?;
+        let history = read_history(&origin)?;
         if to.is_none() {
-            versions.current()?;
+            history.current()?;
         }
-        let (from, to) = chosen(&origin, &versions, from.as_deref(), to.as_deref())?;
+        let (all, current) = (history.all(), history.current.as_ref());
+        let (from, to) = chosen(&origin, &all, current, from.as_deref(), to.as_deref())?;
         Ok(diff_snapshots(&origin, from, to, limit, &shown)?)
     })
     .await;
@@ -65,19 +69,20 @@ pub(crate) async fn run(args: DiffArgs) -> Result<(), Error> {
 
 fn chosen<'v>(
     origin: &Origin,
-    versions: &'v Versions,
+    all: &'v [Version],
+    current: Option<&'v Version>,
     from: Option<&str>,
     to: Option<&str>,
 ) -> Result<(&'v Version, &'v Version), Error> {
-    let to = match (to, &versions.current) {
-        (Some(named), _) => resolve(&versions.all, named)?,
+    let to = match (to, current) {
+        (Some(named), _) => resolve(all, named)?,
         (None, Some(current)) => current,
-        (None, None) => &versions.all[0],
+        (None, None) => &all[0],
     };
     let from = match from {
-        Some(named) => resolve(&versions.all, named)?,
-        None => versions.before(to).ok_or_else(|| {
-            let name = snapshot_store::history::name(to.order());
+        Some(named) => resolve(all, named)?,
+        None => before(all, to).ok_or_else(|| {
+            let name = name(to.order());
             Error::Usage(format!(
                 "{origin} keeps no version before {name}; name the one to go from"
             ))

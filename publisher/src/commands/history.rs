@@ -5,7 +5,10 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use snapshot_audit::history::{Brought, HistoryEntry, entries};
-use snapshot_store::{Origin, Versions, history::name};
+use snapshot_store::{
+    Origin,
+    history::{History, name},
+};
 
 use super::blocking;
 use crate::error::Error;
@@ -35,37 +38,37 @@ pub(crate) async fn run(args: HistoryArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
     let usual = if args.reading.json { usize::MAX } else { 20 };
     let limit = args.limit.unwrap_or(usual);
-    let (versions, entries, problems) = blocking(move || -> Result<_, Error> {
-        let versions = read_versions(&origin)?;
-        let (entries, problems) = entries(&origin, &versions, limit);
-        Ok((versions, entries, problems))
+    let (history, entries, problems) = blocking(move || -> Result<_, Error> {
+        let history = read_history(&origin)?;
+        let (entries, problems) = entries(&origin, &history, limit);
+        Ok((history, entries, problems))
     })
     .await?;
-    warn_of_unreadable(&versions);
+    warn_of_unreadable(&history);
     for problem in problems {
         eprintln!("warning: {problem}");
     }
-    let more = versions.all.len() - entries.len();
+    let more = history.all().len() - entries.len();
     args.reading.answer(&entries, &describe(&entries, more))
 }
 
-/// The versions of a store that has any. `show` and `diff` take this step too.
-pub(super) fn read_versions(origin: &Origin) -> Result<Versions, Error> {
-    let versions = Versions::read(origin)?;
-    if !versions.all.is_empty() {
-        return Ok(versions);
+/// The history of a store that has any. `show` and `diff` take this step too.
+pub(super) fn read_history(origin: &Origin) -> Result<History, Error> {
+    let history = History::read(origin)?.fetched()?;
+    if !history.all().is_empty() {
+        return Ok(history);
     }
-    versions.current()?;
-    warn_of_unreadable(&versions);
+    history.current()?;
+    warn_of_unreadable(&history);
     Err(Error::NothingPublished {
         origin: origin.to_string(),
     })
 }
 
 /// Names the pages that are passed over.
-pub(super) fn warn_of_unreadable(versions: &Versions) {
-    for (key, what) in &versions.unreadable {
-        eprintln!("warning: {key}: {what}");
+pub(super) fn warn_of_unreadable(history: &History) {
+    for unreadable in &history.unreadable {
+        eprintln!("warning: {unreadable}");
     }
 }
 

@@ -9,7 +9,10 @@ use snapshot_audit::diff::read_manifest;
 use snapshot_audit::parity::report::Report;
 use snapshot_audit::parity::{junit, markdown, text};
 use snapshot_format::Manifest;
-use snapshot_store::{Origin, Versions, history::name};
+use snapshot_store::{
+    Origin,
+    history::{History, name},
+};
 
 use super::migrate::migrate_database;
 use super::{blocking, open_database};
@@ -189,7 +192,8 @@ async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInp
         None => Origin::named(&config.out.display().to_string())?,
     };
     blocking(move || {
-        let version = Versions::read(&origin)?
+        let version = History::read(&origin)?
+            .fetched()?
             .current()?
             .cloned()
             .ok_or_else(|| Error::NothingPublished {

@@ -11,11 +11,11 @@ use snapshot_audit::history::Brought;
 use snapshot_format::{Manifest, TableEntry, TableKey, Version};
 use snapshot_store::{
     Origin,
-    history::{name, resolve},
+    history::{before, name, resolve},
 };
 
 use super::blocking;
-use super::history::{in_words, read_versions};
+use super::history::{in_words, read_history};
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 
@@ -73,23 +73,24 @@ pub(crate) async fn run(args: ShowArgs) -> Result<(), Error> {
 }
 
 fn show(origin: &Origin, named: Option<&str>) -> Result<Shown, Error> {
-    let versions = read_versions(origin)?;
+    let history = read_history(origin)?;
     if named.is_none() {
-        versions.current()?;
+        history.current()?;
     }
-    let newest = &versions.all[0];
+    let all = history.all();
+    let newest = &all[0];
     let version = match named {
-        Some(named) => resolve(&versions.all, named)?,
-        None => versions.current.as_ref().unwrap_or(newest),
+        Some(named) => resolve(&all, named)?,
+        None => history.current.as_ref().unwrap_or(newest),
     };
     let manifest = read_manifest(origin, version)?;
-    let before = versions.before(version);
+    let before = before(&all, version);
     let old = before
         .map(|before| read_manifest(origin, before))
         .transpose()?;
     Ok(Shown {
         name: name(version.order()),
-        current: versions.current.as_ref().map(Version::order) == Some(version.order()),
+        current: history.current.as_ref().map(Version::order) == Some(version.order()),
         version: version.clone(),
         before: before.map(|before| name(before.order())),
         brought: old.as_ref().map(|old| Brought::between(old, &manifest)),

@@ -8,8 +8,8 @@ use snapshot_format::{
     Digest, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, check_object, check_variant,
 };
 use snapshot_store::{
-    FetchError, Fetched, Store, StoreError,
-    history::{PageError, name},
+    FetchError, Fetched, Store,
+    history::{Reason, Unreadable, name},
 };
 
 use super::{CONCURRENT_REQUESTS, variants};
@@ -31,29 +31,20 @@ impl fmt::Display for Fault {
 
 impl Fault {
     /// What is wrong with a page of the history.
-    pub(crate) fn of_page(error: &PageError) -> Self {
-        let (location, message) = match error {
-            PageError::Store(StoreError::Failed {
-                location, source, ..
-            }) => (location, format!("cannot be read: {source}")),
-            PageError::Store(StoreError::TooLarge {
-                location,
-                limit_bytes,
-            }) => (
-                location,
-                format!("is longer than the {limit_bytes} bytes that it may have"),
-            ),
-            PageError::Store(other) => (&String::new(), other.to_string()),
-            PageError::Version { location, source } => (
-                location,
-                format!("{}; {}", with_causes(source), source.hint()),
-            ),
-            PageError::Misplaced { location, order } => {
-                (location, format!("holds the publication {}", name(*order)))
+    pub(crate) fn of_page(page: &Unreadable) -> Self {
+        let message = match &page.reason {
+            Reason::Fetch(FetchError::Failed { source, .. }) => {
+                format!("cannot be read: {source}")
             }
+            Reason::Fetch(FetchError::TooLarge { limit_bytes, .. }) => {
+                format!("is longer than the {limit_bytes} bytes that it may have")
+            }
+            Reason::Fetch(other) => other.to_string(),
+            Reason::Version(source) => format!("{}; {}", with_causes(source), source.hint()),
+            Reason::Misplaced(order) => format!("holds the publication {}", name(*order)),
         };
         Self {
-            location: location.clone(),
+            location: page.location.clone(),
             message,
         }
     }

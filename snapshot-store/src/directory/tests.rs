@@ -189,7 +189,7 @@ fn nothing_changes_the_disk_but_through_the_seam() {
         ("reader.rs", include_str!("reader.rs")),
         ("settle.rs", include_str!("settle.rs")),
         ("spool.rs", include_str!("../spool.rs")),
-        ("history.rs", include_str!("../history.rs")),
+        ("read.rs", include_str!("../history/read.rs")),
     ] {
         let code = source.split("#[cfg(test)]").next().expect("code");
         for call in &changing {
