@@ -13,7 +13,7 @@ use crate::diff::{DiffError, read_manifest};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
-    /// `EPOCH-SEQUENCE`.
+    /// Epoch and sequence, as `EPOCH-SEQUENCE`.
     pub name: String,
     /// Whether it is the one that `version.json` holds.
     pub current: bool,
@@ -106,7 +106,7 @@ impl Manifests {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Brought {
-    /// New tables.
+    /// How many tables only the newer version has.
     pub tables_added: usize,
     /// Tables that are gone.
     pub tables_removed: usize,
@@ -117,7 +117,7 @@ pub struct Brought {
 }
 
 impl Brought {
-    /// Compares two manifests.
+    /// What `new` brought against `old`, by their tables and numbers of rows.
     pub fn between(old: &Manifest, new: &Manifest) -> Self {
         let lacking = |a: &Manifest, b: &Manifest| {
             let tables = a.tables.keys();

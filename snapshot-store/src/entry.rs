@@ -7,17 +7,17 @@ use std::time::SystemTime;
 /// What stands under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A regular file.
+    /// A regular file, the only thing that is ever read or written.
     File,
-    /// A folder.
+    /// A folder, which may hold other names.
     Folder,
     /// A symbolic link, wherever it leads.
     Link,
     /// A FIFO, which is also called a named pipe.
     Fifo,
-    /// A socket.
+    /// A Unix socket, which programs talk through.
     Socket,
-    /// A device.
+    /// A device, of blocks or of characters.
     Device,
 }
 
@@ -37,18 +37,18 @@ impl fmt::Display for Kind {
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The name.
+    /// The name, without the folder that it stands in.
     pub name: OsString,
-    /// What it names.
+    /// What it names: of a link, the link.
     pub kind: Kind,
 }
 
 /// What is known of a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metadata {
-    /// What it is.
+    /// What stands there: of a link, the link.
     pub kind: Kind,
-    /// Number of bytes.
+    /// Its length in bytes.
     pub size_bytes: u64,
     /// When its content was last changed.
     pub modified: SystemTime,

@@ -12,7 +12,7 @@ use crate::entry::Kind;
 pub struct Refused {
     /// Where it is: of a path that leads through a link, the link.
     pub path: PathBuf,
-    /// What it is.
+    /// What stands there instead of a file or a folder.
     pub kind: Kind,
     /// Where a link leads, as far as that can be read.
     pub target: Option<PathBuf>,

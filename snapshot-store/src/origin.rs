@@ -11,7 +11,7 @@ use crate::site::Site;
 /// Where a snapshot is.
 #[derive(Debug)]
 pub enum Origin {
-    /// In a folder.
+    /// In a folder of this machine.
     Directory(Directory),
     /// Behind `http://` or `https://`.
     Site(Site),

@@ -117,14 +117,14 @@ pub enum FetchError {
         action: &'static str,
         /// The path or URL.
         location: String,
-        /// Why.
+        /// What the file system or the connection said.
         #[source]
         source: io::Error,
     },
     /// The server has an answer, but not the one.
     #[error("failed to fetch {location}: the server answers {status}")]
     Status {
-        /// The URL.
+        /// The URL that was asked for.
         location: String,
         /// The status code, and where it leads if it is a redirect.
         status: String,
@@ -134,7 +134,7 @@ pub enum FetchError {
     TooLarge {
         /// The path or URL.
         location: String,
-        /// The bound.
+        /// How many bytes it may have.
         limit_bytes: usize,
     },
     /// The pointer, or a page of history that was named, is not one.
@@ -142,7 +142,7 @@ pub enum FetchError {
     Version {
         /// The path or URL.
         location: String,
-        /// Why not.
+        /// Why the bytes are no version.
         #[source]
         source: VersionError,
     },
@@ -165,7 +165,7 @@ impl FetchError {
         }
     }
 
-    /// What may help.
+    /// What may help, for people; `None` where nothing general does.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Url(_) => Some(

@@ -27,20 +27,20 @@ pub struct Site {
 /// How a key is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// With its body.
+    /// The head of the answer and its body.
     Get,
-    /// The head alone.
+    /// The head of the answer alone.
     Head,
 }
 
 /// A response of any status.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// The status code of the answer.
     pub status: StatusCode,
-    /// Its fields.
+    /// The header fields of the answer.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body of the answer, on its way.
     pub body: Fetched,
 }
 

@@ -117,7 +117,7 @@ impl Spool {
         }
     }
 
-    /// Number of bytes.
+    /// How many bytes were written to it.
     pub fn len(&self) -> u64 {
         self.file_bytes + self.tail.len() as u64
     }

@@ -90,11 +90,11 @@ pub trait Store: Reader {
 /// Something that a store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// What it is.
+    /// What it is, by its path.
     pub kind: StoredKind,
     /// Its path below the store's root, with `/` between the parts.
     pub path: String,
-    /// Number of bytes.
+    /// Its length in bytes; 0 for a folder.
     pub size_bytes: u64,
     /// When it was put.
     pub modified: SystemTime,
@@ -121,16 +121,16 @@ pub enum StoreError {
         action: &'static str,
         /// Where: a path, a URL.
         location: String,
-        /// Why not.
+        /// What the place below said.
         #[source]
         source: io::Error,
     },
     /// Something other than the object lies under an object's name.
     #[error("{location} has {found_bytes} bytes, but the object of that name has {expected_bytes}")]
     Damaged {
-        /// Where.
+        /// The place of the object: a path, a URL.
         location: String,
-        /// The object's size.
+        /// The size of the object in bytes, as it was rendered.
         expected_bytes: u64,
         /// The size of what is there.
         found_bytes: u64,
@@ -138,17 +138,17 @@ pub enum StoreError {
     /// More bytes than the format allows.
     #[error("{location} is longer than the {limit_bytes} bytes that it may have")]
     TooLarge {
-        /// Where.
+        /// The place of what is too long: a path, a URL.
         location: String,
-        /// The bound.
+        /// How many bytes it may have.
         limit_bytes: usize,
     },
     /// Another publisher has the store.
     #[error("{location} is still locked by {holder} after {} s", waited.as_secs())]
     Locked {
-        /// The store.
+        /// The store that is locked: a path, a URL.
         location: String,
-        /// Who has it.
+        /// Who has the lock, as far as that is told.
         holder: Holder,
         /// How long it was waited for.
         waited: Duration,
@@ -156,7 +156,7 @@ pub enum StoreError {
     /// The lock went while the store was open.
     #[error("{location} is no longer the lock that this publisher holds; {outcome}")]
     LockLost {
-        /// The lock.
+        /// The place of the lock.
         location: String,
         /// What did not happen: `nothing was swapped`.
         outcome: &'static str,
@@ -177,7 +177,7 @@ pub enum StoreError {
     /// The file under the lock's name is another program's. It was left as it is.
     #[error("{location} is not the lock of a store: {what}")]
     ForeignLock {
-        /// The file.
+        /// The place of the other program's file.
         location: String,
         /// What makes it another's.
         what: &'static str,
@@ -188,13 +188,13 @@ pub enum StoreError {
     /// Nothing was published there yet, and what was asked needs a publication.
     #[error("nothing was ever published in {location}")]
     NoStore {
-        /// The folder.
+        /// The folder that was named.
         location: String,
     },
 }
 
 impl StoreError {
-    /// What may help.
+    /// What may help, for people; `None` where nothing general does.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Failed { source, .. } => hint_for(source),

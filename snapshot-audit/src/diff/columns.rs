@@ -11,7 +11,7 @@ use super::join::{DiffError, members};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ColumnChange {
-    /// Its name.
+    /// The column that differs, by its name in the manifest.
     pub column: String,
     /// The value that was there.
     pub from: Box<RawValue>,

@@ -56,15 +56,15 @@ impl RowShape {
 /// What became of one row, whose canonical bytes are lent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowChange<'r> {
-    /// It is new.
+    /// A row of the new side alone: its canonical bytes.
     Added(&'r str),
-    /// It is gone.
+    /// A row of the old side alone: its canonical bytes.
     Removed(&'r str),
     /// It has other values.
     Changed {
-        /// As it was.
+        /// The row as the old side has it: its canonical bytes.
         from: &'r str,
-        /// As it is.
+        /// The row as the new side has it.
         to: &'r str,
     },
 }
@@ -73,7 +73,7 @@ pub enum RowChange<'r> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RowCounts {
-    /// New ones.
+    /// How many rows only the new side has.
     pub added: u64,
     /// Those that are gone.
     pub removed: u64,
@@ -109,7 +109,7 @@ pub enum DiffError {
 }
 
 impl DiffError {
-    /// What may help.
+    /// What may help, for people; `None` where nothing general does.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Rows(error) => error.hint(),

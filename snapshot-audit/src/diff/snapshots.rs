@@ -30,9 +30,9 @@ pub struct SnapshotDiff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionName {
-    /// `EPOCH-SEQUENCE`.
+    /// Epoch and sequence, as `EPOCH-SEQUENCE`.
     pub version: String,
-    /// The database's version.
+    /// The database's version, as the version document states it.
     pub reference_version: ReferenceVersion,
     /// The version of the tables' shape.
     pub schema_version: SchemaVersion,
@@ -44,7 +44,7 @@ pub struct VersionName {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DiffTotals {
-    /// New tables.
+    /// How many tables only the new version has.
     pub tables_added: usize,
     /// Tables that are gone.
     pub tables_removed: usize,

@@ -15,7 +15,7 @@ use crate::published::{SortKey, compare};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableDiff {
-    /// Its key.
+    /// The key of the table, as apps see it.
     pub table: TableKey,
     /// What became of it.
     pub change: Change,
@@ -37,11 +37,11 @@ pub struct TableDiff {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
-    /// It is new.
+    /// Only the new version has it.
     Added,
-    /// It is gone.
+    /// Only the old version has it.
     Removed,
-    /// It is another.
+    /// Both have it, and its object differs.
     Changed,
 }
 
@@ -49,7 +49,7 @@ pub enum Change {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ColumnsDiff {
-    /// New ones.
+    /// Columns that only the new version has, with their types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub added: BTreeMap<String, String>,
     /// Those that are gone.
@@ -60,7 +60,7 @@ pub struct ColumnsDiff {
     pub retyped: BTreeMap<String, Retyped>,
 }
 
-/// A column's types.
+/// The types of one column on both sides, by the manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Retyped {
     /// The type that it had.
@@ -84,7 +84,7 @@ pub struct KeyChange {
 pub struct RowDiff {
     /// What became of it.
     pub change: Change,
-    /// Its primary key.
+    /// The row's primary key: its columns and their values as JSON.
     pub key: BTreeMap<String, Box<RawValue>>,
     /// The columns that differ, of a row that is there on both sides.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -20,9 +20,9 @@ use super::values::{differences, members, object};
 /// What is compared of one table.
 #[derive(Debug, Clone, Copy)]
 pub struct TablePair<'t> {
-    /// The table's key.
+    /// The key of the table, for messages.
     pub table: &'t str,
-    /// How.
+    /// By which rules its values are compared.
     pub contract: &'t Contract,
     /// Whether the contract knows what the database gives where a file is silent.
     pub knows_defaults: bool,

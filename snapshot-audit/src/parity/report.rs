@@ -17,9 +17,9 @@ use super::normalize::UsedRule;
 pub enum Side {
     /// The files that people edit.
     Source,
-    /// The tables.
+    /// The tables of the database.
     Database,
-    /// What is published.
+    /// The objects that are published.
     Snapshot,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// Another value.
+    /// A field that has another value on the other side.
     Value,
     /// A key that is gone from an object.
     MissingKey,
@@ -63,7 +63,7 @@ pub enum Kind {
     Unreadable,
     /// A column that is there on one side alone, or has another type.
     Column,
-    /// Another primary key.
+    /// The sides name other columns as the primary key.
     PrimaryKey,
     /// A table that is gone.
     MissingTable,
@@ -71,11 +71,11 @@ pub enum Kind {
     ExtraTable,
 }
 
-/// One difference.
+/// One difference between two sides: where, and what each of them has.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
-    /// The table's key.
+    /// The key of the table that it is in.
     pub table: String,
     /// The row's primary key, by column.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -185,11 +185,11 @@ impl Findings {
 pub struct RuleUse {
     /// The side that needed it.
     pub side: Side,
-    /// The column.
+    /// The column whose values needed it.
     pub column: String,
     /// The clause of `docs/normalization.md`.
     pub clause: &'static str,
-    /// What it did.
+    /// What the rule did to the values, for people.
     pub what: &'static str,
     /// For how many values.
     pub count: u64,
@@ -223,11 +223,11 @@ pub struct AdminRows {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotJudged {
-    /// The column.
+    /// The column that nobody could judge.
     pub column: String,
     /// In how many rows.
     pub rows: u64,
-    /// Why.
+    /// Why it was not judged, for people.
     pub why: &'static str,
 }
 
@@ -251,14 +251,14 @@ pub struct RowCounts {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableReport {
-    /// The table's key.
+    /// The key of the table, as apps see it.
     pub table: String,
     /// Whether both sides hold the same.
     pub passed: bool,
     /// Why it was not compared, if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<&'static str>,
-    /// Rows in numbers.
+    /// How many rows each side has, and how many are equal.
     pub rows: RowCounts,
     /// How many differences there are.
     pub difference_count: u64,
@@ -267,7 +267,7 @@ pub struct TableReport {
     /// Rules that were needed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleUse>,
-    /// Rows of administrators.
+    /// How many rows of administrators there are, and where.
     #[serde(skip_serializing_if = "is_default")]
     pub admin_owned: AdminRows,
     /// Keys of the file's rows that are no data, and in how many rows (N20).
@@ -327,7 +327,7 @@ impl TableReport {
     }
 }
 
-/// Two sides.
+/// Two sides and what was found between them, table by table.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PairReport {

@@ -20,7 +20,7 @@ const ROW_OVERHEAD: usize = 64;
 pub struct Record {
     /// A text that stands among others as the row's primary key among the keys.
     pub key: Box<[u8]>,
-    /// The normalized row.
+    /// The row in normal form.
     pub row: Box<str>,
     /// Whether it was deactivated.
     pub inactive: bool,

@@ -12,11 +12,11 @@ use snapshot_format::json::{Parser, Value};
 pub enum SortKey {
     /// `null`, which comes last.
     Null,
-    /// false before true.
+    /// A boolean: false stands before true.
     Bool(bool),
-    /// By value.
+    /// A number, ordered by its value.
     Number(f64),
-    /// By bytes.
+    /// A text or anything else, ordered by its bytes.
     Bytes(Vec<u8>),
     /// Element by element, then the shorter one first.
     List(Vec<Self>),

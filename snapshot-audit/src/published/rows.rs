@@ -31,7 +31,7 @@ pub enum RowsError {
     Read {
         /// The path or URL.
         location: String,
-        /// Where and why.
+        /// What is wrong with the object, and at which of its bytes.
         source: ReadError,
     },
     /// The bytes are not those of the name.
@@ -43,7 +43,7 @@ pub enum RowsError {
 }
 
 impl RowsError {
-    /// What may help.
+    /// What may help, for people; `None` where nothing general does.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Fetch(error) => error.hint(),

@@ -12,12 +12,12 @@ use serde::Serialize;
 pub struct Finding {
     /// The path of the key, or of the file that is none.
     pub key: String,
-    /// What about it.
+    /// What is remarkable about it, as a lower-case fragment.
     pub what: String,
-    /// What belongs there.
+    /// What belongs there; `None` where that is not one value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What is there.
+    /// What is there; `None` where that is not one value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
     /// How many more keys there are of which the same is to be said.
@@ -36,7 +36,7 @@ pub enum Severity {
     Fault,
     /// It works, and costs more than it must.
     Warning,
-    /// To be known.
+    /// Worth knowing, and no concern of the format.
     Note,
 }
 

@@ -31,7 +31,7 @@ pub struct Counts {
     pub versions: usize,
     /// Manifests, table objects and bootstrap objects.
     pub objects: usize,
-    /// Their variants.
+    /// Variants of those objects, each unpacked.
     pub variants: usize,
     /// Rows of table objects.
     pub rows: u64,

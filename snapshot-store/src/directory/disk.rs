@@ -219,7 +219,7 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// The file.
+    /// The open file, for reading and writing.
     pub fn as_file(&self) -> &File {
         &self.file
     }

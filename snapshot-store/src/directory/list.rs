@@ -120,7 +120,7 @@ fn entries(store: &Folder, folder: &Path) -> Result<Vec<Entry>, StoreError> {
 pub struct Found {
     /// Its path below the root.
     pub below: PathBuf,
-    /// What it is.
+    /// What stands there: of a link, the link.
     pub kind: FileKind,
 }
 

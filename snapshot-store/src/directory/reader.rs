@@ -18,12 +18,12 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// The folder `root`.
+    /// Reads from the folder `root`, which need not be there yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// The folder.
+    /// The folder, as it was named.
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 pub struct Settled {
     /// How many files have another mode now.
     pub files: usize,
-    /// How many folders.
+    /// How many folders have another mode now.
     pub folders: usize,
     /// What belongs to another user and keeps a mode that somebody misses: the path, and
     /// that mode.

@@ -131,7 +131,7 @@ impl DirectoryStore {
         }
     }
 
-    /// Its folder.
+    /// The store's folder, as it was named.
     pub fn root(&self) -> &Path {
         self.inner.root.path()
     }

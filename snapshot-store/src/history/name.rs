@@ -8,13 +8,13 @@ pub enum ResolveError {
     /// It has none of the forms.
     #[error("{name:?} is no way to name a version")]
     Malformed {
-        /// The text.
+        /// The text that was given.
         name: String,
     },
     /// No version that is kept has that name.
     #[error("no version {name:?} is kept; {}", there(kept))]
     Unknown {
-        /// The text.
+        /// The text that was given.
         name: String,
         /// What is kept, in ascending order.
         kept: Vec<(u64, u64)>,
@@ -22,7 +22,7 @@ pub enum ResolveError {
     /// The store held it once.
     #[error("version {} was pruned; {}", name(*order), there(kept))]
     Pruned {
-        /// The version.
+        /// Epoch and sequence of the version that was there once.
         order: (u64, u64),
         /// What is kept, in ascending order.
         kept: Vec<(u64, u64)>,
@@ -30,7 +30,7 @@ pub enum ResolveError {
     /// Versions with different contents have it.
     #[error("{name:?} may be any of {}", list(candidates))]
     Ambiguous {
-        /// The text.
+        /// The text that was given.
         name: String,
         /// The versions, in ascending order.
         candidates: Vec<(u64, u64)>,
@@ -38,7 +38,7 @@ pub enum ResolveError {
 }
 
 impl ResolveError {
-    /// What may help.
+    /// What may help, for people.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Malformed { .. } => {

@@ -22,7 +22,7 @@ pub struct History {
 /// A page of the history, or `version.json`, that is there and cannot be used.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// Which of them.
+    /// Which page it is, or the pointer.
     pub key: Key,
     /// Where it lies: a path, a URL.
     pub location: String,

@@ -7,7 +7,7 @@ use super::rule::Rule;
 /// What a row has where it does not name a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fill {
-    /// Null (N7).
+    /// Null, as for any column that a file does not name (N7).
     Null,
     /// What the database gives, in normal form (N8).
     Default(String),
@@ -18,7 +18,7 @@ pub enum Fill {
 /// One column of a table, with all that decides how its values are compared.
 #[derive(Debug, Clone)]
 pub struct ComparedColumn {
-    /// Its name.
+    /// The name of the column, by which keys of a row are matched.
     pub name: String,
     /// What makes two values the same.
     pub rule: Rule,
@@ -55,13 +55,13 @@ pub enum Spelling {
 /// A rule without which a value would not have been what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UsedRule {
-    /// N5
+    /// Spaces around a string were taken away (N5).
     Trimmed,
-    /// N9
+    /// The empty string was taken for null (N9).
     EmptyIsNull,
-    /// N10
+    /// A word of the settings was taken for null (N10).
     NullWord,
-    /// N16
+    /// An array was taken for a set, and sorted (N16).
     Sorted,
 }
 

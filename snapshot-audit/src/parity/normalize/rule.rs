@@ -5,7 +5,7 @@ use snapshot_format::ColumnType;
 /// What two values of a column must share to be the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    /// Booleans (N11).
+    /// Booleans, which are no numbers and no strings (N11).
     Boolean,
     /// Numbers by their exact value (N12).
     Number,
@@ -13,25 +13,25 @@ pub enum Rule {
     Real,
     /// Text, to the code point (N4).
     Text,
-    /// `character(n)` (N6).
+    /// `character(n)`, without the spaces that fill it up (N6).
     Character,
-    /// `uuid` (N14).
+    /// `uuid`, in small letters (N14).
     Uuid,
-    /// `date` (N14).
+    /// `date`, by the day (N14).
     Date,
-    /// `time` (N14).
+    /// `time`, by the microsecond (N14).
     Time,
     /// `timestamp`, taken to be UTC (N14).
     Timestamp,
     /// `timestamp with time zone` (N14).
     TimestampTz,
-    /// `interval` (N14).
+    /// `interval`, by months, days and microseconds (N14).
     Interval,
-    /// `inet`, `cidr` (N14).
+    /// `inet` and `cidr`, by address and prefix (N14).
     Network,
-    /// `bytea` (N14).
+    /// `bytea`, by the bytes (N14).
     Bytea,
-    /// `json`, `jsonb` (N17).
+    /// `json` and `jsonb`, key by key (N17).
     Json,
     /// An array of one of these (N15).
     Array(Box<Self>),
