@@ -10,7 +10,7 @@
 //! the rules of [`snapshot_format`]; [`publish()`](publish::publish) makes them public in
 //! a `store`. [`commands`] holds the order of the steps.
 
-pub mod bundle;
+mod bundle;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -28,6 +28,6 @@ pub mod schema;
 pub mod snapshot;
 pub mod source;
 mod suggest;
-pub mod types;
-pub mod watch;
+mod types;
+mod watch;
 mod write_behind;

@@ -16,7 +16,7 @@ const TEMPLATE: &str = include_str!("../templates/types.ts");
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// The tables' rows as TypeScript.
-pub fn typescript(schema: &Schema) -> String {
+pub(crate) fn typescript(schema: &Schema) -> String {
     #[derive(Serialize)]
     struct Described<'t> {
         key: &'t str,
@@ -90,7 +90,7 @@ fn typescript_of_type(column: &ColumnType) -> String {
 /// The `tables` of a bootstrap object as JSON Schema, draft 2020-12.
 ///
 /// Tables and columns that it does not name are allowed: readers ignore them.
-pub fn json_schema(schema: &Schema, version: SchemaVersion) -> Value {
+pub(crate) fn json_schema(schema: &Schema, version: SchemaVersion) -> Value {
     let tables: Map<String, Value> = schema
         .tables
         .iter()

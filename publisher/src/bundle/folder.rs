@@ -21,7 +21,7 @@ use crate::types::typescript;
 ///
 /// # Errors
 /// If the snapshot cannot be read, is damaged, or a file cannot be written.
-pub fn write_folder(
+pub(crate) fn write_folder(
     origin: &dyn Reader,
     version: &Version,
     manifest: &Manifest,

@@ -4,5 +4,5 @@ mod columns;
 mod folder;
 mod sqlite;
 
-pub use folder::write_folder;
-pub use sqlite::{BundleError, Bundled, write_sqlite};
+pub(crate) use folder::write_folder;
+pub(crate) use sqlite::{BundleError, Bundled, write_sqlite};

@@ -27,7 +27,7 @@ const APPLICATION_ID_AT: usize = 68;
 
 /// What was written.
 #[derive(Debug, Serialize)]
-pub struct Bundled {
+pub(crate) struct Bundled {
     /// The file.
     pub path: PathBuf,
     /// Whether it had these bytes before.
@@ -67,7 +67,7 @@ pub enum BundleError {
 /// # Errors
 /// If the snapshot cannot be read, if SQLite cannot hold it, if the file cannot be written, and if
 /// something else lies in its place.
-pub fn write_sqlite(
+pub(crate) fn write_sqlite(
     origin: &dyn Reader,
     manifest: &Manifest,
     path: &Path,

@@ -8,13 +8,13 @@ use super::gather::PATIENCE;
 /// The lock that git holds while it changes a working tree.
 /// Source: <https://git-scm.com/docs/api-lockfile>.
 #[derive(Debug)]
-pub struct Checkout {
+pub(crate) struct Checkout {
     lock: Option<PathBuf>,
 }
 
 impl Checkout {
     /// That of the working tree in which `folder` lies, if it lies in one.
-    pub fn around(folder: &Path) -> Self {
+    pub(crate) fn around(folder: &Path) -> Self {
         let git = folder.ancestors().find_map(git_folder);
         Self {
             lock: git.map(|git| git.join("index.lock")),
@@ -23,7 +23,7 @@ impl Checkout {
 
     /// Whether git is changing files. A lock that is old is of a git that died, or that
     /// waits for somebody to write a message.
-    pub fn is_at_work(&self) -> bool {
+    pub(crate) fn is_at_work(&self) -> bool {
         let Some(lock) = &self.lock else {
             return false;
         };

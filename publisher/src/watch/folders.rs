@@ -66,7 +66,7 @@ fn is_limit(error: &io::Error) -> bool {
 
 /// What was hinted since the last look, by whichever thread.
 #[derive(Debug, Clone, Default)]
-pub struct Hints {
+pub(crate) struct Hints {
     shared: Arc<Shared>,
 }
 
@@ -80,23 +80,23 @@ struct Shared {
 
 impl Hints {
     /// Takes one in.
-    pub fn note(&self, hint: Hint) {
+    pub(crate) fn note(&self, hint: Hint) {
         self.gather().note(hint, Instant::now());
         self.shared.came.notify_one();
     }
 
     /// When to look; `None` where nothing calls for it.
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.gather().due()
     }
 
     /// Forgets them: it is looked now.
-    pub fn take(&self) {
+    pub(crate) fn take(&self) {
         self.gather().take();
     }
 
     /// Resolves when one has come.
-    pub async fn come(&self) {
+    pub(crate) async fn come(&self) {
         self.shared.came.notified().await;
     }
 
@@ -112,7 +112,7 @@ impl Hints {
 /// cost a watch for each of its folders. The folder above is watched too, which tells when
 /// one is replaced. Where no event tells of it, [`Folders::renew`] sees another inode; that
 /// alone would not do, for a new folder may get the inode of the one that was removed.
-pub struct Folders {
+pub(crate) struct Folders {
     places: Places,
     hints: Hints,
     watched: Watched,
@@ -128,7 +128,7 @@ impl Folders {
     ///
     /// # Errors
     /// Where the system gives no watch for a folder that is there.
-    pub fn watch(places: Places, hints: Hints) -> Result<Self, WatchError> {
+    pub(crate) fn watch(places: Places, hints: Hints) -> Result<Self, WatchError> {
         let (watched, watcher) = arm(&places, &hints)?;
         Ok(Self {
             places,
@@ -142,7 +142,7 @@ impl Folders {
     ///
     /// # Errors
     /// As [`Folders::watch`].
-    pub fn renew(&mut self) -> Result<(), WatchError> {
+    pub(crate) fn renew(&mut self) -> Result<(), WatchError> {
         let replaced = self.hints.shared.replaced.swap(false, Ordering::SeqCst);
         if !replaced && identified(&self.places) == self.watched {
             return Ok(());

@@ -1,21 +1,21 @@
 //! Gathering: many events of one save, or of many at once, are one reason to look. Pure.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long nothing may happen before it is looked at what has.
-pub const QUIET: Duration = Duration::from_millis(20);
+pub(super) const QUIET: Duration = Duration::from_millis(20);
 
 /// How long at most, where something happens all the time.
-pub const MOST_GATHERED: Duration = Duration::from_millis(250);
+pub(super) const MOST_GATHERED: Duration = Duration::from_millis(250);
 
 /// How long a file that somebody is writing is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an event tells. It need not be true: the files are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hint {
+pub(crate) enum Hint {
     /// Something changed.
     Touched,
     /// Somebody writes a file, and its end will be told.
@@ -26,7 +26,7 @@ pub enum Hint {
 
 /// The hints since the last look.
 #[derive(Debug, Default)]
-pub struct Gather {
+pub(crate) struct Gather {
     since: Option<Since>,
 }
 
@@ -39,7 +39,7 @@ struct Since {
 
 impl Gather {
     /// Takes in what came at `now`.
-    pub fn note(&mut self, hint: Hint, now: Instant) {
+    pub(crate) fn note(&mut self, hint: Hint, now: Instant) {
         let since = self.since.get_or_insert_with(|| Since {
             first: now,
             last: now,
@@ -54,7 +54,7 @@ impl Gather {
     }
 
     /// When to look; `None` where nothing calls for it.
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         let since = self.since.as_ref()?;
         Some(if since.writing.is_empty() {
             (since.last + QUIET).min(since.first + MOST_GATHERED)
@@ -64,14 +64,8 @@ impl Gather {
     }
 
     /// Forgets what came: it is looked at now. Whatever comes later is another reason.
-    pub fn take(&mut self) {
+    pub(crate) fn take(&mut self) {
         self.since = None;
-    }
-
-    /// Whether somebody is known to be writing `path`.
-    pub fn is_being_written(&self, path: &Path) -> bool {
-        let since = self.since.as_ref();
-        since.is_some_and(|since| since.writing.contains(path))
     }
 }
 
@@ -112,7 +106,8 @@ mod tests {
         let (mut gather, start) = (Gather::default(), Instant::now());
         let path = PathBuf::from("/json-source/grips.json");
         gather.note(Hint::Writing(path.clone()), start);
-        assert!(gather.is_being_written(&path));
+        let since = gather.since.as_ref().expect("something came");
+        assert!(since.writing.contains(&path));
         assert_eq!(gather.due(), Some(start + PATIENCE));
         gather.note(Hint::Writing(path.clone()), after(start, 90));
         gather.note(Hint::Written(path), after(start, 100));

@@ -8,7 +8,7 @@ use blake3::Hash;
 
 /// Where the files are that a round reads, as absolute paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Places {
     /// The folder of JSON files.
     pub source: PathBuf,
     /// The folder of migrations.
@@ -20,7 +20,7 @@ pub struct Places {
 impl Places {
     /// Whether a change of `path` may be a change of the inputs. What stands beside the
     /// folders and the settings is none, unless a link may lead to it.
-    pub fn concern(&self, path: &Path) -> bool {
+    pub(crate) fn concern(&self, path: &Path) -> bool {
         let folders = [&self.source, &self.migrations];
         let ours = |folder: &PathBuf| path == folder || path.parent() == Some(folder);
         let above = folders.map(|folder| folder.parent());
@@ -30,7 +30,7 @@ impl Places {
     }
 
     /// Whether `path` is one of the files that are read.
-    pub fn read(&self, path: &Path) -> bool {
+    pub(crate) fn read(&self, path: &Path) -> bool {
         let named = |folder: &Path, extension: &str| {
             path.parent() == Some(folder) && is_file_name(path, extension)
         };
@@ -40,7 +40,7 @@ impl Places {
 
 /// The contents of all files, by their hashes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     source: Option<Contents>,
     migrations: Option<Contents>,
     settings: Option<Hash>,
@@ -51,7 +51,7 @@ type Contents = BTreeMap<String, Option<Hash>>;
 
 impl Inputs {
     /// Reads every file. What is not there, or cannot be read, is noted as that.
-    pub fn look(places: &Places) -> Self {
+    pub(crate) fn look(places: &Places) -> Self {
         Self {
             source: contents(&places.source, "json"),
             migrations: contents(&places.migrations, "sql"),
@@ -61,7 +61,7 @@ impl Inputs {
 
     /// The names of the files that differ, in order: those of the settings, of migrations,
     /// of tables.
-    pub fn changes_since(&self, before: &Self) -> Vec<String> {
+    pub(crate) fn changes_since(&self, before: &Self) -> Vec<String> {
         let mut names = Vec::new();
         if self.settings != before.settings {
             names.push("tablecast.toml".to_owned());
@@ -72,12 +72,12 @@ impl Inputs {
     }
 
     /// Whether the migrations are others.
-    pub fn has_other_migrations(&self, than: &Self) -> bool {
+    pub(crate) fn has_other_migrations(&self, than: &Self) -> bool {
         self.migrations != than.migrations
     }
 
     /// Whether the settings are others.
-    pub fn has_other_settings(&self, than: &Self) -> bool {
+    pub(crate) fn has_other_settings(&self, than: &Self) -> bool {
         self.settings != than.settings
     }
 }

@@ -23,8 +23,8 @@ mod gather;
 mod inputs;
 mod steer;
 
-pub use checkout::Checkout;
-pub use folders::{Folders, Hints, WatchError};
-pub use gather::{Gather, Hint, MOST_GATHERED, PATIENCE, QUIET};
-pub use inputs::{Inputs, Places};
-pub use steer::{Backoff, Decision, Ended, Steer};
+pub(crate) use checkout::Checkout;
+pub(crate) use folders::{Folders, Hints, WatchError};
+pub(crate) use gather::{Gather, Hint, PATIENCE};
+pub(crate) use inputs::{Inputs, Places};
+pub(crate) use steer::{Decision, Ended, Steer};

@@ -6,7 +6,7 @@ use super::Inputs;
 
 /// What to do after a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Nothing is to be done.
     Rest,
     /// A round, about the files of these names.
@@ -15,7 +15,7 @@ pub enum Decision {
 
 /// How a round ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// It said the last word about its inputs: they are public, or they have problems that
     /// only an edit mends.
     Settled,
@@ -25,7 +25,7 @@ pub enum Ended {
 
 /// What the rounds so far have left to be done.
 #[derive(Debug, Default)]
-pub struct Steer {
+pub(crate) struct Steer {
     seen: Option<Inputs>,
     backoff: Backoff,
     retry_at: Option<Instant>,
@@ -33,17 +33,12 @@ pub struct Steer {
 
 impl Steer {
     /// When to look, where no hint is given: a failed round is tried again.
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.retry_at
     }
 
-    /// The inputs of the last round.
-    pub fn seen(&self) -> Option<&Inputs> {
-        self.seen.as_ref()
-    }
-
     /// What is to be done about these inputs at `now`.
-    pub fn decide(&self, inputs: &Inputs, now: Instant) -> Decision {
+    pub(crate) fn decide(&self, inputs: &Inputs, now: Instant) -> Decision {
         let retry = self.retry_at.is_some_and(|at| at <= now);
         match &self.seen {
             Some(seen) if seen == inputs && !retry => Decision::Rest,
@@ -54,7 +49,7 @@ impl Steer {
 
     /// Takes in how a round about `inputs` ended. Gives how long to wait before it is
     /// tried again.
-    pub fn ended(&mut self, inputs: Inputs, ended: Ended, now: Instant) -> Option<Duration> {
+    pub(crate) fn ended(&mut self, inputs: Inputs, ended: Ended, now: Instant) -> Option<Duration> {
         self.seen = Some(inputs);
         match ended {
             Ended::Settled => {
@@ -71,19 +66,14 @@ impl Steer {
     }
 
     /// Calls for a round at once, whatever the files hold.
-    pub fn again(&mut self, now: Instant) {
+    pub(crate) fn again(&mut self, now: Instant) {
         self.retry_at = Some(now);
-    }
-
-    /// Whether the last round failed.
-    pub fn is_failing(&self) -> bool {
-        self.backoff != Backoff::default()
     }
 }
 
 /// Pauses that grow with each failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Backoff {
+pub(super) struct Backoff {
     failures: u32,
 }
 
@@ -92,7 +82,7 @@ impl Backoff {
     const LONGEST: Duration = Duration::from_secs(10);
 
     /// How long to wait after one failure more.
-    pub fn next_pause(&mut self) -> Duration {
+    pub(super) fn next_pause(&mut self) -> Duration {
         let pause = Self::FIRST.saturating_mul(1 << self.failures.min(16));
         self.failures += 1;
         pause.min(Self::LONGEST)
@@ -139,9 +129,10 @@ mod tests {
             assert_eq!(steer.decide(&inputs("[]"), later), round(&[]));
         }
         assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
-        assert!(steer.is_failing());
+        assert_ne!(steer.backoff, Backoff::default());
         steer.ended(inputs("[]"), Ended::Settled, now);
-        assert!(!steer.is_failing() && steer.due().is_none());
+        assert_eq!(steer.backoff, Backoff::default());
+        assert!(steer.due().is_none());
     }
 
     #[test]
