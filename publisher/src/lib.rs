@@ -8,7 +8,8 @@
 //! Each verb has one home. [`source`] reads the files and knows what is wrong with them;
 //! [`database`] holds the only SQL; [`render`] and [`snapshot`] turn rows into bytes, by
 //! the rules of [`snapshot_format`]; [`publish()`](publish::publish) makes them public in
-//! a `store`. [`commands`] holds the order of the steps.
+//! a store of [`snapshot_store`], and [`snapshot_audit`] judges what was published.
+//! [`commands`] holds the order of the steps.
 
 mod bundle;
 pub mod cli;

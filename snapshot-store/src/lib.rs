@@ -7,6 +7,26 @@
 //! program out of it and keeps none waiting.
 //!
 //! The folder itself may be reached through links: people deploy so.
+//!
+//! With the feature `store` there are places for snapshots over it. Each is a [`Reader`]:
+//! it opens and gets what lies under a key, and lists the history. One that is written to
+//! is a [`Store`] too: it puts what is not there, replaces the pointer, and removes.
+//!
+//! | place | reads | writes |
+//! | --- | --- | --- |
+//! | [`Directory`] | a folder as it is, beside any publisher | |
+//! | [`DirectoryStore`] | a folder, locked for one publisher | yes |
+//! | [`MemoryStore`] | what this program has put | yes |
+//! | [`Site`] (feature `site`) | over HTTP; its history cannot be listed | |
+//!
+//! [`Origin`] is the folder or the site that a person names. [`history::History`] is what
+//! any of them still tells of. `tests/contract` tries one suite on all of them.
+//!
+//! Errors say where and what was tried: [`FetchError`] of reading, [`StoreError`] of
+//! writing, and each has a `hint` for people.
+
+// The table above names what stands behind features.
+#![cfg_attr(not(feature = "site"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "store")]
 mod directory;

@@ -110,6 +110,14 @@ class Walls(unittest.TestCase):
         # Had it one, that would be found.
         self.assertEqual(judged_by_audit({"serde", "snapshot-store", "publisher"}), {"publisher"})
 
+    def test_the_server_and_the_clients_compile_no_more_of_the_stores_than_the_folder(self):
+        with open(imports.ROOT / "Cargo.toml", "rb") as file:
+            shared = tomllib.load(file)["workspace"]["dependencies"]["snapshot-store"]
+        self.assertIs(shared["default-features"], False)
+        for crate in ("snapshot-server", "snapshot-client"):
+            with open(imports.ROOT / crate / "Cargo.toml", "rb") as file:
+                self.assertEqual(tomllib.load(file)["dependencies"]["snapshot-store"], {"workspace": True})
+
     def test_a_store_knows_neither_who_fills_it_nor_who_judges_it(self):
         for crate in ("publisher", "snapshot-audit", "snapshot-server", "snapshot-client"):
             self.assertNotIn(crate, dependencies("snapshot-store"))
