@@ -380,7 +380,9 @@ fn url_of(server: &Embedded) -> String {
     };
     let port = options.get_ports().first().copied().unwrap_or(5432);
     let user = options.get_user().unwrap_or("postgres");
-    format!("host='{host}' port={port} user='{user}' dbname=bench")
+    let password = options.get_password().unwrap_or_default();
+    let password = String::from_utf8_lossy(password);
+    format!("host='{host}' port={port} user='{user}' password='{password}' dbname=bench")
 }
 
 fn ms_since(start: Instant) -> f64 {
