@@ -93,17 +93,29 @@ async fn converse(shared: &Arc<Shared>, first: &[u8], second: &[u8]) -> Vec<u8> 
     said
 }
 
-/// Without the dates, which may pass while the two are asked.
-fn undated(mut answer: &[u8]) -> Vec<u8> {
-    const DATE: &[u8] = b"date: ";
-    let mut without = Vec::new();
-    while let Some(at) = answer.windows(DATE.len()).position(|part| part == DATE) {
-        let (before, after) = answer.split_at(at);
-        without.extend(before);
-        answer = after.get(DATE.len() + 29..).unwrap_or_default();
+/// Without what the clock says, which goes on while the two are asked: the dates, and how long
+/// the snapshot has been loaded, with the lengths that this changes.
+fn undated(answer: &[u8]) -> Vec<u8> {
+    let answer = without(answer, b"date: ", |rest| rest.len().min(29));
+    let number = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let timeless = without(&answer, b"\"loadedForSeconds\":", number);
+    if timeless == answer {
+        return answer;
     }
-    without.extend(answer);
-    without
+    without(&timeless, b"content-length: ", number)
+}
+
+/// Without each of these names, and as many bytes behind it as `value` says.
+fn without(mut answer: &[u8], name: &[u8], value: impl Fn(&[u8]) -> usize) -> Vec<u8> {
+    let mut rest = Vec::new();
+    while let Some(at) = answer.windows(name.len()).position(|part| part == name) {
+        let (before, behind) = answer.split_at(at);
+        rest.extend(before);
+        let behind = &behind[name.len()..];
+        answer = &behind[value(behind)..];
+    }
+    rest.extend(answer);
+    rest
 }
 
 fn text(bytes: &[u8]) -> String {
