@@ -38,6 +38,7 @@ mod place;
 mod plan;
 mod plan_page;
 mod pooler;
+mod preflight;
 mod prune;
 mod publish;
 mod references;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bundle, check, database, diff, history, interrupt, migrate, parity, plan, prune, publish,
-    resume, rollback, run, seed, show, types, verify, watch,
+    bundle, check, database, diff, history, interrupt, migrate, parity, plan, preflight, prune,
+    publish, resume, rollback, run, seed, show, types, verify, watch,
 };
 use crate::error::Error;
 
@@ -75,6 +75,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Compare files, database and snapshot, field by field
     Parity(parity::ParityArgs),
+    /// Say whether apps may be moved to what is published, check by check; change nothing
+    Preflight(preflight::PreflightArgs),
     /// List what was published, and when
     History(history::HistoryArgs),
     /// Show one version and its tables
@@ -121,6 +123,7 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             Command::Bundle(args) => bundle::run(args).await?,
             Command::Plan(args) => status = plan::run(args).await?,
             Command::Parity(args) => parity::run(args).await?,
+            Command::Preflight(args) => preflight::run(args).await?,
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
             Command::Verify(args) => verify::run(args).await?,

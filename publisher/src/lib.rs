@@ -20,6 +20,7 @@ pub mod error;
 pub mod flags;
 pub mod guard;
 pub mod parity;
+mod preflight;
 pub mod progress;
 pub mod prune;
 pub mod publish;

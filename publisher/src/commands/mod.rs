@@ -10,6 +10,7 @@ pub mod job;
 pub mod migrate;
 pub mod parity;
 pub mod plan;
+pub mod preflight;
 pub mod prune;
 pub mod publish;
 pub mod resume;

@@ -117,6 +117,49 @@ impl Chosen {
     }
 }
 
+/// Compares all three sides, for whoever wants to know whether they are equal.
+pub(super) async fn compare_all(
+    config: &Config,
+    common: &Common,
+    place: &str,
+) -> Result<Report, Error> {
+    let all = Chosen {
+        source: true,
+        database: true,
+        snapshot: true,
+    };
+    compare(&ParityArgs::of(common, place), config, &all).await
+}
+
+/// Compares files, those of `config.source`, with a snapshot.
+pub(super) async fn compare_files(
+    config: &Config,
+    common: &Common,
+    place: &str,
+) -> Result<Report, Error> {
+    let files = Chosen {
+        source: true,
+        database: false,
+        snapshot: true,
+    };
+    compare(&ParityArgs::of(common, place), config, &files).await
+}
+
+impl ParityArgs {
+    fn of(common: &Common, place: &str) -> Self {
+        Self {
+            source: None,
+            snapshot: Some(place.to_owned()),
+            database: false,
+            limit: 0,
+            junit: None,
+            markdown: None,
+            sql: SqlFlag::default(),
+            common: common.clone(),
+        }
+    }
+}
+
 async fn compare(args: &ParityArgs, config: &Config, chosen: &Chosen) -> Result<Report, Error> {
     let snapshot = if chosen.snapshot {
         Some(open_snapshot(args, config).await?)

@@ -22,6 +22,7 @@ mod read;
 mod recheck;
 mod seed;
 mod sequences;
+mod shape;
 mod sql;
 mod stage;
 mod unique;
@@ -53,6 +54,7 @@ pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
 pub use planned_rows::{PlannedChange, PlannedRow};
 pub use read::{ReadError, SnapshotReader, TableRows};
 pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed};
+pub(crate) use shape::read_shape;
 pub use sql::missing_triggers_sql;
 pub use whole_rows::{WhichRows, fills};
 
