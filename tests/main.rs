@@ -18,6 +18,7 @@ mod diff;
 mod documents;
 mod embedded_postgres;
 mod encrypted;
+mod environment;
 mod failing_seed;
 mod faults;
 mod fixtures;
