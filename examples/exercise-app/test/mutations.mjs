@@ -126,7 +126,7 @@ function testsThatFail(file, from, to) {
       encoding: 'utf8',
     });
     if (build.status !== 0) throw new Error(`${file} does not build: ${build.stderr}`);
-    const env = { ...process.env, SMOKE_PATIENCE_MS: '6000' };
+    const env = { ...process.env, SMOKE_PATIENCE_MS: '6000', SMOKE_PICTURES: 'off' };
     for (const tests of ['test/smoke.test.mjs', 'test/special.test.mjs']) {
       const { stdout } = spawnSync('node', ['--test', tests], { cwd: folder, env, encoding: 'utf8' });
       const failed = [...stdout.matchAll(/^ +not ok \d+ - (.*)$/gm)].map(([, test]) => test);

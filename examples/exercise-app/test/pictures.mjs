@@ -18,6 +18,7 @@ const hash = inputs.digest('hex');
 
 /** Keeps what the person sees under this name. */
 export async function picture({ page }, name) {
+  if (process.env.SMOKE_PICTURES === 'off') return;
   const [image, made] = [join(FOLDER, `${name}.png`), join(FOLDER, `${name}.inputs`)];
   if (existsSync(image) && existsSync(made) && readFileSync(made, 'utf8') === hash) return;
   mkdirSync(FOLDER, { recursive: true });
