@@ -16,6 +16,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod database;
+mod duration;
 pub mod error;
 pub mod flags;
 pub mod guard;

@@ -25,6 +25,15 @@ impl Encoding {
     /// All of them, in order of preference.
     pub const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
+    /// The variants that an object of so many bytes has.
+    pub fn of_object(size_bytes: u64) -> &'static [Self] {
+        if size_bytes < MIN_VARIANT_SIZE {
+            &[]
+        } else {
+            &Self::ALL
+        }
+    }
+
     /// What follows `.json.` in a variant's file name.
     pub fn extension(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use super::guards::GuardFlags;
 use super::{open_database, settle_mode, warn_of_missing_triggers};
 use crate::config::Config;
 use crate::database::{Database, SnapshotReader, read_schema};
+use crate::duration::millis;
 use crate::error::Error;
 use crate::flags::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
 use crate::guard::Guards;
@@ -324,8 +325,4 @@ pub(super) fn describe(report: &PublishReport) -> String {
         ),
     };
     text
-}
-
-fn millis(duration: Duration) -> u64 {
-    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -23,9 +23,13 @@
 
 mod binaries;
 mod cluster;
+pub(super) mod door;
 mod error;
+mod files;
 mod home;
+mod install;
 mod place;
+mod postmaster;
 pub(super) mod roles;
 mod server;
 mod watcher;
@@ -68,7 +72,7 @@ impl Embedded {
         let home = Arc::new(Home::open(root)?);
         let turn = home.take_turn().await?;
         let server = server::join_or_start(&home).await?;
-        let password = roles::set_up(&home, &server).await?;
+        let password = roles::set_up(&home, &server.folder).await?;
         let notes = home.note().map(str::to_owned).into_iter().collect();
         drop(turn);
 
@@ -89,7 +93,7 @@ impl Embedded {
     /// How to connect to one of the server's databases as the superuser; `postgres` is always
     /// there.
     pub fn config(&self, database: &str) -> tokio_postgres::Config {
-        let mut config = server::config(&self.server.folder, database, "postgres");
+        let mut config = door::config(&self.server.folder, database, "postgres");
         config.password(&self.password);
         config
     }
@@ -97,7 +101,7 @@ impl Embedded {
     /// How to connect to one of the server's databases as their owner, as whom all runs that
     /// comes from files.
     pub fn config_of_owner(&self, database: &str) -> tokio_postgres::Config {
-        server::config(&self.server.folder, database, roles::OWNER)
+        door::config(&self.server.folder, database, door::OWNER)
     }
 
     /// Where the data is, where that is not in the project.

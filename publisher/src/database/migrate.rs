@@ -13,11 +13,13 @@ use serde::Serialize;
 use snapshot_format::ColumnType;
 use tokio_postgres::{Client, GenericClient};
 
+use super::answer::{PgError, is_one_of};
 use super::catalog::read_schema;
-use super::error::{DatabaseError, PgError, is_one_of};
+use super::error::DatabaseError;
 use super::sql::identifier;
 use super::{gate, lineage, lock};
 use crate::config::Config;
+use crate::duration::millis;
 use crate::schema::Table;
 
 /// One file of the migrations folder.
@@ -248,7 +250,7 @@ pub async fn migrate(
         }
     };
     released?;
-    applied.elapsed_ms = start.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+    applied.elapsed_ms = millis(start.elapsed());
     Ok(applied)
 }
 

@@ -1,5 +1,6 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
+mod answer;
 mod catalog;
 mod connection;
 mod dangling;
@@ -9,9 +10,11 @@ mod error;
 mod fixed;
 mod gate;
 mod hazards;
+mod holder;
 mod inheriting;
 mod interrupt;
 mod judge;
+mod limit;
 mod lineage;
 mod lock;
 mod metadata;
@@ -21,9 +24,13 @@ mod planned_rows;
 mod read;
 mod recheck;
 mod seed;
+mod seed_error;
+mod seeded;
 mod sequences;
 mod sql;
 mod stage;
+mod staging;
+mod triggers;
 mod unique;
 mod whole_rows;
 mod write;
@@ -36,15 +43,16 @@ use nix::unistd::Pid;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, GenericClient};
 
+pub use answer::PgError;
 pub use catalog::read_schema;
 pub use dangling::still_dangling;
 pub use embedded::{Embedded, EmbeddedError};
-pub use error::{DatabaseError, PgError, Pooling};
+pub use error::{DatabaseError, Pooling};
 pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
+pub use holder::Holder;
 pub use interrupt::cancel_statements;
 pub use judge::judge_unique;
 pub use lineage::identity;
-pub use lock::Holder;
 pub use metadata::{TableVersion, reference_versions};
 pub use migrate::{
     AppliedMigrations, Migration, MigrationError, load_migrations, migrate, pending_migrations,
@@ -52,13 +60,16 @@ pub use migrate::{
 pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
 pub use planned_rows::{PlannedChange, PlannedRow};
 pub use read::{ReadError, SnapshotReader, TableRows};
-pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed};
-pub use sql::missing_triggers_sql;
+pub use seed::{SeedOptions, SeedReport, Seeding, begin_seed, seed};
+pub use seed_error::SeedError;
+pub use seeded::SeededTable;
+pub use triggers::missing_triggers_sql;
 pub use whole_rows::{WhichRows, fills};
 
 use crate::config::Config;
 use connection::{Destination, Patience};
-use embedded::roles::{OWN_PUBLIC, OWNER, bounds_of};
+use embedded::door::OWNER;
+use embedded::roles::{OWN_PUBLIC, bounds_of};
 
 /// A connection, and the server behind it where that is our own.
 pub struct Database {

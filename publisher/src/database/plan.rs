@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio_postgres::{Client, Transaction};
 
 use super::defaults::{VaryingDefaults, varying_defaults};
 use super::error::DatabaseError;
@@ -18,13 +18,17 @@ use super::gate;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::judge::shared;
+use super::limit::judge;
 use super::lock;
 use super::metadata::{highest, reference_versions};
 use super::planned_rows::{Listing, PlannedRow};
-use super::seed::{SeedError, SeededTable, judge, millis, set_limits};
+use super::seed_error::SeedError;
+use super::seeded::SeededTable;
 use super::stage::Stage;
+use super::staging::{begin, fill, set_limits, stages};
 use super::unique::{foresee, may_trade};
 use crate::config::Config;
+use crate::duration::millis;
 use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::source::{Problem, SourceTable};
@@ -173,15 +177,6 @@ async fn plan_all(
     Ok(planned.finish(start, reference_version, skipped, options))
 }
 
-// The files are compared with one committed state.
-pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, DatabaseError> {
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead);
-    let begun = transaction.start().await;
-    begun.map_err(|source| DatabaseError::query("begin", source))
-}
-
 async fn foresee_all(
     tx: &Transaction<'_>,
     staged: &[Stage<'_>],
@@ -200,43 +195,6 @@ async fn foresee_all(
 async fn set_read_only(tx: &Transaction<'_>) -> Result<(), DatabaseError> {
     let set = tx.batch_execute("SET TRANSACTION READ ONLY").await;
     set.map_err(|source| DatabaseError::query("go on read-only", source))
-}
-
-pub(super) fn stages<'s>(
-    config: &Config,
-    schema: &'s Schema,
-    sources: &'s [SourceTable],
-    varying: &VaryingDefaults,
-    hazards: &Hazards,
-) -> Vec<Stage<'s>> {
-    let stage = |(index, source): (usize, &'s SourceTable)| {
-        let table = schema.table(source.key.as_str());
-        let table = table.expect("a source belongs to a table");
-        Stage::new(index, table, source, config, varying, hazards.of(table))
-    };
-    sources.iter().enumerate().map(stage).collect()
-}
-
-// Gives what PostgreSQL refuses to stage; the other files are planned nevertheless.
-pub(super) async fn fill(
-    stage: &Stage<'_>,
-    tx: &mut Transaction<'_>,
-    config: &Config,
-    progress: Progress,
-) -> Result<Option<Vec<Problem>>, SeedError> {
-    let failed = |source| DatabaseError::query("stage a file", source);
-    let savepoint = tx.savepoint("stage").await.map_err(failed)?;
-    match stage.fill(&savepoint, config, progress).await {
-        Ok(()) => {
-            savepoint.commit().await.map_err(failed)?;
-            Ok(None)
-        }
-        Err(SeedError::Refused(problems)) => {
-            savepoint.rollback().await.map_err(failed)?;
-            Ok(Some(problems))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 // What is known so far.
@@ -297,7 +255,7 @@ impl<'s> Planned<'s> {
             tables,
             problems,
             notes: judged.notes,
-            elapsed_ms: millis(start),
+            elapsed_ms: millis(start.elapsed()),
         }
     }
 }

@@ -11,7 +11,7 @@ use snapshot_store::hint_for;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
-use super::error::DatabaseError;
+use super::error::{DatabaseError, MayWait};
 use super::inheriting::{Among, keys_that_stand_twice};
 use super::lineage;
 use super::lock;
@@ -49,6 +49,15 @@ impl ReadError {
             Self::Database(error) => error.hint(),
             Self::Render(error) => error.hint(),
             Self::Write { source, .. } => hint_for(source).map(str::to_owned),
+        }
+    }
+}
+
+impl MayWait for ReadError {
+    fn database(&mut self) -> Option<&mut DatabaseError> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
         }
     }
 }

@@ -6,11 +6,13 @@
 
 use tokio_postgres::Transaction;
 
+use super::answer::PgError;
 use super::defaults::VaryingDefaults;
-use super::error::{DatabaseError, PgError};
+use super::error::DatabaseError;
 use super::hazards::Hazards;
 use super::planned_rows::{Listing, PlannedChange, PlannedRow};
-use super::seed::{SeedError, SeededTable};
+use super::seed_error::SeedError;
+use super::seeded::SeededTable;
 use super::stage::Stage;
 use crate::source::{Place, Problem};
 

@@ -14,20 +14,26 @@ use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
 use tokio_postgres::{Client, Transaction};
 
+use super::answer::PgError;
 use super::defaults::{VaryingDefaults, varying_defaults};
-use super::error::{DatabaseError, PgError};
+use super::error::DatabaseError;
 use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
+use super::limit::judge;
 use super::metadata::{TableVersion, highest, reference_versions};
 use super::read::SnapshotReader;
 use super::recheck::{judge_deferred, recheck};
+use super::seed_error::SeedError;
+use super::seeded::SeededTable;
 use super::sequences::move_past_rows;
 use super::stage::Stage;
+use super::staging::set_limits;
 use super::unique::{equal_keys, respelled_keys};
 use super::write::Writing;
 use super::{gate, lock};
 use crate::config::Config;
+use crate::duration::millis;
 use crate::progress::Progress;
 use crate::schema::{Schema, Table};
 use crate::source::{Problem, SourceTable};
@@ -58,100 +64,6 @@ pub struct SeedReport {
     pub notes: Vec<String>,
     /// How long everything took.
     pub elapsed_ms: u64,
-}
-
-/// What a seed did to one table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SeededTable {
-    /// The table's key.
-    pub table: String,
-    /// Rows that were not there.
-    pub inserted: u64,
-    /// Rows that were otherwise.
-    pub updated: u64,
-    /// Rows that were as they should be.
-    pub unchanged: u64,
-    /// Rows that the file holds no more, or switches off.
-    pub deactivated: u64,
-    /// Those of them that the file switches off.
-    #[serde(skip)]
-    pub(super) switched_off: u64,
-    /// Deactivated rows that came back.
-    pub reactivated: u64,
-    /// Rows that belong to an administrator.
-    pub admin_owned: u64,
-    /// Keys that the file holds and an administrator's row has; the row was left alone.
-    pub admin_keys: Vec<String>,
-    /// How many such keys there are; those beyond the first 100 are not listed.
-    #[serde(skip)]
-    pub(super) kept: u64,
-    /// Rows that the file does not hold, in a table that cannot deactivate them.
-    pub not_in_file: u64,
-    /// Columns that only the database decides.
-    pub not_in_file_columns: Vec<String>,
-    /// The seed's own active rows before: what the guard measures by.
-    #[serde(skip)]
-    pub(super) active_before: u64,
-    /// Whether file and table were known to be unchanged, so that neither was read.
-    pub skipped: bool,
-    /// The table's number.
-    pub version_seq: u64,
-    /// How long the table took.
-    pub elapsed_ms: u64,
-}
-
-impl SeededTable {
-    pub(super) fn writes(&self) -> bool {
-        self.inserted + self.updated + self.reactivated + self.switched_off > 0
-    }
-}
-
-/// Why a seed changed nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum SeedError {
-    /// The database cannot be used.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// PostgreSQL, or a guard, refuses what the files say.
-    #[error("the database refuses the source")]
-    Refused(Vec<Problem>),
-    /// A file cannot be read again.
-    #[error("failed to read {file}")]
-    Read {
-        /// The file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file is not the one that was validated.
-    #[error("{file} was changed while it was read")]
-    Changed {
-        /// The file.
-        file: String,
-    },
-    /// The connection broke between the commit and its answer.
-    #[error(
-        "the connection broke at the commit; the seed is either whole in the database or not at all"
-    )]
-    Unanswered(#[source] PgError),
-    /// A table was changed between the look at it and the lock on it.
-    #[error("a table was changed by somebody else while the files were read")]
-    Overtaken,
-}
-
-impl SeedError {
-    /// What may help.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Database(error) => error.hint(),
-            Self::Changed { .. } | Self::Overtaken => Some("run the command again".to_owned()),
-            Self::Unanswered(_) => {
-                Some("run the command again: it writes only what is not written yet".to_owned())
-            }
-            Self::Refused(_) | Self::Read { .. } => None,
-        }
-    }
 }
 
 /// Seeds the validated files.
@@ -221,7 +133,7 @@ impl Seeding<'_> {
             }
             .into(),
         })?;
-        report.elapsed_ms += millis(start);
+        report.elapsed_ms += millis(start.elapsed());
         Ok(report)
     }
 }
@@ -367,63 +279,8 @@ async fn prepare(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError>
     set_limits(tx).await
 }
 
-/// Gives a transaction that stages files its memory.
-pub(super) async fn set_limits(tx: &Transaction<'_>) -> Result<(), SeedError> {
-    // The staging tables are this session's own: they want its memory, not the server's.
-    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'";
-    let set = tx.batch_execute(settings).await;
-    Ok(set.map_err(|source| DatabaseError::query("prepare the session", source))?)
-}
-
 fn staged_sources<'s>(staged: &[Stage<'s>]) -> Vec<&'s SourceTable> {
     staged.iter().map(|stage| stage.source).collect()
-}
-
-/// What is said of the plans.
-#[derive(Default)]
-pub(super) struct Judged {
-    /// Why nothing may be written.
-    pub(super) problems: Vec<Problem>,
-    /// What is allowed and only just so.
-    pub(super) notes: Vec<String>,
-}
-
-/// The guard against a broken file that would take half a table away.
-pub(super) fn judge(
-    staged: &[Stage<'_>],
-    plans: &[SeededTable],
-    allow_deactivation: &BTreeMap<TableKey, u64>,
-) -> Judged {
-    let mut judged = Judged::default();
-    for (stage, plan) in staged.iter().zip(plans) {
-        let (active, percent) = (plan.active_before, u64::from(stage.allow_percent));
-        let (is, limit) = (plan.deactivated * 100, active * percent);
-        let allowed = allow_deactivation.get(&stage.table.key);
-        let message = match allowed {
-            Some(allowed) if *allowed == plan.deactivated => continue,
-            Some(allowed) if plan.deactivated > 0 => format!(
-                "--allow-deactivation allows {allowed} rows, but {} would be deactivated",
-                plan.deactivated
-            ),
-            None if is > limit => format!(
-                "{} of {active} active rows would be deactivated, more than {percent} per cent; if \
-                 that is meant, allow it by --allow-deactivation {}={}",
-                plan.deactivated, stage.table.key, plan.deactivated
-            ),
-            None if is == limit && is > 0 => {
-                judged.notes.push(format!(
-                    "{}: {} of {active} active rows are deactivated, which is all that \
-                     max_deactivation_percent = {percent} allows",
-                    stage.table.key, plan.deactivated
-                ));
-                continue;
-            }
-            _ => continue,
-        };
-        let place = Some(crate::source::Place::file(&stage.source.file.name));
-        judged.problems.push(Problem { place, message });
-    }
-    judged
 }
 
 // What the tables are written with.
@@ -502,10 +359,6 @@ fn report(
         to: ReferenceVersion(highest(after)),
         tables,
         notes: Vec::new(),
-        elapsed_ms: millis(start),
+        elapsed_ms: millis(start.elapsed()),
     }
-}
-
-pub(super) fn millis(start: Instant) -> u64 {
-    start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
 }

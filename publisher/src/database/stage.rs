@@ -9,12 +9,15 @@ use serde::Serialize;
 use snapshot_format::{IS_ACTIVE, SOURCE_TYPE};
 use tokio_postgres::Transaction;
 
+use super::answer::PgError;
 use super::defaults::{VaryingDefaults, staged_expression};
-use super::error::{DatabaseError, PgError};
+use super::error::DatabaseError;
 use super::hazards::Hazard;
-use super::seed::{SeedError, SeededTable, millis};
+use super::seed_error::SeedError;
+use super::seeded::SeededTable;
 use super::sql::{identifier, qualified, render};
 use crate::config::Config;
+use crate::duration::millis;
 use crate::progress::Progress;
 use crate::schema::Table;
 use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
@@ -299,7 +302,7 @@ impl<'s> Stage<'s> {
             active_before: count("active")?,
             skipped: false,
             version_seq: 0,
-            elapsed_ms: millis(start),
+            elapsed_ms: millis(start.elapsed()),
         })
     }
 

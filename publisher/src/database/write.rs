@@ -3,10 +3,12 @@
 
 use tokio_postgres::Transaction;
 
+use super::answer::PgError;
 use super::defaults::VaryingDefaults;
-use super::error::{DatabaseError, PgError};
+use super::error::DatabaseError;
 use super::hazards::Hazard;
-use super::seed::{SeedError, SeededTable};
+use super::seed_error::SeedError;
+use super::seeded::SeededTable;
 use super::sql::render;
 use super::stage::Stage;
 use super::unique::{SAVEPOINT, conflicts, trade};

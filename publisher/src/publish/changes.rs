@@ -13,8 +13,9 @@ use snapshot_format::{
 };
 use snapshot_store::Store;
 
-use super::read_back::{self, with_causes};
-use super::{Fault, Rendered, RenderedObject};
+use super::fault::{Fault, with_causes};
+use super::read_back;
+use super::rendered::{Rendered, RenderedObject};
 
 /// What is known by the object that is public and the one that would follow.
 pub(super) type Counted = BTreeMap<(TableKey, ObjectHash, ObjectHash), RowCounts>;

@@ -4,23 +4,15 @@ use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use snapshot_format::{Encoding, Key, MIN_VARIANT_SIZE, compress};
+use snapshot_format::{Encoding, Key, compress};
 use snapshot_store::spool::{Spool, Staging};
 
+use super::error::PublishError;
 use super::missing::MissingObject;
+use super::outcome::Event;
 use super::workers;
-use super::{Event, PublishError};
 
 type Report = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// The variants that an object of `size_bytes` has.
-pub(super) fn of_size(size_bytes: u64) -> &'static [Encoding] {
-    if size_bytes < MIN_VARIANT_SIZE {
-        &[]
-    } else {
-        &Encoding::ALL
-    }
-}
 
 /// What is missing of the objects as files to put: first the objects, then their
 /// variants.

@@ -9,6 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
+/// So many requests are on their way at once: enough to hide the wait for a disk or a
+/// network, few enough to keep their files open.
+pub(super) const CONCURRENT_REQUESTS: usize = 16;
+
 type Work = Box<dyn FnOnce() + Send>;
 
 struct Workers {

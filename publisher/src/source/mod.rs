@@ -12,6 +12,8 @@ mod problem;
 mod remembered;
 mod row_check;
 mod split;
+mod table;
+mod table_check;
 mod validate;
 
 pub use decode::{DecodedRow, RowDecoder};
@@ -19,4 +21,5 @@ pub use files::{SourceFile, SourceFiles, files_by_key, list};
 pub use problem::{Alike, MAX_LISTED, Place, Problem, Problems, Subject};
 pub use remembered::Remembered;
 pub use split::{MAX_ROW_SIZE, RawRow, RowBatch, RowReader, Shape, SplitError};
-pub use validate::{Dangling, Known, SourceTable, Validated, validate, validate_anew};
+pub use table::{Dangling, SourceTable};
+pub use validate::{Known, Validated, validate, validate_anew};

@@ -434,7 +434,7 @@ impl Steps {
 }
 
 fn with_causes(error: &Error) -> String {
-    crate::publish::read_back::with_causes(error)
+    crate::publish::with_causes(error)
 }
 
 // For people, in their own time.

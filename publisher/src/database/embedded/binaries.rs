@@ -6,9 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::unistd::geteuid;
-
 use super::error::EmbeddedError;
+use super::install::search_path;
 
 /// Where packages put the programs: `(folder, start of a version's name, what follows it)`.
 const PLACES: [(&str, &str, &str); 9] = [
@@ -21,16 +20,6 @@ const PLACES: [(&str, &str, &str); 9] = [
     ("/Applications/Postgres.app/Contents/Versions", "", "bin"), // Postgres.app
     ("/opt/local/lib", "postgresql", "bin"),     // MacPorts
     ("/usr/lib", "postgresql", "bin"),           // openSUSE
-];
-
-/// Each package manager's program, and what to ask of it.
-const INSTALLERS: [(&str, &str); 6] = [
-    ("apt-get", "apt-get install postgresql"),
-    ("dnf", "dnf install postgresql-server"),
-    ("pacman", "pacman -S postgresql"),
-    ("apk", "apk add postgresql"),
-    ("zypper", "zypper install postgresql-server"),
-    ("brew", "brew install postgresql@17"),
 ];
 
 /// One installed PostgreSQL.
@@ -70,21 +59,6 @@ pub(super) fn find(data: &Path, data_major: Option<u32>) -> Result<Binaries, Emb
         })
 }
 
-/// The one command that installs PostgreSQL on this system, where we know it.
-pub(super) fn install_command() -> Option<String> {
-    let path = search_path();
-    let (program, command) = INSTALLERS
-        .into_iter()
-        .find(|(program, _)| path.iter().any(|folder| folder.join(program).is_file()))?;
-    // Homebrew refuses root; the others need it.
-    let sudo = if program == "brew" || geteuid().is_root() {
-        ""
-    } else {
-        "sudo "
-    };
-    Some(format!("{sudo}{command}"))
-}
-
 /// Every PostgreSQL in sight, the newest last.
 fn installed() -> Result<BTreeSet<Binaries>, EmbeddedError> {
     let named = env::var_os("TABLECAST_PG_BIN").filter(|folder| !folder.is_empty());
@@ -101,14 +75,6 @@ fn installed() -> Result<BTreeSet<Binaries>, EmbeddedError> {
         .iter()
         .filter_map(|folder| inspect(folder))
         .collect())
-}
-
-fn search_path() -> Vec<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    // A relative entry means whatever folder we happen to stand in: not a place for programs.
-    env::split_paths(&path)
-        .filter(|folder| folder.is_absolute())
-        .collect()
 }
 
 fn folders_of_package((parent, prefix, rest): (&str, &str, &str)) -> Vec<PathBuf> {

@@ -8,7 +8,8 @@ use snapshot_store::Folder;
 
 use super::binaries::Binaries;
 use super::error::{EmbeddedError, Said};
-use super::home::{Home, new_folder};
+use super::files::new_folder;
+use super::home::Home;
 
 /// What the name of an unfinished data folder begins with.
 const UNFINISHED: &str = "postgres.new-";

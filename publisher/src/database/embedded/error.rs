@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::binaries;
-use crate::database::error::PgError;
+use super::install;
+use crate::database::answer::PgError;
 
 const FREE_SPACE: &str = "free some space on that disk";
 
@@ -134,7 +134,7 @@ impl EmbeddedError {
     /// What may help, where something may.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotInstalled => match binaries::install_command() {
+            Self::NotInstalled => match install::install_command() {
                 Some(command) => format!("install it with `{command}`, or set DATABASE_URL"),
                 None => "install PostgreSQL and set TABLECAST_PG_BIN to the folder of its initdb and postgres, \
                          or set DATABASE_URL"

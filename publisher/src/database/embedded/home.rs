@@ -5,20 +5,19 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
+use std::os::unix::fs::{FileExt, MetadataExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Uid, User, geteuid};
-use snapshot_store::{Folder, Kind, Refused};
+use snapshot_store::{Folder, Kind};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::error::EmbeddedError;
+use super::files::{link_at, new_folder, open_own};
 use super::place::{self, Found};
 
 /// How long others may take to start, join or stop the server before we give up.
@@ -376,44 +375,6 @@ impl Home {
         path.push(suffix);
         path.into()
     }
-}
-
-/// A new folder, closed to all but its owner, which is us; removed when dropped.
-pub(super) fn new_folder(parent: &Path, prefix: &str) -> Result<TempDir, EmbeddedError> {
-    tempfile::Builder::new()
-        .prefix(prefix)
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in(parent)
-        .map_err(EmbeddedError::path(parent))
-}
-
-/// Opens a file of ours. Not behind a link, and none that has another name too: as root we
-/// may stand in a folder of others.
-pub(super) fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<File, EmbeddedError> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let mut open = || {
-        let file = options.custom_flags(flags.bits()).open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() || metadata.nlink() > 1 {
-            let what = "it is no file, or a file that has other names too (hard links)";
-            return Err(io::Error::new(ErrorKind::InvalidInput, what));
-        }
-        Ok(file)
-    };
-    let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::ELOOP as i32);
-    match open() {
-        Err(error) if is_link(&error) => Err(link_at(path)),
-        opened => opened.map_err(EmbeddedError::path(path)),
-    }
-}
-
-fn link_at(path: &Path) -> EmbeddedError {
-    let refused = Refused {
-        path: path.to_owned(),
-        kind: Kind::Link,
-        target: fs::read_link(path).ok(),
-    };
-    EmbeddedError::path(path)(refused.into())
 }
 
 /// Where the data of a project is, if nowhere else: in its place. No link is followed.

@@ -11,7 +11,7 @@
 //! whose project names it no more is nobody's, which `publisher database where --all` tells.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use super::error::EmbeddedError;
-use super::home::open_own;
+use super::files::{open_own, put, random_hex};
 
 /// Where root keeps the data of projects that lie out of the server's reach.
 pub(super) const SHARED_HOME: &str = "/var/lib/tablecast";
@@ -60,12 +60,7 @@ pub(super) fn found_at(root: &Path, folder: PathBuf) -> Found {
 /// A new folder for a project's data.
 pub(super) fn make(root: &Path) -> Result<PathBuf, EmbeddedError> {
     open_to_all(Path::new(SHARED_HOME))?;
-    let mut random = [0; 8];
-    let source = Path::new("/dev/urandom");
-    let read = File::open(source).and_then(|mut file| file.read_exact(&mut random));
-    read.map_err(EmbeddedError::path(source))?;
-    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let folder = Path::new(SHARED_HOME).join(name);
+    let folder = Path::new(SHARED_HOME).join(random_hex(8)?);
     open_to_all(&folder)?;
     tie(root, &folder)?;
     Ok(folder)
@@ -75,10 +70,10 @@ pub(super) fn make(root: &Path) -> Result<PathBuf, EmbeddedError> {
 pub(super) fn tie(root: &Path, folder: &Path) -> Result<(), EmbeddedError> {
     let (back, place) = (folder.join("project"), place_file(root));
     if project_of(folder).as_deref() != Some(root) {
-        put(&back, root).map_err(EmbeddedError::path(&back))?;
+        put(&back, &line(root), 0o600)?;
     }
     if named(root)?.as_deref() != Some(folder) {
-        put(&place, folder).map_err(EmbeddedError::path(&place))?;
+        put(&place, &line(folder), 0o600)?;
     }
     Ok(())
 }
@@ -122,6 +117,10 @@ pub(super) fn forget(root: &Path) -> Result<(), EmbeddedError> {
         }
         _ => Ok(()),
     }
+}
+
+fn line(path: &Path) -> Vec<u8> {
+    [path.as_os_str().as_bytes(), b"\n"].concat()
 }
 
 fn place_file(root: &Path) -> PathBuf {
@@ -169,17 +168,6 @@ fn read(path: &Path) -> Result<PathBuf, EmbeddedError> {
         bytes.pop();
     }
     Ok(std::ffi::OsString::from_vec(bytes).into())
-}
-
-// Whole or not at all.
-fn put(path: &Path, line: &Path) -> io::Result<()> {
-    let folder = path.parent().expect("a file lies in a folder");
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(line.as_os_str().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(folder)?.sync_all()
 }
 
 fn open_to_all(folder: &Path) -> Result<(), EmbeddedError> {

@@ -9,20 +9,17 @@
 //! is handed over when it is started.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use tokio_postgres::{Client, NoTls};
 
+use super::door::{OWNER, config};
 use super::error::EmbeddedError;
-use super::home::{Home, open_own};
-use super::server::{self, Server};
-use crate::database::error::PgError;
+use super::files::{open_own, put, random_hex};
+use super::home::Home;
+use crate::database::answer::PgError;
 use crate::database::sql::literal;
-
-/// The owner of all that is in the databases.
-pub(crate) const OWNER: &str = "tablecast";
 
 /// The door is a socket in a folder of mode 0700 (E4). Who gets to it from within, as a
 /// function of the server might, is not let in as the superuser.
@@ -56,13 +53,13 @@ pub(super) fn open_for_set_up(home: &Home) -> Result<(), EmbeddedError> {
 }
 
 /// After a start: sets up the roles, where that is still to be done. Gives the password.
-pub(super) async fn set_up(home: &Home, server: &Server) -> Result<String, EmbeddedError> {
+pub(super) async fn set_up(home: &Home, folder: &Path) -> Result<String, EmbeddedError> {
     if let Some(password) = password(home) {
         return Ok(password);
     }
     let failed = |source: tokio_postgres::Error| EmbeddedError::Roles(PgError::from(source));
     let new = new_password(home)?;
-    let client = connect(server, "postgres").await.map_err(failed)?;
+    let client = connect(folder, "postgres").await.map_err(failed)?;
     let role = format!(
         "SET search_path = pg_catalog; SET log_statement = 'none'; {ROLE}; ALTER ROLE postgres PASSWORD '{new}'"
     );
@@ -76,7 +73,7 @@ pub(super) async fn set_up(home: &Home, server: &Server) -> Result<String, Embed
         let name = row.get(0).unwrap_or_default();
         let bounds = bounds_of(name);
         client.batch_execute(&bounds).await.map_err(failed)?;
-        let within = connect(server, name).await.map_err(failed)?;
+        let within = connect(folder, name).await.map_err(failed)?;
         let handed = format!("SET search_path = pg_catalog; {HAND_OVER}");
         within.batch_execute(&handed).await.map_err(failed)?;
     }
@@ -171,8 +168,8 @@ const HAND_OVER: &str = r"
         END LOOP;
     END $$";
 
-async fn connect(server: &Server, database: &str) -> Result<Client, tokio_postgres::Error> {
-    let config = server::config(&server.folder, database, "postgres");
+async fn connect(folder: &Path, database: &str) -> Result<Client, tokio_postgres::Error> {
+    let config = config(folder, database, "postgres");
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
@@ -184,30 +181,14 @@ fn password_file(home: &Home) -> PathBuf {
 
 // Kept before it is set: one that is not set yet harms nobody.
 fn new_password(home: &Home) -> Result<String, EmbeddedError> {
-    let mut random = [0; 32];
-    let source = std::path::Path::new("/dev/urandom");
-    let read = File::open(source).and_then(|mut file| file.read_exact(&mut random));
-    read.map_err(EmbeddedError::path(source))?;
-    let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let password = random_hex(32)?;
     let path = password_file(home);
-    put(&path, &password).map_err(EmbeddedError::path(&path))?;
+    put(&path, password.as_bytes(), 0o600)?;
     Ok(password)
 }
 
 fn write_rules(home: &Home, rules: &str) -> Result<(), EmbeddedError> {
     let path = home.data.join("pg_hba.conf");
-    put(&path, rules).map_err(EmbeddedError::path(&path))?;
+    put(&path, rules.as_bytes(), 0o600)?;
     home.give(&path)
-}
-
-// Whole or not at all, for us alone, and never through a link.
-fn put(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().expect("a file lies in a folder");
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o600))?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(folder)?.sync_all()
 }

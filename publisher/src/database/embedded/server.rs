@@ -8,19 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
-use snapshot_store::Folder;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
 
 use super::binaries;
 use super::cluster;
+use super::door::{OWNER, PORT, config_at};
 use super::error::{EmbeddedError, Said};
-use super::home::{Home, MOMENT, lock, open_own};
-use super::roles::{self, OWNER};
+use super::files::open_own;
+use super::home::{Home, MOMENT, lock};
+use super::postmaster::Postmaster;
+use super::roles;
 use super::watcher::{self, Hold};
 
 /// How long a server may stay silent before we give it up.
@@ -28,9 +27,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long the watcher may take to end the server; a little more than it grants itself.
 const END_WITHIN: Duration = Duration::from_secs(60);
-
-/// What the server's socket is called after; no TCP port is opened.
-const PORT: u16 = 5432;
 
 /// A small server for one laptop, whose data still survives a power cut.
 const SETTINGS: [&str; 16] = [
@@ -73,11 +69,6 @@ enum Answer {
     /// It is starting up or shutting down, and says so.
     NotNow,
     Nothing,
-}
-
-/// How to connect through the socket in a folder.
-pub(super) fn config(folder: &Path, database: &str, user: &str) -> Config {
-    config_at(folder, PORT, database, user)
 }
 
 /// Joins the server that runs on this data, or starts one where none is alive.
@@ -292,16 +283,6 @@ fn users_in(folder: &Path) -> PathBuf {
     folder.join("users")
 }
 
-fn config_at(folder: &Path, port: u16, database: &str, user: &str) -> Config {
-    let mut config = Config::new();
-    config
-        .host_path(folder)
-        .port(port)
-        .user(user)
-        .dbname(database);
-    config
-}
-
 async fn answer(postmaster: &Postmaster) -> Answer {
     answer_at(&postmaster.folder, postmaster.port).await
 }
@@ -321,53 +302,9 @@ async fn answer_at(folder: &Path, port: u16) -> Answer {
     }
 }
 
-/// What a server writes about itself into `postmaster.pid`.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Postmaster {
-    pub(super) pid: i32,
-    port: u16,
-    pub(super) folder: PathBuf,
-}
-
-impl Postmaster {
-    /// Reads the file; `None` where there is no server, or none that listens yet.
-    pub(super) fn read(data: &Path) -> Option<Self> {
-        let file = Folder::open(data).ok()?.read("postmaster.pid").ok()?;
-        Self::parse(std::str::from_utf8(&file).ok()?)
-    }
-
-    fn file(data: &Path) -> PathBuf {
-        data.join("postmaster.pid")
-    }
-
-    /// ```text
-    /// 4711                      process
-    /// /home/ada/.tablecast/...  data folder
-    /// 1771938724                started
-    /// 5432                      port
-    /// /tmp/tablecast-x7Yq2a     socket folder, empty until the server listens
-    /// ```
-    fn parse(text: &str) -> Option<Self> {
-        let lines: Vec<&str> = text.lines().collect();
-        let folder = lines.get(4).filter(|folder| !folder.is_empty())?;
-        let pid = lines[0].trim().parse().ok()?;
-        let port = lines[3].trim().parse().ok()?;
-        // A signal to zero or less would go to a whole group of processes.
-        (pid > 1).then(|| Self {
-            pid,
-            port,
-            folder: folder.into(),
-        })
-    }
-
-    fn number_is_in_use(&self) -> bool {
-        kill(Pid::from_raw(self.pid), None) != Err(Errno::ESRCH)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Postmaster, without_our_knocking};
+    use super::without_our_knocking;
 
     #[test]
     fn our_own_attempts_do_not_hide_why_it_did_not_start() {
@@ -377,27 +314,5 @@ mod tests {
                    12:00 UTC [9] DETAIL:  Consistent recovery state has not been yet reached.";
         let expected = "12:00 UTC [7] PANIC:  could not locate a valid checkpoint record";
         assert_eq!(without_our_knocking(log), expected);
-    }
-
-    #[test]
-    fn a_server_is_known_once_it_listens() {
-        let listening = "4711\n/data\n1771938724\n5432\n/tmp/tablecast-a\n\n  1234  5\nready   \n";
-        let expected = Postmaster {
-            pid: 4711,
-            port: 5432,
-            folder: "/tmp/tablecast-a".into(),
-        };
-        assert_eq!(Postmaster::parse(listening), Some(expected));
-        assert_eq!(Postmaster::parse("4711\n/data\n1771938724\n5432\n\n"), None);
-        assert_eq!(Postmaster::parse("4711\n/da"), None);
-        assert_eq!(Postmaster::parse(""), None);
-    }
-
-    #[test]
-    fn a_number_that_stands_for_many_processes_is_none() {
-        for pid in ["-1", "0", "1", "-4711", "x"] {
-            let text = format!("{pid}\n/data\n1771938724\n5432\n/tmp/tablecast-a\n");
-            assert_eq!(Postmaster::parse(&text), None, "{pid}");
-        }
     }
 }

@@ -24,7 +24,7 @@ use tokio::time::sleep;
 
 use super::error::EmbeddedError;
 use super::home::{Home, MOMENT};
-use super::server::Postmaster;
+use super::postmaster::Postmaster;
 
 const PROGRAM: &str = include_str!("watcher.sh");
 

@@ -4,12 +4,14 @@
 
 use tokio_postgres::{Row, Transaction};
 
-use super::trade::{SAVEPOINT, Traded, changing, try_trade};
+use super::aside::{SAVEPOINT, changing};
+use super::trade::{Traded, try_trade};
 use super::{UniqueIndex, unique_indexes};
+use crate::database::answer::PgError;
 use crate::database::defaults::VaryingDefaults;
-use crate::database::error::{DatabaseError, PgError};
+use crate::database::error::DatabaseError;
 use crate::database::hazards::Hazard;
-use crate::database::seed::SeedError;
+use crate::database::seed_error::SeedError;
 use crate::database::sql::{identifier, qualified, render};
 use crate::database::stage::Stage;
 use crate::source::Problem;

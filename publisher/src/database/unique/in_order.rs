@@ -4,10 +4,10 @@
 use tokio_postgres::Transaction;
 
 use super::UniqueIndex;
+use super::aside::{Rows, changing, execute, rollback, step_aside};
 use super::interim::Interim;
-use super::trade::{Rows, changing, execute, rollback, step_aside};
 use crate::database::error::DatabaseError;
-use crate::database::seed::SeedError;
+use crate::database::seed_error::SeedError;
 use crate::database::stage::Stage;
 
 // So many passes over the table.

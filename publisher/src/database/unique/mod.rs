@@ -1,6 +1,7 @@
 //! Values that no two rows of a table may share: the unique indexes and exclusions beside
 //! its primary key, whom a file would break them with, and how rows trade such values.
 
+mod aside;
 mod conflicts;
 mod foresee;
 mod in_order;
@@ -16,9 +17,10 @@ use super::sql::{identifier, qualified};
 use super::stage::StageSql;
 use crate::schema::Table;
 
+pub(super) use aside::SAVEPOINT;
 pub(super) use conflicts::{conflicts, equal_keys, key_text, numbered, respelled_keys};
 pub(super) use foresee::{foresee, may_trade};
-pub(super) use trade::{SAVEPOINT, trade};
+pub(super) use trade::trade;
 
 /// A unique index, or the index of an exclusion.
 #[derive(Debug, Clone)]

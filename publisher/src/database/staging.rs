@@ -1,0 +1,68 @@
+//! Files staged to be compared, and not to be written.
+
+use tokio_postgres::{Client, IsolationLevel, Transaction};
+
+use super::defaults::VaryingDefaults;
+use super::error::DatabaseError;
+use super::hazards::Hazards;
+use super::seed_error::SeedError;
+use super::stage::Stage;
+use crate::config::Config;
+use crate::progress::Progress;
+use crate::schema::Schema;
+use crate::source::{Problem, SourceTable};
+
+/// Begins: the files are compared with one committed state.
+pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, DatabaseError> {
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead);
+    let begun = transaction.start().await;
+    begun.map_err(|source| DatabaseError::query("begin", source))
+}
+
+/// Gives a transaction that stages files its memory.
+pub(super) async fn set_limits(tx: &Transaction<'_>) -> Result<(), SeedError> {
+    // The staging tables are this session's own: they want its memory, not the server's.
+    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'";
+    let set = tx.batch_execute(settings).await;
+    Ok(set.map_err(|source| DatabaseError::query("prepare the session", source))?)
+}
+
+/// One for each file.
+pub(super) fn stages<'s>(
+    config: &Config,
+    schema: &'s Schema,
+    sources: &'s [SourceTable],
+    varying: &VaryingDefaults,
+    hazards: &Hazards,
+) -> Vec<Stage<'s>> {
+    let stage = |(index, source): (usize, &'s SourceTable)| {
+        let table = schema.table(source.key.as_str());
+        let table = table.expect("a source belongs to a table");
+        Stage::new(index, table, source, config, varying, hazards.of(table))
+    };
+    sources.iter().enumerate().map(stage).collect()
+}
+
+/// Gives what PostgreSQL refuses to stage; the other files are planned nevertheless.
+pub(super) async fn fill(
+    stage: &Stage<'_>,
+    tx: &mut Transaction<'_>,
+    config: &Config,
+    progress: Progress,
+) -> Result<Option<Vec<Problem>>, SeedError> {
+    let failed = |source| DatabaseError::query("stage a file", source);
+    let savepoint = tx.savepoint("stage").await.map_err(failed)?;
+    match stage.fill(&savepoint, config, progress).await {
+        Ok(()) => {
+            savepoint.commit().await.map_err(failed)?;
+            Ok(None)
+        }
+        Err(SeedError::Refused(problems)) => {
+            savepoint.rollback().await.map_err(failed)?;
+            Ok(Some(problems))
+        }
+        Err(error) => Err(error),
+    }
+}
