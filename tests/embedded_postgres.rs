@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, User, geteuid};
-use publisher::database::embedded::{Embedded, EmbeddedError};
+use publisher::parts::{Embedded, EmbeddedError};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 

@@ -46,12 +46,12 @@ use snapshot_format::{Key, Manifest, Version};
 use snapshot_store::{Store, spool::Spool};
 
 pub use self::clock::Clock;
-pub use self::error::PublishError;
-pub use self::fault::Fault;
+pub(crate) use self::error::PublishError;
+pub(crate) use self::fault::Fault;
 pub(crate) use self::fault::with_causes;
 pub(crate) use self::judge::{Judgement, Next, judge};
 pub(crate) use self::last::{Last, complete};
-pub use self::outcome::{Event, Published, Timings};
+pub(crate) use self::outcome::{Event, Published, Timings};
 use self::rendered::names_all;
 pub use self::rendered::{Rendered, RenderedObject};
 pub(crate) use self::sequence::following;

@@ -20,13 +20,13 @@ use snapshot_format::{ColumnType, RowShape, TableKey};
 
 use crate::schema::{Column, Table};
 
-pub use error::ValueError;
+pub(crate) use error::ValueError;
 use error::shortened;
 use value::has_form;
 
 /// Renders the rows of one table.
 #[derive(Debug, Clone)]
-pub struct RowRenderer {
+pub(crate) struct RowRenderer {
     table: TableKey,
     shape: RowShape,
     columns: Vec<RenderedColumn>,
@@ -88,7 +88,7 @@ impl RowRenderer {
     /// # Errors
     /// [`RenderError::Type`] where a column's type is published only as text, and the
     /// configuration does not say so; [`RenderError::NoColumns`].
-    pub fn new(table: &Table) -> Result<Self, RenderError> {
+    pub(crate) fn new(table: &Table) -> Result<Self, RenderError> {
         let columns: Vec<_> = table
             .published()
             .map(|column| RenderedColumn::new(table, column))
@@ -117,7 +117,7 @@ impl RowRenderer {
     ///
     /// # Panics
     /// Where there are fewer values than columns.
-    pub fn row<'v>(
+    pub(crate) fn row<'v>(
         &self,
         values: impl Iterator<Item = Option<&'v [u8]>>,
         row: &mut Vec<u8>,

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use jiff::Timestamp;
-use publisher::error::Error;
-use publisher::guard::Provenance;
-use publisher::prune::{Keep, prune};
-use publisher::publish::{Clock, Rendered, RenderedObject, Terms, publish};
-use publisher::rollback::{resume, rollback};
+use publisher::Error;
+use publisher::parts::Provenance;
+use publisher::parts::{Clock, Rendered, RenderedObject, Terms, publish};
+use publisher::parts::{Keep, prune};
+use publisher::parts::{resume, rollback};
 use serde_json::Value;
 use snapshot_audit::verify::verify;
 use snapshot_format::{

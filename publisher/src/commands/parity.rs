@@ -14,12 +14,12 @@ use snapshot_store::{
     history::{History, name},
 };
 
-use super::migrate::migrate_database;
-use super::{blocking, open_database};
+use super::blocking;
+use super::context::Context;
 use crate::config::Config;
-use crate::database::{self, Database, SnapshotReader, read_schema};
+use crate::database::{SnapshotReader, fills};
 use crate::error::Error;
-use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::parity::{
     Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, parity,
 };
@@ -76,10 +76,10 @@ pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&source, &args.sql, &OutFlags::default())?;
-    let report = compare(&args, &config, &chosen).await?;
+    let output = args.common.output;
+    let report = compare(&args, config, &chosen).await?;
     write_files(&args, &report)?;
-    let text = text::describe(&report, args.common.quiet);
-    answer(args.common.json, &report, &text)?;
+    output.answer(&report, &text::describe(&report, output.quiet))?;
     if report.passed {
         Ok(())
     } else {
@@ -117,73 +117,74 @@ impl Chosen {
     }
 }
 
-async fn compare(args: &ParityArgs, config: &Config, chosen: &Chosen) -> Result<Report, Error> {
+async fn compare(args: &ParityArgs, config: Config, chosen: &Chosen) -> Result<Report, Error> {
     let snapshot = if chosen.snapshot {
-        Some(open_snapshot(args, config).await?)
+        Some(open_snapshot(args, &config).await?)
     } else {
         None
     };
     let gives_catalog = chosen.source && config.sql.is_dir();
     if chosen.database || chosen.source && config.database_url.is_some() {
-        compare_beside_database(args, config, chosen, snapshot).await
-    } else if gives_catalog {
-        let known = catalog_of_migrations(args, config).await?;
-        let inputs = inputs(args, config, chosen, snapshot, known)?;
-        finish(inputs, None, config).await
-    } else {
-        let known = (Catalog::Manifest, Schema::default(), BTreeMap::new());
-        let inputs = inputs(args, config, chosen, snapshot, known)?;
-        finish(inputs, None, config).await
+        return compare_beside_database(args, config, chosen, snapshot).await;
     }
+    let known = if gives_catalog {
+        let output = args.common.output;
+        let known = async |context: &mut Context| Known::read(context, Catalog::Migrations).await;
+        Context::in_scratch(config.clone(), output, "parity", known).await?
+    } else {
+        Known {
+            catalog: Catalog::Manifest,
+            schema: Schema::default(),
+            fills: BTreeMap::new(),
+        }
+    };
+    let inputs = inputs(args, &config, chosen, snapshot, known)?;
+    finish(inputs, None, &config).await
 }
 
 // What says which columns there are, and what the database fills them with.
-type Known = (Catalog, Schema, BTreeMap<String, Fills>);
+struct Known {
+    catalog: Catalog,
+    schema: Schema,
+    fills: BTreeMap<String, Fills>,
+}
+
+impl Known {
+    async fn read(context: &mut Context, catalog: Catalog) -> Result<Self, Error> {
+        let schema = context.schema().await?;
+        context.config.check(&schema)?;
+        let client = context.database.client();
+        Ok(Self {
+            fills: fills(client, &context.config, &schema).await?,
+            catalog,
+            schema,
+        })
+    }
+}
 
 async fn compare_beside_database(
     args: &ParityArgs,
-    config: &Config,
+    config: Config,
     chosen: &Chosen,
     snapshot: Option<SnapshotInput>,
 ) -> Result<Report, Error> {
-    let mut database = open_database(config, &args.common, "parity").await?;
-    let name = database.target.clone();
+    let mut context = Context::open(config, args.common.output, "parity").await?;
+    let name = context.database.target.clone();
     let compared = async {
-        let schema = read_schema(database.client(), config).await?;
-        config.check(&schema)?;
-        let fills = database::fills(database.client(), config, &schema).await?;
-        let known = (Catalog::Database, schema, fills);
-        let inputs = inputs(args, config, chosen, snapshot, known)?;
-        let reader = SnapshotReader::begin(database.client()).await?;
+        let known = Known::read(&mut context, Catalog::Database).await?;
+        let inputs = inputs(args, &context.config, chosen, snapshot, known)?;
+        let reader = SnapshotReader::begin(context.database.client()).await?;
         reader.wait_for_other_sides().await?;
         let side = DatabaseInput {
             reader: &reader,
             name,
             is_side: chosen.database,
         };
-        finish(inputs, Some(&side), config).await
+        finish(inputs, Some(&side), &context.config).await
     };
     let report = compared.await;
-    database.close().await?;
+    context.close().await?;
     report
-}
-
-async fn catalog_of_migrations(args: &ParityArgs, config: &Config) -> Result<Known, Error> {
-    let mut database = Database::open_scratch(config, "parity").await?;
-    let quiet = Common {
-        quiet: true,
-        ..args.common.clone()
-    };
-    let known = async {
-        migrate_database(&mut database, config, &quiet).await?;
-        let schema = read_schema(database.client(), config).await?;
-        config.check(&schema)?;
-        let fills = database::fills(database.client(), config, &schema).await?;
-        Ok((Catalog::Migrations, schema, fills))
-    };
-    let known = known.await;
-    database.close_scratch(config).await?;
-    known
 }
 
 async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInput, Error> {
@@ -215,8 +216,13 @@ fn inputs(
     config: &Config,
     chosen: &Chosen,
     snapshot: Option<SnapshotInput>,
-    (catalog, schema, fills): Known,
+    known: Known,
 ) -> Result<Inputs, Error> {
+    let Known {
+        catalog,
+        schema,
+        fills,
+    } = known;
     let source = if chosen.source {
         Some(SourceInput {
             name: config.source.display().to_string(),
@@ -241,7 +247,7 @@ fn inputs(
         source,
         snapshot,
         limit: args.limit,
-        bar: args.common.progress().bytes("parity", 1),
+        bar: args.common.output.progress().bytes("parity", 1),
     })
 }
 

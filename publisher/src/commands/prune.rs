@@ -54,12 +54,13 @@ pub(crate) async fn run(args: PruneArgs) -> Result<(), Error> {
     for path in &pruned.foreign {
         eprintln!("warning: {path} is not of a store; it was left alone");
     }
-    args.upkeep.say(&describe(&pruned, args.dry_run));
-    args.upkeep.print_json(&PruneReport {
+    let report = PruneReport {
         dry_run: args.dry_run,
         size_bytes: pruned.size_bytes(),
         pruned: &pruned,
-    })
+    };
+    let text = describe(&pruned, args.dry_run);
+    args.upkeep.output.done(&report, &text)
 }
 
 fn describe(pruned: &Pruned, dry_run: bool) -> String {

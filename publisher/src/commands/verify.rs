@@ -38,14 +38,15 @@ fields. Names every fault in one run, and changes nothing.";
 /// Verifies a snapshot.
 pub(crate) async fn run(args: VerifyArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.origin.as_deref())?;
-    let bar = args.reading.progress().bytes("verify", 1);
+    let bar = args.reading.output.progress().bytes("verify", 1);
     let shown = bar.clone();
-    let most = args.reading.max_object_bytes()?;
+    let most = args.reading.settings.max_object_bytes()?;
     let report = blocking(move || verify_within(&origin, args.all, most, &shown)).await;
     bar.finish_and_clear();
     let report = report?;
     args.reading
-        .answer(&report, &describe(&report, args.reading.quiet))?;
+        .output
+        .answer(&report, &describe(&report, args.reading.output.quiet))?;
     let warnings = if args.strict {
         report.warnings.len()
     } else {

@@ -10,16 +10,15 @@ use tokio_postgres::{Client, GenericClient};
 use super::defaults::varying_defaults;
 use super::error::DatabaseError;
 use super::hazards::Hazards;
+use super::input::Input;
 use super::judge::may_not_stage;
 use super::lock;
 use super::seed_error::SeedError;
 use super::sql::{identifier, qualified};
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
-use crate::config::Config;
-use crate::progress::Progress;
-use crate::schema::{Schema, Table};
-use crate::source::{Dangling, SourceTable};
+use crate::schema::Table;
+use crate::source::Dangling;
 
 /// Of references that no file holds as they are written, those that stay without a row.
 ///
@@ -28,13 +27,10 @@ use crate::source::{Dangling, SourceTable};
 ///
 /// # Errors
 /// Where a query fails.
-pub async fn still_dangling(
+pub(crate) async fn still_dangling(
     client: &mut Client,
-    config: &Config,
-    schema: &Schema,
-    sources: &[SourceTable],
+    input: Input<'_>,
     dangling: Vec<Dangling>,
-    progress: Progress,
 ) -> Result<Vec<Dangling>, SeedError> {
     let mut groups: BTreeMap<(TableKey, Vec<String>), Vec<Dangling>> = BTreeMap::new();
     for reference in dangling {
@@ -43,11 +39,14 @@ pub async fn still_dangling(
     }
     let mut still = Vec::new();
     for ((target, columns), mut references) in groups {
-        let table = schema.table(target.as_str()).expect("a target is a table");
+        let table = input
+            .schema
+            .table(target.as_str())
+            .expect("a target is a table");
         let target = Target {
             table,
             columns,
-            kept: match (config.has_file(table), table.has_source_type()) {
+            kept: match (input.config.has_file(table), table.has_source_type()) {
                 (false, _) => "true",
                 (true, true) => "t.source_type = 'admin'",
                 (true, false) => "false",
@@ -57,9 +56,7 @@ pub async fn still_dangling(
         let held = lock::with_holders(client, held).await?;
         references.retain(|reference| !held.contains(&reference.values));
         if !references.is_empty() && target.is_loose(client).await? {
-            let equal =
-                target.held_as_equal(client, config, schema, sources, &references, progress);
-            let equal = equal.await;
+            let equal = target.held_as_equal(client, input, &references).await;
             let equal = lock::with_holders(client, equal).await?;
             let mut place = 0;
             references.retain(|_| {
@@ -116,16 +113,13 @@ impl Target<'_> {
     async fn held_as_equal(
         &self,
         client: &mut Client,
-        config: &Config,
-        schema: &Schema,
-        sources: &[SourceTable],
+        input: Input<'_>,
         references: &[Dangling],
-        progress: Progress,
     ) -> Result<BTreeSet<i64>, SeedError> {
-        let hazards = Hazards::read(client, config).await?;
+        let hazards = Hazards::read(client, input.config).await?;
         let mut tx = begin(client).await?;
         set_limits(&tx).await?;
-        let varying = varying_defaults(&tx, config).await?.left_open();
+        let varying = varying_defaults(&tx, input.config).await?.left_open();
         let values = self.values(references);
         let among = |rows: String| {
             let columns = self.columns.iter().enumerate();
@@ -158,14 +152,14 @@ impl Target<'_> {
         {
             held.insert(row.try_get(0).map_err(failed)?);
         }
-        let staged = stages(config, schema, sources, &varying, &hazards);
+        let staged = stages(input, &varying, &hazards);
         let staged = staged.into_iter().find(|stage| self.is_in(stage));
         if let Some(stage) = staged {
             match stage.create(&tx).await {
                 Err(error) if may_not_stage(&error) => return Ok(held),
                 created => created?,
             }
-            if fill(&stage, &mut tx, config, progress).await?.is_none() {
+            if fill(&stage, &mut tx, input).await?.is_none() {
                 let rows = among(format!("{} AS t WHERE true", stage.sql.stage));
                 for row in tx
                     .query(&rows, &as_parameters(&values))

@@ -125,7 +125,7 @@ impl Embedded {
 /// Where the data of a project is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Place {
+pub(crate) struct Place {
     /// The data folder.
     pub data: PathBuf,
     /// The project's `.tablecast` folder; `None` where no project names the data any more.
@@ -141,7 +141,7 @@ pub struct Place {
 /// # Errors
 ///
 /// Where the project's folder cannot be read.
-pub fn place_of(root: &Path) -> Result<Place, EmbeddedError> {
+pub(crate) fn place_of(root: &Path) -> Result<Place, EmbeddedError> {
     if !root.exists() {
         return Ok(Place {
             data: root.join("postgres"),
@@ -155,7 +155,7 @@ pub fn place_of(root: &Path) -> Result<Place, EmbeddedError> {
 }
 
 /// All data that lies out of its project, that of projects which are gone included.
-pub fn places_elsewhere() -> Vec<Place> {
+pub(crate) fn places_elsewhere() -> Vec<Place> {
     let all = place::all().into_iter();
     all.map(|(folder, project)| place(&folder.join("postgres"), project))
         .collect()
@@ -175,7 +175,7 @@ fn place(data: &Path, project: Option<PathBuf>) -> Place {
 /// # Errors
 ///
 /// Where a server runs on it, or it is not one of ours.
-pub async fn reset(root: &Path) -> Result<Place, EmbeddedError> {
+pub(crate) async fn reset(root: &Path) -> Result<Place, EmbeddedError> {
     let place = place_of(root)?;
     if !place.exists {
         return Ok(place);
@@ -195,7 +195,7 @@ pub async fn reset(root: &Path) -> Result<Place, EmbeddedError> {
 /// # Errors
 ///
 /// Where a server runs on it.
-pub fn remove_orphan(place: &Place) -> Result<(), EmbeddedError> {
+pub(crate) fn remove_orphan(place: &Place) -> Result<(), EmbeddedError> {
     if place.in_use {
         return Err(EmbeddedError::InUse(place.data.clone()));
     }

@@ -10,19 +10,20 @@ use snapshot_format::TableKey;
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::error::DatabaseError;
+use super::input::Input;
 use super::lock;
 use super::metadata::{TableVersion, reference_versions};
 use super::sql::qualified;
 use crate::config::Config;
 use crate::schema::{Schema, Table};
-use crate::source::{SourceFiles, SourceTable};
+use crate::source::SourceFiles;
 
 /// Raised when a seed would write other rows from the same file.
 const SEED_FORMAT: u32 = 2;
 
 /// A table that need not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unchanged {
+pub(crate) struct Unchanged {
     /// The table's key.
     pub key: TableKey,
     /// How many rows the file holds.
@@ -40,7 +41,7 @@ pub struct Unchanged {
 ///
 /// # Errors
 /// Where a query fails or a file cannot be read.
-pub async fn unchanged(
+pub(crate) async fn unchanged(
     client: &impl GenericClient,
     config: &Config,
     schema: &Schema,
@@ -54,7 +55,7 @@ pub async fn unchanged(
 ///
 /// # Errors
 /// Where a query fails or a file cannot be read.
-pub async fn unchanged_each(
+pub(crate) async fn unchanged_each(
     client: &impl GenericClient,
     config: &Config,
     schema: &Schema,
@@ -123,24 +124,20 @@ pub(super) async fn still_hold(
 /// keep them out for ever.
 pub(super) async fn remember(
     tx: &Transaction<'_>,
-    config: &Config,
-    schema: &Schema,
-    sources: &[&SourceTable],
+    input: Input<'_>,
     versions: &BTreeMap<String, TableVersion>,
 ) -> Result<(), DatabaseError> {
     if !has_notes(tx).await? {
         return Ok(());
     }
     let failed = |source| DatabaseError::query("note what was seeded", source);
-    for source in sources {
-        let Some(table) = schema.table(source.key.as_str()) else {
-            continue;
-        };
+    for source in input.sources {
+        let table = input.table_of(source);
         let Some(version) = versions.get(&table.name) else {
             continue;
         };
         let (seq, rows) = (signed(version.version_seq), signed(source.rows));
-        let (hash, shape) = (source.hash.to_string(), shape(table, config));
+        let (hash, shape) = (source.hash.to_string(), shape(table, input.config));
         tx.execute(UPSERT, &[&qualified(table), &hash, &shape, &seq, &rows])
             .await
             .map_err(failed)?;
@@ -251,7 +248,7 @@ fn hash_of(file: std::fs::File) -> std::io::Result<blake3::Hash> {
 
 /// Those of `unchanged` that no foreign keys tie to a table that is not. A changed file may
 /// break references to it, and may only be judged with what it refers to.
-pub fn connected_only(
+pub(crate) fn connected_only(
     schema: &Schema,
     files: &SourceFiles,
     mut unchanged: Vec<Unchanged>,

@@ -15,15 +15,13 @@ use super::error::DatabaseError;
 use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
+use super::input::Input;
 use super::lock;
 use super::seed_error::SeedError;
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
 use super::unique::{conflicts, equal_keys, foresee, may_trade, respelled_keys};
-use crate::config::Config;
-use crate::progress::Progress;
-use crate::schema::Schema;
-use crate::source::{Problem, SourceTable};
+use crate::source::Problem;
 
 /// The problems of validated files that need the database's own comparison.
 ///
@@ -31,31 +29,22 @@ use crate::source::{Problem, SourceTable};
 ///
 /// # Errors
 /// Where the database or a file cannot be read.
-pub async fn judge_unique(
+pub(crate) async fn judge_unique(
     client: &mut Client,
-    config: &Config,
-    schema: &Schema,
-    sources: &[SourceTable],
-    progress: Progress,
+    input: Input<'_>,
 ) -> Result<Vec<Problem>, SeedError> {
-    let judged = judge_all(client, config, schema, sources, progress).await;
+    let judged = judge_all(client, input).await;
     lock::with_holders(client, judged).await
 }
 
-async fn judge_all(
-    client: &mut Client,
-    config: &Config,
-    schema: &Schema,
-    sources: &[SourceTable],
-    progress: Progress,
-) -> Result<Vec<Problem>, SeedError> {
-    let hazards = Hazards::read(client, config).await?;
+async fn judge_all(client: &mut Client, input: Input<'_>) -> Result<Vec<Problem>, SeedError> {
+    let hazards = Hazards::read(client, input.config).await?;
     let mut tx = begin(client).await?;
     set_limits(&tx).await?;
-    let varying = varying_defaults(&tx, config).await?.left_open();
+    let varying = varying_defaults(&tx, input.config).await?.left_open();
     let mut problems = Vec::new();
     let (mut staged, mut others) = (Vec::new(), Vec::new());
-    for stage in stages(config, schema, sources, &varying, &hazards) {
+    for stage in stages(input, &varying, &hazards) {
         problems.extend(twice_in_table(&tx, &stage).await?);
         let hazard = hazards.of(stage.table);
         if !hazard.unique && !hazard.loose_key && stage.sql.fixed.is_empty() {
@@ -66,7 +55,7 @@ async fn judge_all(
             Err(error) if may_not_stage(&error) => return Ok(problems),
             created => created?,
         }
-        match fill(&stage, &mut tx, config, progress).await? {
+        match fill(&stage, &mut tx, input).await? {
             Some(refused) => problems.extend(refused),
             None => staged.push(stage),
         }
@@ -88,7 +77,7 @@ async fn judge_all(
     for stage in others {
         if targets.contains(&stage.table.key) {
             stage.create(&tx).await?;
-            if fill(&stage, &mut tx, config, progress).await?.is_none() {
+            if fill(&stage, &mut tx, input).await?.is_none() {
                 staged.push(stage);
             }
         }

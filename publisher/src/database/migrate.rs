@@ -24,7 +24,7 @@ use crate::schema::Table;
 
 /// One file of the migrations folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migration {
+pub(crate) struct Migration {
     /// The number behind the `V`.
     pub version: i64,
     /// The file's name.
@@ -38,7 +38,7 @@ pub struct Migration {
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AppliedMigrations {
+pub(crate) struct AppliedMigrations {
     /// The files that were applied now, in order.
     pub applied: Vec<String>,
     /// How many had been applied before.
@@ -178,7 +178,7 @@ fn at_line(line: &Option<usize>) -> String {
 ///
 /// # Errors
 /// Where a file cannot be read, has another name, or shares its number.
-pub fn load_migrations(folder: &Path) -> Result<Vec<Migration>, MigrationError> {
+pub(crate) fn load_migrations(folder: &Path) -> Result<Vec<Migration>, MigrationError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| MigrationError::Read { path, source }
@@ -230,7 +230,7 @@ fn version_of(file: &str) -> Option<i64> {
 /// # Errors
 /// Where the lock is not to be had, the history and the folder disagree, or a file fails.
 /// Files before the failing one stay applied.
-pub async fn migrate(
+pub(crate) async fn migrate(
     client: &mut Client,
     config: &Config,
     migrations: &[Migration],
@@ -258,7 +258,7 @@ pub async fn migrate(
 ///
 /// # Errors
 /// Where the history cannot be read, or disagrees with the folder.
-pub async fn pending_migrations(
+pub(crate) async fn pending_migrations(
     client: &Client,
     migrations: &[Migration],
 ) -> Result<Vec<String>, MigrationError> {

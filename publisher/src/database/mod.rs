@@ -3,15 +3,17 @@
 mod answer;
 mod catalog;
 mod connection;
+mod copy_lines;
 mod dangling;
 mod defaults;
-pub mod embedded;
+pub(crate) mod embedded;
 mod error;
 mod fixed;
 mod gate;
 mod hazards;
 mod holder;
 mod inheriting;
+mod input;
 mod interrupt;
 mod judge;
 mod limit;
@@ -45,25 +47,26 @@ use tokio_postgres::{Client, GenericClient};
 
 pub use answer::PgError;
 pub use catalog::read_schema;
-pub use dangling::still_dangling;
+pub(crate) use dangling::still_dangling;
 pub use embedded::{Embedded, EmbeddedError};
-pub use error::{DatabaseError, Pooling};
-pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
-pub use holder::Holder;
+pub(crate) use error::DatabaseError;
+pub(crate) use gate::{Unchanged, connected_only, unchanged, unchanged_each};
+pub(crate) use input::Input;
 pub use interrupt::cancel_statements;
-pub use judge::judge_unique;
-pub use lineage::identity;
-pub use metadata::{TableVersion, reference_versions};
-pub use migrate::{
-    AppliedMigrations, Migration, MigrationError, load_migrations, migrate, pending_migrations,
+pub(crate) use judge::judge_unique;
+pub(crate) use lineage::identity;
+pub(crate) use metadata::TableVersion;
+pub(crate) use migrate::{
+    AppliedMigrations, MigrationError, load_migrations, migrate, pending_migrations,
 };
-pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
-pub use planned_rows::{PlannedChange, PlannedRow};
-pub use read::{ReadError, SnapshotReader, TableRows};
-pub use seed::{SeedOptions, SeedReport, Seeding, begin_seed, seed};
-pub use seed_error::SeedError;
-pub use seeded::SeededTable;
-pub use triggers::missing_triggers_sql;
+pub(crate) use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
+pub(crate) use planned_rows::{PlannedChange, PlannedRow};
+pub(crate) use read::ReadError;
+pub use read::SnapshotReader;
+pub(crate) use seed::{SeedOptions, SeedReport, begin_seed, seed};
+pub(crate) use seed_error::SeedError;
+pub(crate) use seeded::SeededTable;
+pub(crate) use triggers::missing_triggers_sql;
 pub use whole_rows::{WhichRows, fills};
 
 use crate::config::Config;
@@ -72,7 +75,7 @@ use embedded::door::OWNER;
 use embedded::roles::{OWN_PUBLIC, bounds_of};
 
 /// A connection, and the server behind it where that is our own.
-pub struct Database {
+pub(crate) struct Database {
     client: Client,
     connection: JoinHandle<()>,
     session: interrupt::Registered,
@@ -90,7 +93,7 @@ const SCRATCH: &str = "tablecast_scratch_";
 impl Database {
     /// What whoever started the embedded server should know: where its data is, if that
     /// is not where they would look.
-    pub fn notes(&self) -> &[String] {
+    pub(crate) fn notes(&self) -> &[String] {
         self.embedded
             .as_ref()
             .map_or(&[], |embedded| &embedded.notes)
@@ -102,7 +105,7 @@ impl Database {
     ///
     /// # Errors
     /// Where there is no such server, or it lets us not in.
-    pub async fn open(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
+    pub(crate) async fn open(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
         match &config.database_url {
             Some(url) => Self::connect(url, purpose, config).await,
             None => {
@@ -117,7 +120,10 @@ impl Database {
     ///
     /// # Errors
     /// Where there is no such server.
-    pub async fn open_scratch(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
+    pub(crate) async fn open_scratch(
+        config: &Config,
+        purpose: &str,
+    ) -> Result<Self, DatabaseError> {
         let embedded = Embedded::start(&config.state).await?;
         let name = format!("{SCRATCH}{}", std::process::id());
         for left in left_by_the_dead(&embedded, config).await? {
@@ -133,7 +139,7 @@ impl Database {
     ///
     /// # Errors
     /// Where the server does not do it.
-    pub async fn close_scratch(self, config: &Config) -> Result<(), DatabaseError> {
+    pub(crate) async fn close_scratch(self, config: &Config) -> Result<(), DatabaseError> {
         let name = self.target.clone();
         let embedded = self.disconnect().await;
         if let Some(embedded) = embedded {
@@ -144,12 +150,12 @@ impl Database {
     }
 
     /// The connection.
-    pub fn client(&mut self) -> &mut Client {
+    pub(crate) fn client(&mut self) -> &mut Client {
         &mut self.client
     }
 
     /// Whether the connection has ended, as it does when the server goes.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
@@ -157,7 +163,7 @@ impl Database {
     ///
     /// # Errors
     /// Where our own server does not stop.
-    pub async fn close(self) -> Result<(), DatabaseError> {
+    pub(crate) async fn close(self) -> Result<(), DatabaseError> {
         match self.disconnect().await {
             Some(embedded) => Ok(embedded.stop().await?),
             None => Ok(()),

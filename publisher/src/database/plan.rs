@@ -17,6 +17,7 @@ use super::error::DatabaseError;
 use super::gate;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
+use super::input::Input;
 use super::judge::shared;
 use super::limit::judge;
 use super::lock;
@@ -27,15 +28,12 @@ use super::seeded::SeededTable;
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
 use super::unique::{foresee, may_trade};
-use crate::config::Config;
 use crate::duration::millis;
-use crate::progress::Progress;
-use crate::schema::Schema;
-use crate::source::{Problem, SourceTable};
+use crate::source::Problem;
 
 /// What the operator asks of a plan.
 #[derive(Debug, Clone, Default)]
-pub struct PlanOptions {
+pub(crate) struct PlanOptions {
     /// Tables that may lose more rows than the guard allows, with exactly how many.
     pub allow_deactivation: BTreeMap<TableKey, u64>,
     /// How many rows of each table are listed.
@@ -45,7 +43,7 @@ pub struct PlanOptions {
 /// What a seed would change.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The state of the database that the files were compared with.
     pub reference_version: ReferenceVersion,
     /// All tables together.
@@ -64,7 +62,7 @@ pub struct Plan {
 /// How many rows would become what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PlannedCounts {
+pub(crate) struct PlannedCounts {
     /// Rows that are not there yet.
     pub added: u64,
     /// Rows that are otherwise.
@@ -81,7 +79,7 @@ pub struct PlannedCounts {
 
 impl PlannedCounts {
     /// How many rows a seed would write.
-    pub fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.added + self.changed + self.deactivated + self.reactivated
     }
 
@@ -98,7 +96,7 @@ impl PlannedCounts {
 /// What would become of one table.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PlannedTable {
+pub(crate) struct PlannedTable {
     /// The table's key.
     pub table: String,
     /// How many rows would become what.
@@ -119,45 +117,39 @@ pub struct PlannedTable {
 /// # Errors
 /// Where the database or a file cannot be read. What a seed would refuse is part of the
 /// plan.
-pub async fn plan(
+pub(crate) async fn plan(
     client: &mut Client,
-    config: &Config,
-    schema: &Schema,
-    sources: &[SourceTable],
+    input: Input<'_>,
     skipped: &[gate::Unchanged],
     options: &PlanOptions,
-    progress: Progress,
 ) -> Result<Plan, SeedError> {
-    let planned = plan_all(client, config, schema, sources, skipped, options, progress).await;
+    let planned = plan_all(client, input, skipped, options).await;
     lock::with_holders(client, planned).await
 }
 
 async fn plan_all(
     client: &mut Client,
-    config: &Config,
-    schema: &Schema,
-    sources: &[SourceTable],
+    input: Input<'_>,
     skipped: &[gate::Unchanged],
     options: &PlanOptions,
-    progress: Progress,
 ) -> Result<Plan, SeedError> {
     let start = Instant::now();
     let mut tx = begin(client).await?;
     set_limits(&tx).await?;
-    let reference_version = highest(&reference_versions(&tx, &config.schema).await?);
-    if !gate::still_hold(&tx, config, skipped).await? {
+    let reference_version = highest(&reference_versions(&tx, &input.config.schema).await?);
+    if !gate::still_hold(&tx, input.config, skipped).await? {
         return Err(SeedError::Overtaken);
     }
-    let varying = varying_defaults(&tx, config).await?.left_open();
-    let hazards = Hazards::read(&tx, config).await?;
-    let stages: Vec<Stage<'_>> = stages(config, schema, sources, &varying, &hazards);
+    let varying = varying_defaults(&tx, input.config).await?.left_open();
+    let hazards = Hazards::read(&tx, input.config).await?;
+    let stages: Vec<Stage<'_>> = stages(input, &varying, &hazards);
     for stage in &stages {
         stage.create(&tx).await?;
     }
     let mut planned = Planned::default();
     let mut staged = Vec::with_capacity(stages.len());
     for stage in stages {
-        match fill(&stage, &mut tx, config, progress).await? {
+        match fill(&stage, &mut tx, input).await? {
             Some(refused) => planned.problems.extend(refused),
             None => staged.push(stage),
         }

@@ -20,7 +20,7 @@ use crate::schema::Column;
 /// What would become of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum PlannedChange {
+pub(crate) enum PlannedChange {
     /// It is new.
     Added,
     /// It has other values.
@@ -36,7 +36,7 @@ pub enum PlannedChange {
 /// A row that a seed would change, or keep because it belongs to an administrator.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PlannedRow {
+pub(crate) struct PlannedRow {
     /// What would become of it.
     pub change: PlannedChange,
     /// Its primary key.

@@ -20,6 +20,7 @@ use super::error::DatabaseError;
 use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
+use super::input::Input;
 use super::limit::judge;
 use super::metadata::{TableVersion, highest, reference_versions};
 use super::read::SnapshotReader;
@@ -28,19 +29,18 @@ use super::seed_error::SeedError;
 use super::seeded::SeededTable;
 use super::sequences::move_past_rows;
 use super::stage::Stage;
-use super::staging::set_limits;
+use super::staging::{set_limits, stages};
 use super::unique::{equal_keys, respelled_keys};
 use super::write::Writing;
 use super::{gate, lock};
 use crate::config::Config;
 use crate::duration::millis;
-use crate::progress::Progress;
 use crate::schema::{Schema, Table};
-use crate::source::{Problem, SourceTable};
+use crate::source::Problem;
 
 /// What the operator asks of a seed.
 #[derive(Debug, Clone, Default)]
-pub struct SeedOptions {
+pub(crate) struct SeedOptions {
     /// Roll back at the end.
     pub dry_run: bool,
     /// Tables that may lose more rows than the guard allows, with exactly how many.
@@ -50,7 +50,7 @@ pub struct SeedOptions {
 /// What a seed did.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SeedReport {
+pub(crate) struct SeedReport {
     /// Whether it was rolled back because that was asked for.
     pub dry_run: bool,
     /// The reference version before.
@@ -73,25 +73,21 @@ pub struct SeedReport {
 ///
 /// # Errors
 /// Where anything at all goes wrong. The tables are then as they were.
-pub async fn seed(
+pub(crate) async fn seed(
     client: &mut Client,
-    config: &Config,
-    schema: &Schema,
-    sources: &[SourceTable],
+    input: Input<'_>,
     skipped: &[gate::Unchanged],
     options: &SeedOptions,
-    progress: Progress,
 ) -> Result<SeedReport, SeedError> {
-    let seeding = begin_seed(client, config, schema, sources, skipped, options, progress);
+    let seeding = begin_seed(client, input, skipped, options);
     seeding.await?.end().await
 }
 
 /// A seed that is written and not committed: dropped, it has never been.
-pub struct Seeding<'c> {
+pub(crate) struct Seeding<'c> {
     tx: Transaction<'c>,
     report: SeedReport,
-    config: &'c Config,
-    schema: &'c Schema,
+    input: Input<'c>,
     // Those that were compared, and those that were known to be unchanged.
     tables: Vec<&'c Table>,
     skipped: Vec<&'c Table>,
@@ -99,7 +95,7 @@ pub struct Seeding<'c> {
 
 impl Seeding<'_> {
     /// The state that the seed would leave behind.
-    pub fn reader(&self) -> SnapshotReader<'_> {
+    pub(crate) fn reader(&self) -> SnapshotReader<'_> {
         SnapshotReader::within(&self.tx)
     }
 
@@ -107,12 +103,11 @@ impl Seeding<'_> {
     ///
     /// # Errors
     /// Where the commit fails, or its answer does not come.
-    pub async fn end(self) -> Result<SeedReport, SeedError> {
+    pub(crate) async fn end(self) -> Result<SeedReport, SeedError> {
         let Self {
             tx,
             mut report,
-            config,
-            schema,
+            input,
             tables,
             skipped,
         } = self;
@@ -121,7 +116,7 @@ impl Seeding<'_> {
             tx.rollback().await
         } else {
             // No rollback moves a sequence back, so this is the last step.
-            let moved = move_past_rows(&tx, config, schema, &tables, &skipped).await;
+            let moved = move_past_rows(&tx, input.config, input.schema, &tables, &skipped).await;
             report.notes.extend(lock::with_holders(&tx, moved).await?);
             tx.commit().await
         };
@@ -142,30 +137,26 @@ impl Seeding<'_> {
 ///
 /// # Errors
 /// Where anything at all goes wrong. The tables are then as they were.
-pub async fn begin_seed<'c>(
+pub(crate) async fn begin_seed<'c>(
     client: &'c mut Client,
-    config: &'c Config,
-    schema: &'c Schema,
-    sources: &'c [SourceTable],
+    input: Input<'c>,
     skipped: &'c [gate::Unchanged],
     options: &SeedOptions,
-    progress: Progress,
 ) -> Result<Seeding<'c>, SeedError> {
     let mut tx = client
         .transaction()
         .await
         .map_err(|e| DatabaseError::query("begin", e))?;
-    let written = write(&mut tx, config, schema, sources, skipped, options, progress).await;
+    let written = write(&mut tx, input, skipped, options).await;
     let (report, tables) = lock::with_holders(&tx, written).await?;
     let skipped = skipped.iter();
     Ok(Seeding {
         tx,
         report,
-        config,
-        schema,
+        input,
         tables,
         skipped: skipped
-            .filter_map(|unchanged| schema.table(unchanged.key.as_str()))
+            .filter_map(|unchanged| input.schema.table(unchanged.key.as_str()))
             .collect(),
     })
 }
@@ -173,14 +164,12 @@ pub async fn begin_seed<'c>(
 // Gives what was done, and the tables that were compared.
 async fn write<'c>(
     tx: &mut Transaction<'_>,
-    config: &'c Config,
-    schema: &'c Schema,
-    sources: &'c [SourceTable],
+    input: Input<'c>,
     skipped: &[gate::Unchanged],
     options: &SeedOptions,
-    progress: Progress,
 ) -> Result<(SeedReport, Vec<&'c Table>), SeedError> {
     let start = Instant::now();
+    let config = input.config;
     prepare(tx, config).await?;
     let before = reference_versions(tx, &config.schema).await?;
     let varying = varying_defaults(tx, config).await?;
@@ -188,26 +177,18 @@ async fn write<'c>(
     if hazards.is_replica {
         return Err(replica().into());
     }
-    let is_watched = |source: &SourceTable| {
-        let table = schema.table(source.key.as_str());
-        table.is_some_and(|table| !hazards.of(table).foreign.is_empty())
-    };
+    let is_watched = |stage: &Stage<'_>| !hazards.of(stage.table).foreign.is_empty();
+    let mut staged = stages(input, &varying, &hazards);
     // What a trigger may change is compared behind the writing, which needs a stage.
-    let may_go_straight = !sources.iter().any(is_watched);
-    let mut staged = Vec::with_capacity(sources.len());
-    for (index, source) in sources.iter().enumerate() {
-        let table = schema
-            .table(source.key.as_str())
-            .expect("a source belongs to a table");
-        let mut stage = Stage::new(index, table, source, config, &varying, hazards.of(table));
+    let may_go_straight = !staged.iter().any(is_watched);
+    for stage in &mut staged {
         stage.straight = may_go_straight
-            && stage.may_go_straight(hazards.of(table))
+            && stage.may_go_straight(hazards.of(stage.table))
             && stage.is_empty_table(tx).await?;
         if !stage.straight {
             stage.create(tx).await?;
-            stage.fill(tx, config, progress).await?;
+            stage.fill(tx, input).await?;
         }
-        staged.push(stage);
     }
     let tables: Vec<&Table> = staged.iter().map(|stage| stage.table).collect();
     lock::lock_tables(tx, &tables, config.lock_timeout).await?;
@@ -229,10 +210,9 @@ async fn write<'c>(
     let judged = judge(&staged, &reports, &options.allow_deactivation);
     refuse(judged.problems)?;
     let writer = Writer {
-        config,
+        input,
         hazards: &hazards,
         varying: &varying,
-        progress,
     };
     writer.write(tx, &staged, &reports, &before).await?;
     if !gate::still_hold(tx, config, skipped).await? {
@@ -240,10 +220,14 @@ async fn write<'c>(
     }
 
     let after = reference_versions(tx, &config.schema).await?;
-    gate::remember(tx, config, schema, &staged_sources(&staged), &after).await?;
+    gate::remember(tx, input, &after).await?;
     let report = SeedReport {
+        dry_run: options.dry_run,
+        from: ReferenceVersion(highest(&before)),
+        to: ReferenceVersion(highest(&after)),
+        tables: told(input.schema, reports, skipped, &after),
         notes: judged.notes,
-        ..report(start, options, schema, reports, skipped, &before, &after)
+        elapsed_ms: millis(start.elapsed()),
     };
     Ok((report, tables))
 }
@@ -279,16 +263,11 @@ async fn prepare(tx: &Transaction<'_>, config: &Config) -> Result<(), SeedError>
     set_limits(tx).await
 }
 
-fn staged_sources<'s>(staged: &[Stage<'s>]) -> Vec<&'s SourceTable> {
-    staged.iter().map(|stage| stage.source).collect()
-}
-
 // What the tables are written with.
 struct Writer<'w> {
-    config: &'w Config,
+    input: Input<'w>,
     hazards: &'w Hazards,
     varying: &'w VaryingDefaults,
-    progress: Progress,
 }
 
 impl Writer<'_> {
@@ -304,16 +283,15 @@ impl Writer<'_> {
             return Ok(());
         }
         if !before.is_empty() {
-            lock::lock_versions(tx, &self.config.schema).await?;
+            lock::lock_versions(tx, &self.input.config.schema).await?;
         }
         let (mut is_doubtful, mut is_overtaken) = (false, false);
         for (stage, plan) in staged.iter().zip(plans) {
             let writing = Writing {
-                config: self.config,
+                input: self.input,
                 varying: self.varying,
                 hazard: self.hazards.of(stage.table),
                 is_overtaken,
-                progress: self.progress,
             };
             let is_whole = stage.write(tx, plan, &writing).await?;
             is_doubtful |= !is_whole || changes(plan) && !writing.hazard.foreign.is_empty();
@@ -328,15 +306,13 @@ impl Writer<'_> {
     }
 }
 
-fn report(
-    start: Instant,
-    options: &SeedOptions,
+// Every table that has a file, with the number that it has now, in key order.
+fn told(
     schema: &Schema,
     reports: Vec<SeededTable>,
     skipped: &[gate::Unchanged],
-    before: &BTreeMap<String, TableVersion>,
-    after: &BTreeMap<String, TableVersion>,
-) -> SeedReport {
+    versions: &BTreeMap<String, TableVersion>,
+) -> Vec<SeededTable> {
     let skipped = skipped.iter().map(|unchanged| SeededTable {
         table: unchanged.key.to_string(),
         unchanged: unchanged.rows,
@@ -348,17 +324,10 @@ fn report(
     tables.sort_by(|a, b| a.table.cmp(&b.table));
     for table in &mut tables {
         let name = schema.table(&table.table).map(|table| table.name.as_str());
-        let version = name.and_then(|name| after.get(name));
+        let version = name.and_then(|name| versions.get(name));
         table.version_seq = version
             .map(|version| version.version_seq)
             .unwrap_or_default();
     }
-    SeedReport {
-        dry_run: options.dry_run,
-        from: ReferenceVersion(highest(before)),
-        to: ReferenceVersion(highest(after)),
-        tables,
-        notes: Vec::new(),
-        elapsed_ms: millis(start.elapsed()),
-    }
+    tables
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// What a seed did to one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SeededTable {
+pub(crate) struct SeededTable {
     /// The table's key.
     pub table: String,
     /// Rows that were not there.

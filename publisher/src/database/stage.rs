@@ -10,17 +10,18 @@ use snapshot_format::{IS_ACTIVE, SOURCE_TYPE};
 use tokio_postgres::Transaction;
 
 use super::answer::PgError;
+use super::copy_lines::CopyLines;
 use super::defaults::{VaryingDefaults, staged_expression};
 use super::error::DatabaseError;
-use super::hazards::Hazard;
+use super::hazards::{Hazard, Hazards};
+use super::input::Input;
 use super::seed_error::SeedError;
 use super::seeded::SeededTable;
 use super::sql::{identifier, qualified, render};
 use crate::config::Config;
 use crate::duration::millis;
-use crate::progress::Progress;
 use crate::schema::Table;
-use crate::source::{Problem, Problems, RowDecoder, RowReader, SourceTable};
+use crate::source::{Problem, SourceTable};
 
 // What the templates are told of a table.
 #[derive(Serialize, Clone)]
@@ -66,12 +67,13 @@ const MANY_ROWS: u64 = 5_000;
 impl<'s> Stage<'s> {
     pub(super) fn new(
         index: usize,
-        table: &'s Table,
-        source: &'s SourceTable,
-        config: &Config,
+        input: Input<'s>,
         varying: &VaryingDefaults,
-        hazard: &Hazard,
+        hazards: &Hazards,
     ) -> Self {
+        let source = &input.sources[index];
+        let table = input.table_of(source);
+        let hazard = hazards.of(table);
         let staged = |column: usize| StagedColumn {
             name: identifier(&table.columns[column].name),
             staged: staged_expression(table, source, column, varying),
@@ -123,7 +125,7 @@ impl<'s> Stage<'s> {
         Self {
             table,
             source,
-            allow_percent: config.max_deactivation_percent(table),
+            allow_percent: input.config.limits_of(table).max_deactivation_percent,
             straight: false,
             sql,
         }
@@ -174,12 +176,11 @@ impl<'s> Stage<'s> {
     pub(super) async fn fill(
         &self,
         tx: &Transaction<'_>,
-        config: &Config,
-        progress: Progress,
+        input: Input<'_>,
     ) -> Result<(), SeedError> {
         let what = format!("stage {}", self.source.file.name);
-        let bar = progress.bytes(&what, self.source.size);
-        self.copy(tx, config, false, &bar).await?;
+        let bar = input.progress.bytes(&what, self.source.size);
+        self.copy(tx, input.config, false, &bar).await?;
         bar.finish_and_clear();
         // A temporary table is never analysed by itself, and the join needs to know its size.
         if self.source.rows > MANY_ROWS {
@@ -215,13 +216,16 @@ impl<'s> Stage<'s> {
         let sink = tx.copy_in::<_, Bytes>(&statement).await.map_err(refused)?;
         let mut sink = std::pin::pin!(sink);
         let (sender, mut lines) = tokio::sync::mpsc::channel::<Bytes>(4);
-        let (table, source) = (self.table.clone(), self.source.clone());
-        let (config, bar) = (config.clone(), bar.clone());
+        let lines_of = CopyLines {
+            table: self.table.clone(),
+            source: self.source.clone(),
+            config: config.clone(),
+            last_value,
+            bar: bar.clone(),
+        };
         // Reading files and decoding rows is work for a thread, not for the runtime.
         let reading = tokio::task::spawn_blocking(move || {
-            read_lines(&table, &source, &config, last_value, &bar, |chunk| {
-                sender.blocking_send(chunk).is_ok()
-            })
+            lines_of.read(|chunk| sender.blocking_send(chunk).is_ok())
         });
         while let Some(chunk) = lines.recv().await {
             sink.send(chunk).await.map_err(refused)?;
@@ -346,51 +350,4 @@ impl<'s> Stage<'s> {
         });
         unnamed.map(|column| column.name.clone()).collect()
     }
-}
-
-// The second reading of a file. What it gives has passed the first.
-fn read_lines(
-    table: &Table,
-    source: &SourceTable,
-    config: &Config,
-    // The value of a further column, the same in every row.
-    last_value: Option<&str>,
-    bar: &indicatif::ProgressBar,
-    mut send: impl FnMut(Bytes) -> bool,
-) -> Result<(), SeedError> {
-    const CHUNK_SIZE: usize = 128 * 1024;
-    let file = source.file.name.clone();
-    let failed = |error| SeedError::Read {
-        file: source.file.name.clone(),
-        source: error,
-    };
-    let input = source.file.open().map_err(failed)?;
-    let changed = || SeedError::Changed { file: file.clone() };
-    let reader = RowReader::new(bar.wrap_read(input)).map_err(|_| changed())?;
-    let mut reader = reader.without_notes(config.note_prefix.as_deref());
-    let mut decoder = RowDecoder::new(table, config);
-    let mut problems = Problems::default();
-    let mut lines = Vec::with_capacity(CHUNK_SIZE * 2);
-    while let Some(row) = reader.next_row().map_err(|_| changed())? {
-        if !decoder.decode(&file, &row, &mut problems) {
-            return Err(changed());
-        }
-        decoder.copy_line(&source.columns, &mut lines);
-        if let Some(value) = last_value {
-            lines.pop();
-            lines.extend_from_slice(format!("\t{value}\n").as_bytes());
-        }
-        if lines.len() >= CHUNK_SIZE {
-            let full = std::mem::replace(&mut lines, Vec::with_capacity(CHUNK_SIZE * 2));
-            if !send(full.into()) {
-                // The copy has failed, and says why.
-                return Ok(());
-            }
-        }
-    }
-    if reader.finish().map_err(failed)? != source.hash {
-        return Err(changed());
-    }
-    send(lines.into());
-    Ok(())
 }

@@ -5,12 +5,10 @@ use tokio_postgres::{Client, IsolationLevel, Transaction};
 use super::defaults::VaryingDefaults;
 use super::error::DatabaseError;
 use super::hazards::Hazards;
+use super::input::Input;
 use super::seed_error::SeedError;
 use super::stage::Stage;
-use crate::config::Config;
-use crate::progress::Progress;
-use crate::schema::Schema;
-use crate::source::{Problem, SourceTable};
+use crate::source::Problem;
 
 /// Begins: the files are compared with one committed state.
 pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, DatabaseError> {
@@ -31,30 +29,23 @@ pub(super) async fn set_limits(tx: &Transaction<'_>) -> Result<(), SeedError> {
 
 /// One for each file.
 pub(super) fn stages<'s>(
-    config: &Config,
-    schema: &'s Schema,
-    sources: &'s [SourceTable],
+    input: Input<'s>,
     varying: &VaryingDefaults,
     hazards: &Hazards,
 ) -> Vec<Stage<'s>> {
-    let stage = |(index, source): (usize, &'s SourceTable)| {
-        let table = schema.table(source.key.as_str());
-        let table = table.expect("a source belongs to a table");
-        Stage::new(index, table, source, config, varying, hazards.of(table))
-    };
-    sources.iter().enumerate().map(stage).collect()
+    let stage = |index| Stage::new(index, input, varying, hazards);
+    (0..input.sources.len()).map(stage).collect()
 }
 
 /// Gives what PostgreSQL refuses to stage; the other files are planned nevertheless.
 pub(super) async fn fill(
     stage: &Stage<'_>,
     tx: &mut Transaction<'_>,
-    config: &Config,
-    progress: Progress,
+    input: Input<'_>,
 ) -> Result<Option<Vec<Problem>>, SeedError> {
     let failed = |source| DatabaseError::query("stage a file", source);
     let savepoint = tx.savepoint("stage").await.map_err(failed)?;
-    match stage.fill(&savepoint, config, progress).await {
+    match stage.fill(&savepoint, input).await {
         Ok(()) => {
             savepoint.commit().await.map_err(failed)?;
             Ok(None)

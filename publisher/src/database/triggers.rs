@@ -12,7 +12,7 @@ use crate::schema::Table;
 ///
 /// There is one function for all. Where a table of the schema `has_parts`, it counts their
 /// changes too: also when all that is printed now is another table's.
-pub fn missing_triggers_sql(
+pub(crate) fn missing_triggers_sql(
     tables: &[&Table],
     has_parts: bool,
     identity: Option<&Identity>,

@@ -7,23 +7,21 @@ use super::answer::PgError;
 use super::defaults::VaryingDefaults;
 use super::error::DatabaseError;
 use super::hazards::Hazard;
+use super::input::Input;
 use super::seed_error::SeedError;
 use super::seeded::SeededTable;
 use super::sql::render;
 use super::stage::Stage;
 use super::unique::{SAVEPOINT, conflicts, trade};
-use crate::config::Config;
-use crate::progress::Progress;
 use crate::source::{Place, Problem};
 
 /// What a table's rows are written with.
 pub(super) struct Writing<'w> {
-    pub(super) config: &'w Config,
+    pub(super) input: Input<'w>,
     pub(super) varying: &'w VaryingDefaults,
     pub(super) hazard: &'w Hazard,
     /// Whether rows may have been changed since they were compared.
     pub(super) is_overtaken: bool,
-    pub(super) progress: Progress,
 }
 
 impl Stage<'_> {
@@ -36,12 +34,12 @@ impl Stage<'_> {
     ) -> Result<bool, SeedError> {
         let what = format!("write {}", self.table.key);
         if self.straight {
-            let bar = writing.progress.bytes(&what, self.source.size);
+            let bar = writing.input.progress.bytes(&what, self.source.size);
             let copied = self.copy_straight(tx, writing, &bar).await?;
             bar.finish_and_clear();
             return Ok(copied == plan.inserted);
         }
-        let bar = writing.progress.step(&what);
+        let bar = writing.input.progress.step(&what);
         let changing = plan.updated + plan.reactivated + plan.switched_off;
         let steps = [
             ("deactivate.sql", plan.deactivated - plan.switched_off),
@@ -98,15 +96,15 @@ impl Stage<'_> {
         bar: &indicatif::ProgressBar,
     ) -> Result<u64, SeedError> {
         if !writing.hazard.unique {
-            return self.copy(tx, writing.config, true, bar).await;
+            return self.copy(tx, writing.input.config, true, bar).await;
         }
         self.savepoint(tx, "SAVEPOINT").await?;
-        match self.copy(tx, writing.config, true, bar).await {
+        match self.copy(tx, writing.input.config, true, bar).await {
             // COPY names the row that came second. Staged, both are found.
             Err(SeedError::Refused(problems)) => {
                 self.savepoint(tx, "ROLLBACK TO SAVEPOINT").await?;
                 self.create(tx).await?;
-                self.fill(tx, writing.config, writing.progress).await?;
+                self.fill(tx, writing.input).await?;
                 let both = conflicts(tx, self, writing.varying).await?;
                 let told = if both.is_empty() { problems } else { both };
                 Err(SeedError::Refused(told))

@@ -4,7 +4,6 @@ mod spellings;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::time::Duration;
 
 use indicatif::ProgressBar;
 use snapshot_audit::parity::normalize::Contract;
@@ -12,7 +11,7 @@ use snapshot_audit::parity::report::{PairReport, Side, TableReport};
 use snapshot_audit::parity::text::{notes, sentence};
 use snapshot_audit::parity::{Gathering, TablePair, TableSide, compare, snapshot};
 use snapshot_audit::published::{Rows, RowsError};
-use snapshot_format::{ColumnType, SchemaVersion, TableKey};
+use snapshot_format::{ColumnType, TableKey};
 
 use super::sides::source;
 use super::{Catalog, Inputs, TableSides, contract};
@@ -63,30 +62,7 @@ fn columns(all: &str) -> Vec<Column> {
 
 fn config(settings: &str) -> Config {
     let file: ConfigFile = toml::from_str(settings).expect("settings");
-    let limits = file.limits();
-    Config {
-        database_url: None,
-        schema: "public".to_owned(),
-        source: "json-source".into(),
-        sql: "sql".into(),
-        out: "snapshots".into(),
-        state: ".tablecast".into(),
-        schema_version: SchemaVersion { major: 1, minor: 0 },
-        exclude: file.exclude,
-        ignore_files: file.ignore_files,
-        note_prefix: Some("_".to_owned()),
-        store_mode: Default::default(),
-        max_deactivation_percent: 50,
-        limits,
-        max_object_bytes: snapshot_format::MAX_OBJECT_SIZE,
-        lock_timeout: Duration::from_secs(1),
-        statement_timeout: Duration::from_secs(1),
-        connect_timeout: Duration::from_secs(10),
-        extensions: Vec::new(),
-        silence_timeout: Duration::from_secs(30),
-        quiet: true,
-        tables: file.tables,
-    }
+    file.settle()
 }
 
 impl Story {

@@ -38,9 +38,6 @@ pub struct RowDecoder<'t> {
     canonical: Vec<u8>,
 }
 
-/// The row that was decoded last.
-pub type DecodedRow<'d, 't> = &'d RowDecoder<'t>;
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Field {
     Absent,

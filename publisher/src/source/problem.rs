@@ -75,7 +75,7 @@ impl Place {
 
 /// So many problems of one kind are listed, each with its place. Of more, the first is told
 /// with their number.
-pub const MAX_LISTED: usize = 100;
+pub(crate) const MAX_LISTED: usize = 100;
 
 /// So many columns of a file have the same kind of problem told on their own.
 const MAX_COLUMNS: usize = 100;

@@ -18,7 +18,7 @@ const MOST_KEYS: usize = 1_000_000;
 
 /// Files without a problem, by the key of their table.
 #[derive(Debug, Default)]
-pub struct Remembered {
+pub(crate) struct Remembered {
     files: BTreeMap<TableKey, File>,
 }
 

@@ -41,7 +41,7 @@ pub struct RawRow<'a> {
 
 /// Some of a file's rows, one behind the other, on their own.
 #[derive(Debug, Default)]
-pub struct RowBatch {
+pub(crate) struct RowBatch {
     bytes: Vec<u8>,
     rows: Vec<BatchedRow>,
 }
@@ -58,7 +58,7 @@ struct BatchedRow {
 
 impl RowBatch {
     /// Adds a copy of a row.
-    pub fn push(&mut self, row: &RawRow<'_>) {
+    pub(crate) fn push(&mut self, row: &RawRow<'_>) {
         let key = row.key.map(|key| self.append(key));
         let value = self.append(row.bytes);
         self.rows.push(BatchedRow {
@@ -78,7 +78,7 @@ impl RowBatch {
     }
 
     /// The row at an index.
-    pub fn row(&self, index: usize) -> RawRow<'_> {
+    pub(crate) fn row(&self, index: usize) -> RawRow<'_> {
         let row = &self.rows[index];
         RawRow {
             number: row.number,
@@ -91,22 +91,22 @@ impl RowBatch {
     }
 
     /// Every row, in the file's order.
-    pub fn rows(&self) -> impl Iterator<Item = RawRow<'_>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = RawRow<'_>> {
         (0..self.rows.len()).map(|index| self.row(index))
     }
 
     /// Whether it holds no row.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// How many bytes its rows have.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
 
     /// Removes every row and keeps the memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.rows.clear();
     }

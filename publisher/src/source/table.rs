@@ -7,7 +7,7 @@ use super::problem::{Place, shortened};
 
 /// A table's file, read once.
 #[derive(Debug, Clone)]
-pub struct SourceTable {
+pub(crate) struct SourceTable {
     /// The table's key.
     pub key: TableKey,
     /// Its file.
@@ -29,7 +29,7 @@ pub struct SourceTable {
 
 /// A reference to a row that no file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dangling {
+pub(crate) struct Dangling {
     /// Where the reference stands.
     pub place: Place,
     /// The table that it points at.
@@ -44,7 +44,7 @@ pub struct Dangling {
 
 impl Dangling {
     /// The problem that it is, where the database has no such row either.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let values: Vec<String> = self
             .values
             .iter()

@@ -19,7 +19,7 @@ use crate::schema::{Schema, Table};
 
 /// What is known of a set of files.
 #[derive(Debug)]
-pub struct Validated {
+pub(crate) struct Validated {
     /// The files' tables, each behind those that it points at.
     pub tables: Vec<SourceTable>,
     /// References to rows that no file holds. The database may hold them, as rows of an
@@ -27,35 +27,39 @@ pub struct Validated {
     pub dangling: Vec<Dangling>,
 }
 
-/// Reads the files and notes every problem.
-///
-/// A file that cannot be read is a problem like any other.
-pub fn validate(
-    config: &Config,
-    schema: &Schema,
-    files: &SourceFiles,
-    progress: Progress,
-    problems: &mut Problems,
-) -> Validated {
-    validate_anew(config, schema, files, progress, problems, None)
-}
-
 /// What a caller that validates again and again knows.
 #[derive(Debug)]
-pub struct Known<'k> {
+pub(crate) struct Known<'k> {
     /// Files that are the same as before, by their tables' keys, with their hashes.
     pub same: &'k BTreeMap<TableKey, blake3::Hash>,
     /// What was found in them. Files that are read are added.
     pub remembered: &'k mut Remembered,
 }
 
-/// As [`validate`]; files that are known to be the same are not read where what is remembered
-/// of them is enough.
-pub fn validate_anew(
-    config: &Config,
-    schema: &Schema,
-    files: &SourceFiles,
-    progress: Progress,
+/// Files that are to be validated.
+#[derive(Clone, Copy)]
+pub(crate) struct Files<'f> {
+    /// The settings.
+    pub config: &'f Config,
+    /// The tables that they belong to.
+    pub schema: &'f Schema,
+    /// The files.
+    pub files: &'f SourceFiles,
+    /// Shows how far it is.
+    pub progress: Progress,
+}
+
+/// Reads the files and notes every problem. Files that are known to be the same are not read
+/// where what is remembered of them is enough.
+///
+/// A file that cannot be read is a problem like any other.
+pub(crate) fn validate(
+    Files {
+        config,
+        schema,
+        files,
+        progress,
+    }: Files<'_>,
     problems: &mut Problems,
     mut known: Option<Known<'_>>,
 ) -> Validated {

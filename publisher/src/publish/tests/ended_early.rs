@@ -5,9 +5,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 
 // A disk on which the steps are counted, and those for which `fails` holds do not succeed.
-fn failing(
-    fails: impl Fn(usize) -> bool + Send + Sync + 'static,
-) -> (Disk, Arc<AtomicUsize>) {
+fn failing(fails: impl Fn(usize) -> bool + Send + Sync + 'static) -> (Disk, Arc<AtomicUsize>) {
     let steps = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&steps);
     let disk = Disk::with_hook(move |_, _| {
