@@ -424,7 +424,7 @@ fn processes_that_mention(path: &Path) -> Vec<String> {
 fn databases_in(state: &Path) -> Vec<String> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let embedded = publisher::parts::Embedded::start(state).await.unwrap();
+        let embedded = embedded_postgres::Embedded::start(state).await.unwrap();
         assert_ne!(processes_that_mention(state), Vec::<String>::new());
         let options = embedded.config("postgres");
         let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();

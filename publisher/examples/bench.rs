@@ -23,8 +23,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use clap::Parser;
+use embedded_postgres::Embedded;
 use futures_util::{SinkExt, TryStreamExt};
-use publisher::parts::Embedded;
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls};
 

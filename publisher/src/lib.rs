@@ -46,9 +46,7 @@ pub use error::Error;
 /// What tests and benchmarks take hold of within the program.
 pub mod parts {
     pub use crate::config::{Config, ConfigFile, TableConfig};
-    pub use crate::database::{
-        Embedded, EmbeddedError, PgError, SnapshotReader, WhichRows, fills, read_schema,
-    };
+    pub use crate::database::{PgError, SnapshotReader, WhichRows, fills, read_schema};
     pub use crate::guard::{Guards, Provenance};
     pub use crate::parity::sides::database::gather as gather_database;
     pub use crate::parity::{Catalog, Inputs, SnapshotInput, SourceInput, TableSides, contracts};

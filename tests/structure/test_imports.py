@@ -80,10 +80,19 @@ class Circles(unittest.TestCase):
 
 class Walls(unittest.TestCase):
     def test_only_publisher_knows_sql(self):
+        # But for the private server, which sets up its own two roles.
+        know_sql = {"publisher", "embedded-postgres"}
         for source in imports.crates():
             crate = source.parent.name
             with self.subTest(crate):
-                self.assertEqual("tokio-postgres" in dependencies(crate), crate == "publisher")
+                self.assertEqual("tokio-postgres" in dependencies(crate), crate in know_sql)
+        for path, file in imports.files_of(imports.ROOT / "embedded-postgres" / "src").items():
+            text = file.path.read_text(encoding="utf-8")
+            self.assertEqual("SELECT" in text or "ALTER " in text, path == ("roles",), path)
+
+    def test_the_private_server_knows_nothing_of_what_is_in_it(self):
+        crates = {source.parent.name for source in imports.crates()}
+        self.assertEqual(dependencies("embedded-postgres") & crates, {"snapshot-store"})
 
     def test_the_format_knows_no_files_sockets_or_clocks(self):
         self.assertFalse(dependencies("snapshot-format") & {"tokio", "hyper", "rustix", "nix", "jiff", "ureq"})

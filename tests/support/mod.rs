@@ -18,7 +18,7 @@ pub struct TestDatabase {
     options: tokio_postgres::Config,
     url: String,
     runtime: tokio::runtime::Runtime,
-    own_server: Option<(publisher::parts::Embedded, tempfile::TempDir)>,
+    own_server: Option<(embedded_postgres::Embedded, tempfile::TempDir)>,
 }
 
 impl TestDatabase {
@@ -35,7 +35,7 @@ impl TestDatabase {
             Err(_) => {
                 let folder = tempfile::tempdir().unwrap();
                 let embedded = runtime
-                    .block_on(publisher::parts::Embedded::start(folder.path()))
+                    .block_on(embedded_postgres::Embedded::start(folder.path()))
                     .unwrap();
                 (embedded.config("postgres"), Some((embedded, folder)))
             }

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::database::DatabaseError;
-use crate::database::embedded::{Place, place_of, places_elsewhere, remove_orphan, reset};
 use crate::error::Error;
 use crate::output::Output;
+use embedded_postgres::{Place, place_of, places_elsewhere, remove_orphan, reset};
 
 /// Flags of `publisher database`.
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::EmbeddedError;
 use super::answer::{POOLER_HINT, PgError, SILENT_HINT};
 use super::holder::{Holder, holders};
+use embedded_postgres::EmbeddedError;
 
 /// Why the database could not be used.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,6 @@ mod connection;
 mod copy_lines;
 mod dangling;
 mod defaults;
-pub(crate) mod embedded;
 mod error;
 mod fixed;
 mod gate;
@@ -48,7 +47,6 @@ use tokio_postgres::{Client, GenericClient};
 pub use answer::PgError;
 pub use catalog::read_schema;
 pub(crate) use dangling::still_dangling;
-pub use embedded::{Embedded, EmbeddedError};
 pub(crate) use error::DatabaseError;
 pub(crate) use gate::{Unchanged, connected_only, unchanged, unchanged_each};
 pub(crate) use input::Input;
@@ -71,8 +69,7 @@ pub use whole_rows::{WhichRows, fills};
 
 use crate::config::Config;
 use connection::{Destination, Patience};
-use embedded::door::OWNER;
-use embedded::roles::{OWN_PUBLIC, bounds_of};
+use embedded_postgres::{Embedded, OWN_PUBLIC, OWNER, bounds_of};
 
 /// A connection, and the server behind it where that is our own.
 pub(crate) struct Database {

@@ -1,4 +1,5 @@
-//! The embedded default: a private PostgreSQL for whoever gives no database URL.
+//! The private PostgreSQL of a project, for whoever gives no database URL: found among the
+//! installed programs, started or joined, and ended with its last user.
 //!
 //! ```text
 //! .tablecast/postgres           the data folder
@@ -20,17 +21,19 @@
 //! - E4. No TCP port. The only door is a Unix socket in a folder of mode 0700, which is
 //!   why the owner of the databases is asked for no password.
 //! - E5. What runs in it runs as a role that owns its databases and nothing else.
+//!
+//! The only SQL here is about the server's own two roles.
 
 mod binaries;
 mod cluster;
-pub(super) mod door;
+mod door;
 mod error;
 mod files;
 mod home;
 mod install;
 mod place;
 mod postmaster;
-pub(super) mod roles;
+mod roles;
 mod server;
 mod watcher;
 
@@ -40,8 +43,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-pub use error::EmbeddedError;
+pub use door::OWNER;
+pub use error::{Answer, EmbeddedError, Said};
 use home::Home;
+pub use roles::{OWN_PUBLIC, bounds_of};
 use server::Server;
 
 /// A running private PostgreSQL, started or joined.
@@ -101,7 +106,7 @@ impl Embedded {
     /// How to connect to one of the server's databases as their owner, as whom all runs that
     /// comes from files.
     pub fn config_of_owner(&self, database: &str) -> tokio_postgres::Config {
-        door::config(&self.server.folder, database, door::OWNER)
+        door::config(&self.server.folder, database, OWNER)
     }
 
     /// Where the data is, where that is not in the project.
@@ -125,7 +130,7 @@ impl Embedded {
 /// Where the data of a project is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Place {
+pub struct Place {
     /// The data folder.
     pub data: PathBuf,
     /// The project's `.tablecast` folder; `None` where no project names the data any more.
@@ -141,7 +146,7 @@ pub(crate) struct Place {
 /// # Errors
 ///
 /// Where the project's folder cannot be read.
-pub(crate) fn place_of(root: &Path) -> Result<Place, EmbeddedError> {
+pub fn place_of(root: &Path) -> Result<Place, EmbeddedError> {
     if !root.exists() {
         return Ok(Place {
             data: root.join("postgres"),
@@ -155,7 +160,7 @@ pub(crate) fn place_of(root: &Path) -> Result<Place, EmbeddedError> {
 }
 
 /// All data that lies out of its project, that of projects which are gone included.
-pub(crate) fn places_elsewhere() -> Vec<Place> {
+pub fn places_elsewhere() -> Vec<Place> {
     let all = place::all().into_iter();
     all.map(|(folder, project)| place(&folder.join("postgres"), project))
         .collect()
@@ -175,7 +180,7 @@ fn place(data: &Path, project: Option<PathBuf>) -> Place {
 /// # Errors
 ///
 /// Where a server runs on it, or it is not one of ours.
-pub(crate) async fn reset(root: &Path) -> Result<Place, EmbeddedError> {
+pub async fn reset(root: &Path) -> Result<Place, EmbeddedError> {
     let place = place_of(root)?;
     if !place.exists {
         return Ok(place);
@@ -195,7 +200,7 @@ pub(crate) async fn reset(root: &Path) -> Result<Place, EmbeddedError> {
 /// # Errors
 ///
 /// Where a server runs on it.
-pub(crate) fn remove_orphan(place: &Place) -> Result<(), EmbeddedError> {
+pub fn remove_orphan(place: &Place) -> Result<(), EmbeddedError> {
     if place.in_use {
         return Err(EmbeddedError::InUse(place.data.clone()));
     }

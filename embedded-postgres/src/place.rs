@@ -18,15 +18,15 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::error::EmbeddedError;
-use super::files::{open_own, put, random_hex};
+use crate::error::EmbeddedError;
+use crate::files::{open_own, put, random_hex};
 
 /// Where root keeps the data of projects that lie out of the server's reach.
-pub(super) const SHARED_HOME: &str = "/var/lib/tablecast";
+pub(crate) const SHARED_HOME: &str = "/var/lib/tablecast";
 
 /// What became of the data that a project names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// The project has no data elsewhere.
     None,
     /// It has, in this folder; the project may have been moved.
@@ -38,7 +38,7 @@ pub(super) enum Found {
 }
 
 /// Looks for the folder that the project names.
-pub(super) fn find(root: &Path) -> Result<Found, EmbeddedError> {
+pub(crate) fn find(root: &Path) -> Result<Found, EmbeddedError> {
     let Some(folder) = named(root)? else {
         return Ok(Found::None);
     };
@@ -46,7 +46,7 @@ pub(super) fn find(root: &Path) -> Result<Found, EmbeddedError> {
 }
 
 /// What the folder says of a project that names it.
-pub(super) fn found_at(root: &Path, folder: PathBuf) -> Found {
+pub(crate) fn found_at(root: &Path, folder: PathBuf) -> Found {
     if !is_shared(&folder) {
         return Found::Gone(folder);
     }
@@ -58,7 +58,7 @@ pub(super) fn found_at(root: &Path, folder: PathBuf) -> Found {
 }
 
 /// A new folder for a project's data.
-pub(super) fn make(root: &Path) -> Result<PathBuf, EmbeddedError> {
+pub(crate) fn make(root: &Path) -> Result<PathBuf, EmbeddedError> {
     open_to_all(Path::new(SHARED_HOME))?;
     let folder = Path::new(SHARED_HOME).join(random_hex(8)?);
     open_to_all(&folder)?;
@@ -67,7 +67,7 @@ pub(super) fn make(root: &Path) -> Result<PathBuf, EmbeddedError> {
 }
 
 /// Lets project and folder name each other.
-pub(super) fn tie(root: &Path, folder: &Path) -> Result<(), EmbeddedError> {
+pub(crate) fn tie(root: &Path, folder: &Path) -> Result<(), EmbeddedError> {
     let (back, place) = (folder.join("project"), place_file(root));
     if project_of(folder).as_deref() != Some(root) {
         put(&back, &line(root), 0o600)?;
@@ -79,14 +79,14 @@ pub(super) fn tie(root: &Path, folder: &Path) -> Result<(), EmbeddedError> {
 }
 
 /// Where an earlier publisher kept the data, of which it left a link in the project.
-pub(super) fn of_old_link(place: &Path) -> Option<PathBuf> {
+pub(crate) fn of_old_link(place: &Path) -> Option<PathBuf> {
     let link = fs::read_link(place).ok()?;
     let folder = link.parent()?;
     (link.file_name()? == "postgres" && is_shared_name(folder)).then(|| folder.to_owned())
 }
 
 /// The folders of all projects, each with the project that names it.
-pub(super) fn all() -> Vec<(PathBuf, Option<PathBuf>)> {
+pub(crate) fn all() -> Vec<(PathBuf, Option<PathBuf>)> {
     let entries = fs::read_dir(SHARED_HOME).into_iter().flatten().flatten();
     let folders = entries.map(|entry| entry.path());
     let mut all: Vec<_> = folders
@@ -101,7 +101,7 @@ pub(super) fn all() -> Vec<(PathBuf, Option<PathBuf>)> {
 }
 
 /// Removes a folder, if it is one of ours.
-pub(super) fn remove_folder(folder: &Path) -> Result<(), EmbeddedError> {
+pub(crate) fn remove_folder(folder: &Path) -> Result<(), EmbeddedError> {
     if !is_shared(folder) {
         return Err(EmbeddedError::NotMade(folder.to_owned()));
     }
@@ -109,7 +109,7 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), EmbeddedError> {
 }
 
 /// Forgets where the project's data was.
-pub(super) fn forget(root: &Path) -> Result<(), EmbeddedError> {
+pub(crate) fn forget(root: &Path) -> Result<(), EmbeddedError> {
     let place = place_file(root);
     match fs::remove_file(&place) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -147,7 +147,7 @@ fn project_of(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Whether a folder is there that can only be one of ours.
-pub(super) fn is_shared(folder: &Path) -> bool {
+pub(crate) fn is_shared(folder: &Path) -> bool {
     is_shared_name(folder)
         && fs::symlink_metadata(folder)
             .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == geteuid().as_raw())

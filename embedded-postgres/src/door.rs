@@ -5,18 +5,18 @@ use std::path::Path;
 use tokio_postgres::Config;
 
 /// The owner of all that is in the databases.
-pub(crate) const OWNER: &str = "tablecast";
+pub const OWNER: &str = "tablecast";
 
 /// What the server's socket is called after; no TCP port is opened.
-pub(super) const PORT: u16 = 5432;
+pub(crate) const PORT: u16 = 5432;
 
 /// How to connect through the socket in a folder.
-pub(super) fn config(folder: &Path, database: &str, user: &str) -> Config {
+pub(crate) fn config(folder: &Path, database: &str, user: &str) -> Config {
     config_at(folder, PORT, database, user)
 }
 
 /// The same, for a server that calls its socket after another port.
-pub(super) fn config_at(folder: &Path, port: u16, database: &str, user: &str) -> Config {
+pub(crate) fn config_at(folder: &Path, port: u16, database: &str, user: &str) -> Config {
     let mut config = Config::new();
     config
         .host_path(folder)

@@ -10,10 +10,10 @@ use nix::fcntl::OFlag;
 use snapshot_store::{Kind, Refused};
 use tempfile::TempDir;
 
-use super::error::EmbeddedError;
+use crate::error::EmbeddedError;
 
 /// A new folder, closed to all but its owner, which is us; removed when dropped.
-pub(super) fn new_folder(parent: &Path, prefix: &str) -> Result<TempDir, EmbeddedError> {
+pub(crate) fn new_folder(parent: &Path, prefix: &str) -> Result<TempDir, EmbeddedError> {
     tempfile::Builder::new()
         .prefix(prefix)
         .permissions(fs::Permissions::from_mode(0o700))
@@ -23,7 +23,7 @@ pub(super) fn new_folder(parent: &Path, prefix: &str) -> Result<TempDir, Embedde
 
 /// Opens a file of ours. Not behind a link, and none that has another name too: as root we
 /// may stand in a folder of others.
-pub(super) fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<File, EmbeddedError> {
+pub(crate) fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<File, EmbeddedError> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let mut open = || {
         let file = options.custom_flags(flags.bits()).open(path)?;
@@ -42,7 +42,7 @@ pub(super) fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<Fil
 }
 
 /// A link where none may be.
-pub(super) fn link_at(path: &Path) -> EmbeddedError {
+pub(crate) fn link_at(path: &Path) -> EmbeddedError {
     let refused = Refused {
         path: path.to_owned(),
         kind: Kind::Link,
@@ -52,7 +52,7 @@ pub(super) fn link_at(path: &Path) -> EmbeddedError {
 }
 
 /// Writes a file whole or not at all, durably, and never through a link.
-pub(super) fn put(path: &Path, text: &[u8], mode: u32) -> Result<(), EmbeddedError> {
+pub(crate) fn put(path: &Path, text: &[u8], mode: u32) -> Result<(), EmbeddedError> {
     let write = || {
         let folder = path.parent().expect("a file lies in a folder");
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -67,7 +67,7 @@ pub(super) fn put(path: &Path, text: &[u8], mode: u32) -> Result<(), EmbeddedErr
 }
 
 /// So many random bytes, as hexadecimal digits.
-pub(super) fn random_hex(bytes: usize) -> Result<String, EmbeddedError> {
+pub(crate) fn random_hex(bytes: usize) -> Result<String, EmbeddedError> {
     let source = Path::new("/dev/urandom");
     let mut random = vec![0; bytes];
     let read = File::open(source).and_then(|mut file| file.read_exact(&mut random));

@@ -12,15 +12,15 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
-use super::binaries;
-use super::cluster;
-use super::door::{OWNER, PORT, config_at};
-use super::error::{EmbeddedError, Said};
-use super::files::open_own;
-use super::home::{Home, MOMENT, lock};
-use super::postmaster::Postmaster;
-use super::roles;
-use super::watcher::{self, Hold};
+use crate::binaries;
+use crate::cluster;
+use crate::door::{OWNER, PORT, config_at};
+use crate::error::{EmbeddedError, Said};
+use crate::files::open_own;
+use crate::home::{Home, MOMENT, lock};
+use crate::postmaster::Postmaster;
+use crate::roles;
+use crate::watcher::{self, Hold};
 
 /// How long a server may stay silent before we give it up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -55,8 +55,8 @@ const SETTINGS: [&str; 16] = [
 
 /// A server that we hold.
 #[derive(Debug)]
-pub(super) struct Server {
-    pub(super) folder: PathBuf,
+pub(crate) struct Server {
+    pub(crate) folder: PathBuf,
     hold: Hold,
     /// Locked, and shared with all who use this server.
     users: File,
@@ -72,7 +72,7 @@ enum Answer {
 }
 
 /// Joins the server that runs on this data, or starts one where none is alive.
-pub(super) async fn join_or_start(home: &Home) -> Result<Server, EmbeddedError> {
+pub(crate) async fn join_or_start(home: &Home) -> Result<Server, EmbeddedError> {
     let deadline = Instant::now() + ANSWER_WITHIN;
     while Instant::now() < deadline {
         if let Some(alive) = home.nobody_alive()? {
@@ -88,7 +88,7 @@ pub(super) async fn join_or_start(home: &Home) -> Result<Server, EmbeddedError> 
 }
 
 /// Leaves a server. The last one to leave sees it end.
-pub(super) async fn leave(home: &Home, server: Server) -> Result<(), EmbeddedError> {
+pub(crate) async fn leave(home: &Home, server: Server) -> Result<(), EmbeddedError> {
     let Server {
         folder,
         hold,

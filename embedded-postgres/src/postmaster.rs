@@ -9,20 +9,20 @@ use snapshot_store::Folder;
 
 /// What a server writes about itself into `postmaster.pid`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Postmaster {
-    pub(super) pid: i32,
-    pub(super) port: u16,
-    pub(super) folder: PathBuf,
+pub(crate) struct Postmaster {
+    pub(crate) pid: i32,
+    pub(crate) port: u16,
+    pub(crate) folder: PathBuf,
 }
 
 impl Postmaster {
     /// Reads the file; `None` where there is no server, or none that listens yet.
-    pub(super) fn read(data: &Path) -> Option<Self> {
+    pub(crate) fn read(data: &Path) -> Option<Self> {
         let file = Folder::open(data).ok()?.read("postmaster.pid").ok()?;
         Self::parse(std::str::from_utf8(&file).ok()?)
     }
 
-    pub(super) fn file(data: &Path) -> PathBuf {
+    pub(crate) fn file(data: &Path) -> PathBuf {
         data.join("postmaster.pid")
     }
 
@@ -46,7 +46,7 @@ impl Postmaster {
         })
     }
 
-    pub(super) fn number_is_in_use(&self) -> bool {
+    pub(crate) fn number_is_in_use(&self) -> bool {
         kill(Pid::from_raw(self.pid), None) != Err(Errno::ESRCH)
     }
 }

@@ -12,14 +12,13 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use postgres_protocol::escape::escape_literal;
 use tokio_postgres::{Client, NoTls};
 
-use super::door::{OWNER, config};
-use super::error::EmbeddedError;
-use super::files::{open_own, put, random_hex};
-use super::home::Home;
-use crate::database::answer::PgError;
-use crate::database::sql::literal;
+use crate::door::{OWNER, config};
+use crate::error::{Answer, EmbeddedError};
+use crate::files::{open_own, put, random_hex};
+use crate::home::Home;
 
 /// The door is a socket in a folder of mode 0700 (E4). Who gets to it from within, as a
 /// function of the server might, is not let in as the superuser.
@@ -36,7 +35,7 @@ local all postgres trust
 ";
 
 /// The superuser's password, where the roles are as they should be.
-pub(super) fn password(home: &Home) -> Option<String> {
+pub(crate) fn password(home: &Home) -> Option<String> {
     let rules = fs::read_to_string(home.data.join("pg_hba.conf")).ok()?;
     let mut password = String::new();
     let file = open_own(&password_file(home), File::options().read(true));
@@ -45,7 +44,7 @@ pub(super) fn password(home: &Home) -> Option<String> {
 }
 
 /// Before a start: lets us in to set up the roles, where that is still to be done.
-pub(super) fn open_for_set_up(home: &Home) -> Result<(), EmbeddedError> {
+pub(crate) fn open_for_set_up(home: &Home) -> Result<(), EmbeddedError> {
     if password(home).is_some() {
         return Ok(());
     }
@@ -53,11 +52,11 @@ pub(super) fn open_for_set_up(home: &Home) -> Result<(), EmbeddedError> {
 }
 
 /// After a start: sets up the roles, where that is still to be done. Gives the password.
-pub(super) async fn set_up(home: &Home, folder: &Path) -> Result<String, EmbeddedError> {
+pub(crate) async fn set_up(home: &Home, folder: &Path) -> Result<String, EmbeddedError> {
     if let Some(password) = password(home) {
         return Ok(password);
     }
-    let failed = |source: tokio_postgres::Error| EmbeddedError::Roles(PgError::from(source));
+    let failed = |source: tokio_postgres::Error| EmbeddedError::Roles(Answer::from(source));
     let new = new_password(home)?;
     let client = connect(folder, "postgres").await.map_err(failed)?;
     let role = format!(
@@ -86,8 +85,8 @@ pub(super) async fn set_up(home: &Home, folder: &Path) -> Result<String, Embedde
 /// What the role may do with a database: make schemas in it, and no more, since an owner could
 /// drop it. What a migration has set for the role, such as a library to load or a time to end
 /// after, would outlive the migration's database: it is reset.
-pub(crate) fn bounds_of(database: &str) -> String {
-    let name = literal(database);
+pub fn bounds_of(database: &str) -> String {
+    let name = escape_literal(database);
     format!(
         "DO $bounds$
          DECLARE elsewhere text;
@@ -113,7 +112,7 @@ pub(crate) fn bounds_of(database: &str) -> String {
 
 /// What the owner of a new database needs beside it: before PostgreSQL 15 the schema `public`
 /// is the superuser's.
-pub(crate) const OWN_PUBLIC: &str = "ALTER SCHEMA public OWNER TO tablecast";
+pub const OWN_PUBLIC: &str = "ALTER SCHEMA public OWNER TO tablecast";
 
 const ROLE: &str = "
     DO $$ BEGIN

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::error::EmbeddedError;
-use super::install::search_path;
+use crate::error::EmbeddedError;
+use crate::install::search_path;
 
 /// Where packages put the programs: `(folder, start of a version's name, what follows it)`.
 const PLACES: [(&str, &str, &str); 9] = [
@@ -24,23 +24,23 @@ const PLACES: [(&str, &str, &str); 9] = [
 
 /// One installed PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Binaries {
+pub(crate) struct Binaries {
     major: u32,
     folder: PathBuf,
 }
 
 impl Binaries {
-    pub(super) fn initdb(&self) -> PathBuf {
+    pub(crate) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }
 
-    pub(super) fn postgres(&self) -> PathBuf {
+    pub(crate) fn postgres(&self) -> PathBuf {
         self.folder.join("postgres")
     }
 }
 
 /// Finds the programs: those that `data` was made by, or the newest where it is yet to be made.
-pub(super) fn find(data: &Path, data_major: Option<u32>) -> Result<Binaries, EmbeddedError> {
+pub(crate) fn find(data: &Path, data_major: Option<u32>) -> Result<Binaries, EmbeddedError> {
     let installed = installed()?;
     let Some(wanted) = data_major else {
         return installed

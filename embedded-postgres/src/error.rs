@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::install;
-use crate::database::answer::PgError;
+use crate::install;
 
 const FREE_SPACE: &str = "free some space on that disk";
 
@@ -110,7 +109,7 @@ pub enum EmbeddedError {
 
     /// The roles of the server cannot be set up.
     #[error("failed to set up the roles of the private PostgreSQL")]
-    Roles(#[source] PgError),
+    Roles(#[source] Answer),
 
     /// Another publisher has been starting or stopping the server for too long.
     #[error("another publisher holds {} for too long", .0.display())]
@@ -166,7 +165,7 @@ impl EmbeddedError {
                 "see who that is with `fuser {}`; it may be in another container",
                 data.display()
             ),
-            Self::Roles(source) => return source.advice(),
+            Self::Roles(answer) => return answer.hint.clone(),
             Self::InUse(_) => "end the command that uses it, such as a watch".to_owned(),
             Self::NotMade(_) => "remove it yourself, if that is meant".to_owned(),
             Self::Run { .. } | Self::Busy(_) => return None,
@@ -174,14 +173,14 @@ impl EmbeddedError {
         Some(hint)
     }
 
-    pub(super) fn path(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn path(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Path {
             path: path.to_owned(),
             source,
         }
     }
 
-    pub(super) fn run(program: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn run(program: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Run {
             program: program.to_owned(),
             source,
@@ -194,7 +193,7 @@ impl EmbeddedError {
 pub struct Said(String);
 
 impl Said {
-    pub(super) fn last_of(text: &str) -> Self {
+    pub(crate) fn last_of(text: &str) -> Self {
         const LINES: usize = 10;
         let lines: Vec<&str> = text
             .lines()
@@ -214,6 +213,38 @@ impl fmt::Display for Said {
 }
 
 impl std::error::Error for Said {}
+
+/// What the server answered to a statement of ours, as one sentence.
+#[derive(Debug)]
+pub struct Answer {
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<tokio_postgres::Error> for Answer {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if let Some(answer) = error.as_db_error() {
+            let detail = answer.detail().map(|detail| format!(" ({detail})"));
+            return Self {
+                message: format!("{}{}", answer.message(), detail.unwrap_or_default()),
+                hint: answer.hint().map(str::to_owned),
+            };
+        }
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        Self {
+            message: format!("{error}{}", cause.unwrap_or_default()),
+            hint: None,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Answer {}
 
 fn list(majors: &[u32]) -> String {
     if majors.is_empty() {

@@ -22,20 +22,20 @@ use tokio::net::unix::pipe;
 use tokio::process::Child;
 use tokio::time::sleep;
 
-use super::error::EmbeddedError;
-use super::home::{Home, MOMENT};
-use super::postmaster::Postmaster;
+use crate::error::EmbeddedError;
+use crate::home::{Home, MOMENT};
+use crate::postmaster::Postmaster;
 
 const PROGRAM: &str = include_str!("watcher.sh");
 
 /// The writing end of a watcher's pipe: while it is open, the server lives.
-pub(super) type Hold = File;
+pub(crate) type Hold = File;
 
 /// Starts a server under a new watcher.
 ///
 /// The watcher comes first and starts the server itself: there is no moment at which the
 /// server could be left behind.
-pub(super) fn start(
+pub(crate) fn start(
     home: &Home,
     folder: &Path,
     server: &Command,
@@ -64,7 +64,7 @@ pub(super) fn start(
 ///
 /// An open pipe is not enough: the watcher may already have seen its last user go. It
 /// answers only while it has not.
-pub(super) async fn hold(
+pub(crate) async fn hold(
     home: &Home,
     postmaster: &Postmaster,
 ) -> Result<Option<Hold>, EmbeddedError> {
@@ -91,7 +91,7 @@ pub(super) async fn hold(
 }
 
 /// Gives a living server that lost its watcher a new one. Only who has the turn may do so.
-pub(super) fn ensure(home: &Home, folder: &Path) -> Result<(), EmbeddedError> {
+pub(crate) fn ensure(home: &Home, folder: &Path) -> Result<(), EmbeddedError> {
     let unwatched = open(&pipe_in(folder)).is_err_and(|error| is_unwatched(&error));
     if !unwatched || home.nobody_alive()?.is_some() {
         return Ok(());
@@ -103,7 +103,7 @@ pub(super) fn ensure(home: &Home, folder: &Path) -> Result<(), EmbeddedError> {
 }
 
 /// Replaces a killed watcher, for as long as the server lives.
-pub(super) async fn keep_watched(home: Arc<Home>, folder: PathBuf) {
+pub(crate) async fn keep_watched(home: Arc<Home>, folder: PathBuf) {
     let path = pipe_in(&folder);
     loop {
         match open(&path).and_then(pipe::Sender::from_file) {

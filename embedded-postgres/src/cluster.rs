@@ -6,16 +6,16 @@ use std::path::Path;
 
 use snapshot_store::Folder;
 
-use super::binaries::Binaries;
-use super::error::{EmbeddedError, Said};
-use super::files::new_folder;
-use super::home::Home;
+use crate::binaries::Binaries;
+use crate::error::{EmbeddedError, Said};
+use crate::files::new_folder;
+use crate::home::Home;
 
 /// What the name of an unfinished data folder begins with.
 const UNFINISHED: &str = "postgres.new-";
 
 /// The major version that wrote the data folder; `None` where it is yet to be made.
-pub(super) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
+pub(crate) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
     let not_a_cluster = || EmbeddedError::NotACluster(data.to_owned());
     let read = || {
         let version = Folder::open(data)?.read("PG_VERSION")?;
@@ -48,7 +48,7 @@ pub(super) fn major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
 
 /// Makes the data folder beside its place and renames it, so that a run killed
 /// half-way leaves nothing that looks like one.
-pub(super) async fn create(home: &Home, binaries: &Binaries) -> Result<(), EmbeddedError> {
+pub(crate) async fn create(home: &Home, binaries: &Binaries) -> Result<(), EmbeddedError> {
     let parent = home.parent();
     let unfinished = new_folder(parent, UNFINISHED)?;
     home.give(unfinished.path())?;
@@ -88,7 +88,7 @@ async fn initdb(home: &Home, binaries: &Binaries, data: &Path) -> Result<(), Emb
 /// Clears away what killed runs left, also those whose successor has made the data since.
 /// Only an attempt: an orphaned initdb may still be writing there, and each run has a name
 /// of its own anyway.
-pub(super) fn remove_unfinished(home: &Home) {
+pub(crate) fn remove_unfinished(home: &Home) {
     let entries = fs::read_dir(home.parent()).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
     {

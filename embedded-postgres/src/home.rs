@@ -16,15 +16,15 @@ use snapshot_store::{Folder, Kind};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use super::error::EmbeddedError;
-use super::files::{link_at, new_folder, open_own};
-use super::place::{self, Found};
+use crate::error::EmbeddedError;
+use crate::files::{link_at, new_folder, open_own};
+use crate::place::{self, Found};
 
 /// How long others may take to start, join or stop the server before we give up.
 const TURN_WITHIN: Duration = Duration::from_secs(180);
 
 /// How long we rest before looking again at something that no event announces.
-pub(super) const MOMENT: Duration = Duration::from_millis(10);
+pub(crate) const MOMENT: Duration = Duration::from_millis(10);
 
 /// What programs need to be found and to find their libraries.
 const KEPT_ENVIRONMENT: [&str; 4] = ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
@@ -48,10 +48,10 @@ struct RunAs {
 
 /// The places of one project's server.
 #[derive(Debug)]
-pub(super) struct Home {
+pub(crate) struct Home {
     /// The data folder itself, never a link to it.
-    pub(super) data: PathBuf,
-    pub(super) log: PathBuf,
+    pub(crate) data: PathBuf,
+    pub(crate) log: PathBuf,
     /// The project's folder.
     root: PathBuf,
     /// What whoever started the server should know of where the data is.
@@ -72,7 +72,7 @@ struct Copied {
 
 impl Home {
     /// Decides on places and user, and makes the folders above the data.
-    pub(super) fn open(root: &Path) -> Result<Self, EmbeddedError> {
+    pub(crate) fn open(root: &Path) -> Result<Self, EmbeddedError> {
         fs::create_dir_all(root).map_err(EmbeddedError::path(root))?;
         let mut home = Self::look(root)?;
         let mut owner = owner_of(&home.data);
@@ -114,7 +114,7 @@ impl Home {
     }
 
     /// Finds the places of a project, and changes nothing.
-    pub(super) fn look(root: &Path) -> Result<Self, EmbeddedError> {
+    pub(crate) fn look(root: &Path) -> Result<Self, EmbeddedError> {
         let root = root.canonicalize().map_err(EmbeddedError::path(root))?;
         let own = root.join("postgres");
         let mut home = Self {
@@ -152,22 +152,22 @@ impl Home {
     }
 
     /// Whether the data lies out of the project.
-    pub(super) fn is_elsewhere(&self) -> bool {
+    pub(crate) fn is_elsewhere(&self) -> bool {
         self.parent() != self.root && place::is_shared(self.parent())
     }
 
     /// The project's folder.
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// What is to be told of where the data is.
-    pub(super) fn note(&self) -> Option<&str> {
+    pub(crate) fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
     /// Removes the data. Only who has the turn may do so, and while nobody is alive.
-    pub(super) fn remove_data(&self) -> Result<(), EmbeddedError> {
+    pub(crate) fn remove_data(&self) -> Result<(), EmbeddedError> {
         if self.is_elsewhere() {
             place::remove_folder(self.parent())?;
             return place::forget(&self.root);
@@ -212,7 +212,7 @@ impl Home {
 
     /// Makes room for the data of a copy. Only who has the turn may do so, and while nobody
     /// is alive.
-    pub(super) fn set_copy_aside(&self) -> Result<(), EmbeddedError> {
+    pub(crate) fn set_copy_aside(&self) -> Result<(), EmbeddedError> {
         let Some(Copied { data, aside }) = &self.copied else {
             return Ok(());
         };
@@ -233,7 +233,7 @@ impl Home {
     }
 
     /// The folder that holds the data folder and the locks beside it.
-    pub(super) fn parent(&self) -> &Path {
+    pub(crate) fn parent(&self) -> &Path {
         self.data
             .parent()
             .expect("a data folder lies in .tablecast or a folder of its own")
@@ -241,7 +241,7 @@ impl Home {
 
     /// Waits until no other publisher is starting, joining or stopping this server. The
     /// turn ends when the file is closed.
-    pub(super) async fn take_turn(&self) -> Result<File, EmbeddedError> {
+    pub(crate) async fn take_turn(&self) -> Result<File, EmbeddedError> {
         let path = self.beside_data(".lock");
         let file = open_lock(&path)?;
         let deadline = Instant::now() + TURN_WITHIN;
@@ -259,7 +259,7 @@ impl Home {
     ///
     /// They inherit the file, and the lock with it: it is free again when the last of
     /// them has closed it, which is when it has ended.
-    pub(super) fn nobody_alive(&self) -> Result<Option<File>, EmbeddedError> {
+    pub(crate) fn nobody_alive(&self) -> Result<Option<File>, EmbeddedError> {
         let path = self.beside_data(".alive");
         let file = open_lock(&path)?;
         if !lock(&path, file.try_lock())? {
@@ -270,7 +270,7 @@ impl Home {
     }
 
     /// PostgreSQL would follow links in its data folder, which we never make there.
-    pub(super) fn check_data(&self) -> Result<(), EmbeddedError> {
+    pub(crate) fn check_data(&self) -> Result<(), EmbeddedError> {
         let failed = |error| EmbeddedError::path(&self.data)(error);
         let data = match Folder::open(&self.data) {
             // What else stands there is named by whoever looks for a cluster.
@@ -285,7 +285,7 @@ impl Home {
     }
 
     /// A new private folder, with a path short enough for a socket.
-    pub(super) fn new_socket_folder(&self) -> Result<TempDir, EmbeddedError> {
+    pub(crate) fn new_socket_folder(&self) -> Result<TempDir, EmbeddedError> {
         let preferred = env::temp_dir();
         let temporary = if fits_a_socket(&preferred) && self.in_reach(&preferred)? {
             preferred
@@ -296,7 +296,7 @@ impl Home {
     }
 
     /// Makes the server's user the owner of what we made, and of no file behind a link.
-    pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
+    pub(crate) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
         let Some(user) = &self.run_as else {
             return Ok(());
         };
@@ -305,7 +305,7 @@ impl Home {
     }
 
     /// A program to be run as the server's user, in surroundings that do not leak into it.
-    pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         // What stands in our environment, such as DATABASE_URL, is no business of the server,
         // and PGDATA, PGPORT and their kin are about some other one. Translated messages are
@@ -343,7 +343,7 @@ impl Home {
 
     /// Whether a folder is one that [`Home::new_socket_folder`] made. It is named by a
     /// file that others may have written, which is not taken at its word.
-    pub(super) fn is_socket_folder(&self, folder: &Path) -> bool {
+    pub(crate) fn is_socket_folder(&self, folder: &Path) -> bool {
         let name = folder.file_name().unwrap_or_default().as_bytes();
         let parents = [env::temp_dir(), PathBuf::from("/tmp")];
         let placed = parents.iter().any(|parent| folder.parent() == Some(parent));
@@ -370,7 +370,7 @@ impl Home {
         self.run_as.as_ref().map_or_else(geteuid, |user| user.uid)
     }
 
-    pub(super) fn beside_data(&self, suffix: &str) -> PathBuf {
+    pub(crate) fn beside_data(&self, suffix: &str) -> PathBuf {
         let mut path = self.data.clone().into_os_string();
         path.push(suffix);
         path.into()
@@ -472,7 +472,7 @@ fn name_of(uid: Uid) -> String {
 }
 
 /// Whether the attempt to lock a file gave us the lock.
-pub(super) fn lock(path: &Path, attempt: Result<(), TryLockError>) -> Result<bool, EmbeddedError> {
+pub(crate) fn lock(path: &Path, attempt: Result<(), TryLockError>) -> Result<bool, EmbeddedError> {
     match attempt {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
@@ -496,7 +496,7 @@ fn fits_a_socket(temporary: &Path) -> bool {
 }
 
 /// Whether a server runs on the data; looks, and makes nothing.
-pub(super) fn is_in_use(data: &Path) -> bool {
+pub(crate) fn is_in_use(data: &Path) -> bool {
     let mut path = data.as_os_str().to_owned();
     path.push(".alive");
     let file = open_own(Path::new(&path), File::options().read(true));

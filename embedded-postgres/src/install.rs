@@ -16,7 +16,7 @@ const INSTALLERS: [(&str, &str); 6] = [
 ];
 
 /// The one command that installs PostgreSQL on this system, where we know it.
-pub(super) fn install_command() -> Option<String> {
+pub(crate) fn install_command() -> Option<String> {
     let path = search_path();
     let (program, command) = INSTALLERS
         .into_iter()
@@ -31,7 +31,7 @@ pub(super) fn install_command() -> Option<String> {
 }
 
 /// The folders of PATH.
-pub(super) fn search_path() -> Vec<PathBuf> {
+pub(crate) fn search_path() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     // A relative entry means whatever folder we happen to stand in: not a place for programs.
     env::split_paths(&path)
