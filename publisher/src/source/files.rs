@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Place, Problem, Problems, Subject};
+use super::problem::{Place, Problem};
+use super::problems::{Problems, Subject};
 use crate::config::Config;
 use crate::schema::{Schema, Table};
 use crate::suggest::closest;

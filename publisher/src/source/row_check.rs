@@ -11,8 +11,8 @@ use std::thread::{self, Scope};
 
 use super::decode::RowDecoder;
 use super::keys::{KeyHash, KeySets, References, hash_of};
-use super::problem::Problems;
-use super::split::{RawRow, RowBatch};
+use super::problems::Problems;
+use super::raw_row::{RawRow, RowBatch};
 use crate::config::Config;
 use crate::schema::Table;
 

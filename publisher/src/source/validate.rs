@@ -9,7 +9,8 @@ use snapshot_format::TableKey;
 
 use super::files::SourceFiles;
 use super::keys::KeySets;
-use super::problem::{Place, Problems};
+use super::problem::Place;
+use super::problems::Problems;
 use super::remembered::Remembered;
 use super::table::{Dangling, SourceTable};
 use super::table_check::{Pending, TableCheck};
