@@ -3,38 +3,18 @@
 mod answer;
 mod catalog;
 mod connection;
-mod copy_lines;
-mod dangling;
-mod defaults;
 mod error;
-mod fixed;
-mod gate;
-mod hazards;
 mod holder;
-mod inheriting;
-mod input;
 mod interrupt;
-mod judge;
-mod limit;
 mod lineage;
 mod lock;
 mod metadata;
 mod migrate;
-mod plan;
-mod planned_rows;
 mod read;
-mod recheck;
 mod seed;
-mod seed_error;
-mod seeded;
-mod sequences;
 mod sql;
-mod stage;
-mod staging;
 mod triggers;
-mod unique;
 mod whole_rows;
-mod write;
 
 use std::time::Duration;
 
@@ -46,24 +26,20 @@ use tokio_postgres::{Client, GenericClient};
 
 pub use answer::PgError;
 pub use catalog::read_schema;
-pub(crate) use dangling::still_dangling;
 pub(crate) use error::DatabaseError;
-pub(crate) use gate::{Unchanged, connected_only, unchanged, unchanged_each};
-pub(crate) use input::Input;
 pub use interrupt::cancel_statements;
-pub(crate) use judge::judge_unique;
 pub(crate) use lineage::identity;
 pub(crate) use metadata::TableVersion;
 pub(crate) use migrate::{
     AppliedMigrations, MigrationError, load_migrations, migrate, pending_migrations,
 };
-pub(crate) use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
-pub(crate) use planned_rows::{PlannedChange, PlannedRow};
 pub(crate) use read::ReadError;
 pub use read::SnapshotReader;
-pub(crate) use seed::{SeedOptions, SeedReport, begin_seed, seed};
-pub(crate) use seed_error::SeedError;
-pub(crate) use seeded::SeededTable;
+pub(crate) use seed::{
+    Input, Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable, SeedError,
+    SeedOptions, SeedReport, SeededTable, Unchanged, begin_seed, connected_only, judge_unique,
+    plan, seed, still_dangling, unchanged, unchanged_each,
+};
 pub(crate) use triggers::missing_triggers_sql;
 pub use whole_rows::{WhichRows, fills};
 

@@ -12,10 +12,10 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::error::{DatabaseError, MayWait};
-use super::inheriting::{Among, keys_that_stand_twice};
 use super::lineage;
 use super::lock;
 use super::metadata::{TableVersion, reference_versions};
+use super::seed::inheriting::{Among, keys_that_stand_twice};
 use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
 use crate::guard::Provenance;

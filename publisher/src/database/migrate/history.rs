@@ -7,7 +7,8 @@ use tokio_postgres::{Client, GenericClient};
 use super::error::MigrationError;
 use super::files::{Migration, has_no_statement};
 use crate::database::error::DatabaseError;
-use crate::database::{gate, lineage};
+use crate::database::lineage;
+use crate::database::seed::gate;
 
 /// A line of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use super::defaults::VaryingDefaults;
-use super::error::DatabaseError;
-use super::sql::{identifier, in_byte_order, render};
 use super::stage::{Stage, StageSql};
+use crate::database::error::DatabaseError;
+use crate::database::sql::{identifier, in_byte_order, render};
 use crate::schema::Column;
 
 /// What would become of a row.

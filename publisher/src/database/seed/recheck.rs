@@ -6,14 +6,14 @@
 
 use tokio_postgres::Transaction;
 
-use super::answer::PgError;
 use super::defaults::VaryingDefaults;
-use super::error::DatabaseError;
+use super::error::SeedError;
 use super::hazards::Hazards;
 use super::planned_rows::{Listing, PlannedChange, PlannedRow};
-use super::seed_error::SeedError;
-use super::seeded::SeededTable;
+use super::report::SeededTable;
 use super::stage::Stage;
+use crate::database::answer::PgError;
+use crate::database::error::DatabaseError;
 use crate::source::{Place, Problem};
 
 // So many rows of a table are named.

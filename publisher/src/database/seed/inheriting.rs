@@ -3,10 +3,10 @@
 
 use tokio_postgres::{GenericClient, Row};
 
-use super::error::DatabaseError;
-use super::sql::{identifier, qualified};
 use super::stage::Stage;
 use super::unique::key_text;
+use crate::database::error::DatabaseError;
+use crate::database::sql::{identifier, qualified};
 use crate::schema::Table;
 use crate::source::{Place, Problem};
 
@@ -15,7 +15,7 @@ const MOST_NAMED: usize = 20;
 
 /// Which rows are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Among {
+pub(in crate::database) enum Among {
     /// All: a seed writes each row that has a key.
     AllRows,
     /// Those that are published.
@@ -25,7 +25,7 @@ pub(super) enum Among {
 /// The keys that more than one row of a table has, each told with where the rows are.
 ///
 /// Partitions cannot have any: their key is the table's.
-pub(super) async fn keys_that_stand_twice(
+pub(in crate::database) async fn keys_that_stand_twice(
     client: &impl GenericClient,
     table: &Table,
     among: Among,

@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::GenericClient;
 
-use super::error::DatabaseError;
-use super::sql::{identifier, qualified};
 use super::stage::StageSql;
+use crate::database::error::DatabaseError;
+use crate::database::sql::{identifier, qualified};
 use crate::schema::Table;
 
 pub(super) use aside::SAVEPOINT;

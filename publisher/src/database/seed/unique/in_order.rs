@@ -7,8 +7,8 @@ use super::UniqueIndex;
 use super::aside::{Rows, changing, execute, rollback, step_aside};
 use super::interim::Interim;
 use crate::database::error::DatabaseError;
-use crate::database::seed_error::SeedError;
-use crate::database::stage::Stage;
+use crate::database::seed::error::SeedError;
+use crate::database::seed::stage::Stage;
 
 // So many passes over the table.
 const MOST_ROUNDS: usize = 1_000;

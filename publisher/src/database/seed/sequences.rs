@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use snapshot_format::ColumnType;
 use tokio_postgres::{Row, Transaction};
 
-use super::error::DatabaseError;
-use super::sql::{identifier, qualified};
 use crate::config::Config;
+use crate::database::error::DatabaseError;
+use crate::database::sql::{identifier, qualified};
 use crate::schema::{Schema, Table};
 
 /// A sequence, and a column that takes its numbers.

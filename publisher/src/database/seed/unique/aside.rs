@@ -8,8 +8,8 @@ use tokio_postgres::types::ToSql;
 use super::UniqueIndex;
 use super::interim::{Interim, Way, gap, series, texts};
 use crate::database::error::DatabaseError;
+use crate::database::seed::stage::Stage;
 use crate::database::sql::identifier;
-use crate::database::stage::Stage;
 
 /// The savepoint to which the caller has rolled back.
 pub(in crate::database) const SAVEPOINT: &str = "tablecast_write";

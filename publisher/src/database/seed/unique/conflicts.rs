@@ -4,10 +4,10 @@ use snapshot_format::{ColumnType, IS_ACTIVE};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::{UniqueIndex, unique_indexes};
-use crate::database::defaults::VaryingDefaults;
 use crate::database::error::DatabaseError;
+use crate::database::seed::defaults::VaryingDefaults;
+use crate::database::seed::stage::Stage;
 use crate::database::sql::identifier;
-use crate::database::stage::Stage;
 use crate::schema::{Column, Table};
 use crate::source::{Place, Problem};
 

@@ -11,16 +11,16 @@ use snapshot_format::TableKey;
 use tokio_postgres::{Client, Transaction};
 
 use super::defaults::{VaryingDefaults, varying_defaults};
-use super::error::DatabaseError;
+use super::error::SeedError;
 use super::fixed::changed_identities;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::input::Input;
-use super::lock;
-use super::seed_error::SeedError;
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
 use super::unique::{conflicts, equal_keys, foresee, may_trade, respelled_keys};
+use crate::database::error::DatabaseError;
+use crate::database::lock;
 use crate::source::Problem;
 
 /// The problems of validated files that need the database's own comparison.

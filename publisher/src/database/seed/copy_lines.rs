@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use indicatif::ProgressBar;
 
-use super::seed_error::SeedError;
+use super::error::SeedError;
 use crate::config::Config;
 use crate::schema::Table;
 use crate::source::{Problems, RowDecoder, RowReader, SourceTable};

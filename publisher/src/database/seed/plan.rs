@@ -13,21 +13,21 @@ use snapshot_format::{ReferenceVersion, TableKey};
 use tokio_postgres::{Client, Transaction};
 
 use super::defaults::{VaryingDefaults, varying_defaults};
-use super::error::DatabaseError;
+use super::error::SeedError;
 use super::gate;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::input::Input;
 use super::judge::shared;
 use super::limit::judge;
-use super::lock;
-use super::metadata::{highest, reference_versions};
 use super::planned_rows::{Listing, PlannedRow};
-use super::seed_error::SeedError;
-use super::seeded::SeededTable;
+use super::report::SeededTable;
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
 use super::unique::{foresee, may_trade};
+use crate::database::error::DatabaseError;
+use crate::database::lock;
+use crate::database::metadata::{highest, reference_versions};
 use crate::duration::millis;
 use crate::source::Problem;
 

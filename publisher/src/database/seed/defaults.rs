@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::GenericClient;
 
-use super::error::DatabaseError;
-use super::sql::{identifier, literal, qualified};
 use crate::config::Config;
+use crate::database::error::DatabaseError;
+use crate::database::sql::{identifier, literal, qualified};
 use crate::schema::Table;
 use crate::source::SourceTable;
 
 /// The columns whose default is another value each time it is asked.
-pub(super) struct VaryingDefaults {
+pub(in crate::database) struct VaryingDefaults {
     // Tables and columns, by their SQL names.
     columns: BTreeSet<(String, String)>,
     asked: bool,
@@ -28,7 +28,7 @@ impl VaryingDefaults {
     }
 
     /// Whether a column has such a default.
-    pub(super) fn has(&self, table: &Table, column: &str) -> bool {
+    pub(in crate::database) fn has(&self, table: &Table, column: &str) -> bool {
         let name = (table.name.clone(), column.to_owned());
         self.columns.contains(&name)
     }
@@ -37,7 +37,7 @@ impl VaryingDefaults {
 /// The columns whose default gives another value each time it is asked: a number from a
 /// sequence, a random uuid, the time. `adbin` spells the expression's nodes out.
 /// Source: PostgreSQL's src/include/nodes/primnodes.h.
-pub(super) async fn varying_defaults(
+pub(in crate::database) async fn varying_defaults(
     client: &impl GenericClient,
     config: &Config,
 ) -> Result<VaryingDefaults, DatabaseError> {

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use snapshot_format::TableKey;
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::error::DatabaseError;
 use super::input::Input;
-use super::lock;
-use super::metadata::{TableVersion, reference_versions};
-use super::sql::qualified;
 use crate::config::Config;
+use crate::database::error::DatabaseError;
+use crate::database::lock;
+use crate::database::metadata::{TableVersion, reference_versions};
+use crate::database::sql::qualified;
 use crate::schema::{Schema, Table};
 use crate::source::SourceFiles;
 
@@ -146,7 +146,7 @@ pub(super) async fn remember(
 }
 
 /// The table of notes, for the publisher's own schema.
-pub(super) const CREATE_NOTES: &str = "
+pub(in crate::database) const CREATE_NOTES: &str = "
     CREATE TABLE IF NOT EXISTS tablecast.seeded (
         table_name   text PRIMARY KEY,
         source_hash  text NOT NULL,

@@ -1,7 +1,7 @@
 //! Why a seed changed nothing.
 
-use super::answer::PgError;
-use super::error::{DatabaseError, MayWait};
+use crate::database::answer::PgError;
+use crate::database::error::{DatabaseError, MayWait};
 use crate::source::Problem;
 
 /// Why a seed changed nothing.

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::GenericClient;
 
-use super::error::DatabaseError;
 use crate::config::Config;
+use crate::database::error::DatabaseError;
 use crate::schema::Table;
 
 /// The hazards of every table, by its SQL name.
-pub(super) struct Hazards {
+pub(in crate::database) struct Hazards {
     tables: BTreeMap<String, Hazard>,
     nothing: Hazard,
     /// Whether the session runs as a replica does: without triggers and foreign keys.
@@ -19,7 +19,7 @@ pub(super) struct Hazards {
 
 /// What a seed has to reckon with in one table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hazard {
+pub(in crate::database) struct Hazard {
     /// What may change rows while they are written: `trigger guard`, `rule keep`.
     pub(super) foreign: BTreeSet<String>,
     /// Whether changing its rows changes rows that point at them.
@@ -32,14 +32,14 @@ pub(super) struct Hazard {
 
 impl Hazard {
     /// Whether a trigger of the user's may give a column its value.
-    pub(super) fn has_triggers(&self) -> bool {
+    pub(in crate::database) fn has_triggers(&self) -> bool {
         self.foreign.iter().any(|what| what.starts_with("trigger "))
     }
 }
 
 impl Hazards {
     /// Reads them from the catalog.
-    pub(super) async fn read(
+    pub(in crate::database) async fn read(
         client: &impl GenericClient,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
@@ -72,7 +72,7 @@ impl Hazards {
     }
 
     /// Those of one table.
-    pub(super) fn of(&self, table: &Table) -> &Hazard {
+    pub(in crate::database) fn of(&self, table: &Table) -> &Hazard {
         self.tables.get(&table.name).unwrap_or(&self.nothing)
     }
 }

@@ -1,11 +1,4 @@
-//! The seed: what the files say becomes what the tables hold, in one transaction.
-//!
-//! stage every file → lock the tables → plan every table → judge the plans → write what
-//! differs → deactivate what left → commit. Nothing is ever deleted, and whatever fails
-//! rolls everything back.
-//!
-//! A large file for an empty table needs no plan: it is copied straight into the table when
-//! its turn to be written comes, which spares the server staging, joining and single inserts.
+//! The transaction of a seed.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -14,26 +7,27 @@ use serde::Serialize;
 use snapshot_format::{ReferenceVersion, TableKey};
 use tokio_postgres::{Client, Transaction};
 
-use super::answer::PgError;
 use super::defaults::{VaryingDefaults, varying_defaults};
-use super::error::DatabaseError;
+use super::error::SeedError;
 use super::fixed::changed_identities;
+use super::gate;
 use super::hazards::Hazards;
 use super::inheriting::twice_in_table;
 use super::input::Input;
 use super::limit::judge;
-use super::metadata::{TableVersion, highest, reference_versions};
-use super::read::SnapshotReader;
 use super::recheck::{judge_deferred, recheck};
-use super::seed_error::SeedError;
-use super::seeded::SeededTable;
+use super::report::SeededTable;
 use super::sequences::move_past_rows;
 use super::stage::Stage;
 use super::staging::{set_limits, stages};
 use super::unique::{equal_keys, respelled_keys};
 use super::write::Writing;
-use super::{gate, lock};
 use crate::config::Config;
+use crate::database::answer::PgError;
+use crate::database::error::DatabaseError;
+use crate::database::lock;
+use crate::database::metadata::{TableVersion, highest, reference_versions};
+use crate::database::read::SnapshotReader;
 use crate::duration::millis;
 use crate::schema::{Schema, Table};
 use crate::source::Problem;

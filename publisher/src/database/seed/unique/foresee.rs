@@ -8,12 +8,12 @@ use super::aside::{SAVEPOINT, changing};
 use super::trade::{Traded, try_trade};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::answer::PgError;
-use crate::database::defaults::VaryingDefaults;
 use crate::database::error::DatabaseError;
-use crate::database::hazards::Hazard;
-use crate::database::seed_error::SeedError;
+use crate::database::seed::defaults::VaryingDefaults;
+use crate::database::seed::error::SeedError;
+use crate::database::seed::hazards::Hazard;
+use crate::database::seed::stage::Stage;
 use crate::database::sql::{identifier, qualified, render};
-use crate::database::stage::Stage;
 use crate::source::Problem;
 
 const FORESIGHT: &str = "tablecast_foresight";

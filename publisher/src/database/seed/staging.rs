@@ -3,11 +3,11 @@
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::defaults::VaryingDefaults;
-use super::error::DatabaseError;
+use super::error::SeedError;
 use super::hazards::Hazards;
 use super::input::Input;
-use super::seed_error::SeedError;
 use super::stage::Stage;
+use crate::database::error::DatabaseError;
 use crate::source::Problem;
 
 /// Begins: the files are compared with one committed state.

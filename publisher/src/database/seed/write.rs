@@ -3,16 +3,16 @@
 
 use tokio_postgres::Transaction;
 
-use super::answer::PgError;
 use super::defaults::VaryingDefaults;
-use super::error::DatabaseError;
+use super::error::SeedError;
 use super::hazards::Hazard;
 use super::input::Input;
-use super::seed_error::SeedError;
-use super::seeded::SeededTable;
-use super::sql::render;
+use super::report::SeededTable;
 use super::stage::Stage;
 use super::unique::{SAVEPOINT, conflicts, trade};
+use crate::database::answer::PgError;
+use crate::database::error::DatabaseError;
+use crate::database::sql::render;
 use crate::source::{Place, Problem};
 
 /// What a table's rows are written with.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use snapshot_format::TableKey;
 
-use super::seeded::SeededTable;
+use super::report::SeededTable;
 use super::stage::Stage;
 use crate::source::{Place, Problem};
 

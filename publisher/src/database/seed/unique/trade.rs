@@ -16,10 +16,10 @@ use super::in_order::in_order;
 use super::interim::{Interim, ways};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::answer::PgError;
-use crate::database::defaults::VaryingDefaults;
 use crate::database::error::DatabaseError;
-use crate::database::seed_error::SeedError;
-use crate::database::stage::Stage;
+use crate::database::seed::defaults::VaryingDefaults;
+use crate::database::seed::error::SeedError;
+use crate::database::seed::stage::Stage;
 use crate::source::{Place, Problem};
 
 // Each try adds an index or goes on to its next way, and no index has more ways.

@@ -3,9 +3,9 @@
 
 use tokio_postgres::{GenericClient, Row};
 
-use super::error::DatabaseError;
 use super::stage::{Stage, StagedColumn};
 use super::unique::{key_text, numbered};
+use crate::database::error::DatabaseError;
 use crate::source::{Place, Problem};
 
 // Of each column, as many rows are told.

@@ -8,15 +8,15 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient};
 
 use super::defaults::varying_defaults;
-use super::error::DatabaseError;
+use super::error::SeedError;
 use super::hazards::Hazards;
 use super::input::Input;
 use super::judge::may_not_stage;
-use super::lock;
-use super::seed_error::SeedError;
-use super::sql::{identifier, qualified};
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
+use crate::database::error::DatabaseError;
+use crate::database::lock;
+use crate::database::sql::{identifier, qualified};
 use crate::schema::Table;
 use crate::source::Dangling;
 
