@@ -55,16 +55,19 @@ python_tests() {
     PATH="$PATH:$(postgres_bin)" unguarded python3 -B -m unittest discover --start-directory "$1"
 }
 
-# Runs a script of the TypeScript client, with what its lock file names and no
-# script of any of that.
+# Installs what the lock file of a folder names, and runs no script of any of that.
+npm_modules() {
+    [ "$1/package-lock.json" -ot "$1/node_modules/.package-lock.json" ] ||
+        npm ci --prefix "$1" --ignore-scripts --silent
+}
+
+# Runs a script of the TypeScript client.
 npm_run() {
-    (
-        cd snapshot-client-ts || exit
-        if [ ! package-lock.json -ot node_modules/.package-lock.json ]; then
-            npm ci --ignore-scripts --silent
-        fi
-        unguarded npm run --silent "$1"
-    )
+    npm_modules snapshot-client-ts && unguarded npm run --prefix snapshot-client-ts --silent "$1"
+}
+
+check_workflows() {
+    npm_modules tests/workflows && node tests/workflows/lint.mjs .github/workflows/*.yml examples/ci/*.yml
 }
 
 # The advisories live in a git repository of their own: the one check that a

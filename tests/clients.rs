@@ -11,7 +11,6 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -23,15 +22,9 @@ use snapshot_client::{
 };
 use snapshot_format::MAX_OBJECT_SIZE;
 
+use crate::support::serving::{Server, serve};
 use crate::support::{Project, tracked};
 use service::ExerciseConfigService;
-
-/// A snapshot-server on a port of its own.
-struct Server {
-    base_url: String,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
 
 /// What a client does outside of its memory.
 #[derive(Default)]
@@ -47,37 +40,6 @@ fn published() -> Project {
     let project = Project::exercise_app();
     project.run(&["run", "--quiet"]).succeeded();
     project
-}
-
-fn serve(project: &Project) -> Server {
-    let root = project.path("snapshots");
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let (bound, address) = mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let options = snapshot_server::Options::new(root, ([127, 0, 0, 1], 0).into());
-            let server = snapshot_server::bind(options).await.unwrap();
-            bound.send(server.local_addr()).unwrap();
-            let stopped = async {
-                let _ = stopped.await;
-            };
-            server.run(stopped).await.unwrap();
-        });
-    });
-    Server {
-        base_url: format!("http://{}", address.recv().unwrap()),
-        stop: Some(stop),
-        thread: Some(thread),
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// Every row of every table.

@@ -179,7 +179,7 @@ fn section(page: &str, is_it: impl Fn(&str) -> bool) -> Option<&str> {
         .find(|part| is_it(part.lines().next().unwrap_or_default()))
 }
 
-fn commands() -> Vec<String> {
+pub fn commands() -> Vec<String> {
     let names = commands_in(&help_of(&["--help"]));
     assert!(names.len() > 10, "{names:?}");
     names
@@ -199,7 +199,7 @@ fn commands_in(help: &str) -> Vec<String> {
 }
 
 // With that of its own commands.
-fn help_of_command(command: &str) -> String {
+pub fn help_of_command(command: &str) -> String {
     let mut help = help_of(&[command, "--help"]);
     for below in commands_in(&help) {
         help += &help_of(&[command, &below, "--help"]);

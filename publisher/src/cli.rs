@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bundle, check, database, diff, history, interrupt, migrate, parity, plan, prune, publish,
-    resume, rollback, run, seed, show, types, verify, watch,
+    bundle, check, database, diff, history, interrupt, migrate, parity, plan, preflight, prune,
+    publish, resume, rollback, run, seed, show, types, verify, watch,
 };
 use crate::error::Error;
 
@@ -20,7 +20,7 @@ use crate::error::Error;
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 impl Cli {
@@ -56,7 +56,7 @@ Exit status: 0 done, or nothing to do; 1 the data or the world is wrong; 2 the c
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Migrate, seed and publish: the main job; with --serve also serve the result
     Run(run::RunArgs),
     /// Migrate, seed and publish, then again at each edit of the files
@@ -75,6 +75,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Compare files, database and snapshot, field by field
     Parity(parity::ParityArgs),
+    /// Say whether apps may be moved to what is published, check by check; change nothing
+    Preflight(preflight::PreflightArgs),
     /// List what was published, and when
     History(history::HistoryArgs),
     /// Show one version and its tables
@@ -121,6 +123,7 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             Command::Bundle(args) => bundle::run(args).await?,
             Command::Plan(args) => status = plan::run(args).await?,
             Command::Parity(args) => parity::run(args).await?,
+            Command::Preflight(args) => preflight::run(args).await?,
             Command::Seed(args) => seed::run(args).await?,
             Command::Publish(args) => publish::run(args).await?,
             Command::Verify(args) => verify::run(args).await?,

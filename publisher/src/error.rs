@@ -109,6 +109,12 @@ pub enum Error {
         /// How many differences there are.
         count: u64,
     },
+    /// Not every check of a preflight passed.
+    #[error("{}", closing_line_of_preflight(*count))]
+    NotReady {
+        /// How many checks failed.
+        count: usize,
+    },
     /// A report cannot be written.
     #[error("failed to write {}", path.display())]
     Write {
@@ -160,6 +166,7 @@ impl Error {
             | Self::Usage(_)
             | Self::Problems { .. }
             | Self::Differences { .. }
+            | Self::NotReady { .. }
             | Self::Serve(_)
             | Self::Interrupted => None,
         }
@@ -253,6 +260,13 @@ fn closing_line_of_differences(count: u64) -> String {
     match count {
         1 => "1 difference between the sides".to_owned(),
         _ => format!("{count} differences between the sides"),
+    }
+}
+
+fn closing_line_of_preflight(count: usize) -> String {
+    match count {
+        1 => "1 check failed; apps should not be moved yet".to_owned(),
+        _ => format!("{count} checks failed; apps should not be moved yet"),
     }
 }
 

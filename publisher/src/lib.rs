@@ -25,6 +25,7 @@ mod flags;
 mod guard;
 mod output;
 mod parity;
+mod preflight;
 mod progress;
 mod prune;
 mod publish;
@@ -36,6 +37,7 @@ mod source;
 mod suggest;
 mod types;
 mod watch;
+mod words;
 mod write_behind;
 
 pub use cli::{Cli, execute};

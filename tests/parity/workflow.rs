@@ -121,7 +121,7 @@ fn no_step_that_runs_what_a_pull_request_brings_is_given_a_secret() {
                 .into_iter()
                 .any(|(_, value)| value.as_str().unwrap().contains("secrets."));
             let script = step["run"].as_str().unwrap_or_default();
-            let runs_sql = ["check", "run", "types", "migrate"]
+            let runs_sql = ["check", "run", "types", "migrate", "preflight"]
                 .iter()
                 .any(|command| script.contains(&format!("publisher {command}")));
             assert!(!secret || event == "push" || !runs_sql, "{event}: {script}");
@@ -163,6 +163,10 @@ fn the_example_workflow_plans_a_pull_request_and_publishes_a_merge() {
         ("secrets.DATABASE_URL", project.database.url().to_owned()),
         ("vars.STORE", store.path().display().to_string()),
         ("vars.PUBLIC_URL", url.clone()),
+        (
+            "vars.TABLECAST",
+            "the publisher is there already".to_owned(),
+        ),
     ]);
     let merge = || workflow.run("push", &folder, &kept);
     let pull_request = || workflow.run("pull_request", &folder, &kept);
@@ -182,6 +186,7 @@ fn the_example_workflow_plans_a_pull_request_and_publishes_a_merge() {
             "Push the objects",
             "Push the version",
             "Parity of what is served",
+            "Preflight",
         ]
     );
     assert_eq!(
@@ -229,6 +234,16 @@ fn the_example_workflow_plans_a_pull_request_and_publishes_a_merge() {
     let verified = project.json(&["verify", "--all", store.path().to_str().unwrap()]);
     assert_eq!(verified["faults"], json!([]));
     assert_eq!(verified["checked"]["versions"], 2);
+    assert_eq!(
+        done.summary.matches("FAILED").count(),
+        0,
+        "{}",
+        done.summary
+    );
+    assert!(
+        done.summary
+            .contains("## Preflight\n```\npassed   migrations")
+    );
     let served = project.json(&["parity", "--database", "--snapshot", &url]);
     assert_eq!(served["passed"], true);
 

@@ -16,7 +16,7 @@ use crate::source::Problem;
 /// Flags of `publisher bundle`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct BundleArgs {
+pub(crate) struct BundleArgs {
     /// Write version.json, manifest.json, bootstrap.json and reference.ts of the current snapshot here
     #[arg(value_name = "DIR", required_unless_present = "sqlite")]
     folder: Option<PathBuf>,

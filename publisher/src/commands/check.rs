@@ -24,7 +24,7 @@ use crate::source::{
 /// one, against the migrations, applied to an empty private database that is dropped at
 /// the end.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]

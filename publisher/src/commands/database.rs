@@ -12,7 +12,7 @@ use embedded_postgres::{Place, place_of, places_elsewhere, remove_orphan, reset}
 
 /// Flags of `publisher database`.
 #[derive(Debug, Args)]
-pub struct DatabaseArgs {
+pub(crate) struct DatabaseArgs {
     #[command(subcommand)]
     command: DatabaseCommand,
 }

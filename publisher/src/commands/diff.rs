@@ -22,7 +22,7 @@ use crate::flags::{Reading, StoreFlag};
 /// Flags of `publisher diff`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// The version to go from [default: the one before TO]
     #[arg(value_name = "FROM")]
     from: Option<String>,

@@ -17,7 +17,7 @@ use crate::flags::{Reading, StoreFlag};
 /// Flags of `publisher history`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct HistoryArgs {
+pub(crate) struct HistoryArgs {
     #[command(flatten)]
     store: StoreFlag,
 

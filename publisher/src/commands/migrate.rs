@@ -10,7 +10,7 @@ use crate::output::print;
 
 /// Flags of `publisher migrate`.
 #[derive(Debug, Args)]
-pub struct MigrateArgs {
+pub(crate) struct MigrateArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]

@@ -10,6 +10,7 @@ pub(crate) mod job;
 pub(crate) mod migrate;
 pub(crate) mod parity;
 pub(crate) mod plan;
+pub(crate) mod preflight;
 pub(crate) mod prune;
 pub(crate) mod publish;
 pub(crate) mod resume;

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::database::{SnapshotReader, fills};
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::output::Output;
 use crate::parity::{
     Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, parity,
 };
@@ -29,7 +30,7 @@ use crate::source::files_by_key;
 /// Flags of `publisher parity`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct ParityArgs {
+pub(crate) struct ParityArgs {
     /// Compare the JSON files in this folder
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
@@ -69,7 +70,7 @@ migrations, applied to an empty private one. Exit status: 0 equal, 1 different, 
 
 /// Compares the sides.
 pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
-    let chosen = Chosen::of(&args)?;
+    let sides = Sides::of(&args)?;
     let source = SourceFlag {
         source: args.source.clone(),
     };
@@ -77,7 +78,7 @@ pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
         .common
         .settle(&source, &args.sql, &OutFlags::default())?;
     let output = args.common.output;
-    let report = compare(&args, config, &chosen).await?;
+    let report = compare(config, &sides).await?;
     write_files(&args, &report)?;
     output.answer(&report, &text::describe(&report, output.quiet))?;
     if report.passed {
@@ -89,48 +90,75 @@ pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
     }
 }
 
-// Which sides are compared.
-struct Chosen {
+/// Which sides are compared, and how that is told.
+pub(super) struct Sides {
     source: bool,
     database: bool,
     snapshot: bool,
+    // Where the snapshot is, if not where the settings say.
+    place: Option<String>,
+    limit: usize,
+    output: Output,
 }
 
-impl Chosen {
+impl Sides {
     fn of(args: &ParityArgs) -> Result<Self, Error> {
-        let named = Self {
+        let mut sides = Self {
             source: args.source.is_some(),
             database: args.database,
             snapshot: args.snapshot.is_some(),
+            place: args.snapshot.clone(),
+            limit: args.limit,
+            output: args.common.output,
         };
-        match [named.source, named.database, named.snapshot].iter().filter(|side| **side).count() {
-            0 => Ok(Self {
-                source: true,
-                database: true,
-                snapshot: true,
-            }),
+        let named = [sides.source, sides.database, sides.snapshot];
+        match named.iter().filter(|side| **side).count() {
+            0 => {
+                (sides.source, sides.database, sides.snapshot) = (true, true, true);
+                Ok(sides)
+            }
             1 => Err(Error::Usage(
                 "parity compares two sides: name another of --source, --database and --snapshot, or none for all three".to_owned(),
             )),
-            _ => Ok(named),
+            _ => Ok(sides),
+        }
+    }
+
+    /// All three, for whoever wants to know whether they are equal.
+    pub(super) fn all(place: &str, output: Output) -> Self {
+        Self {
+            source: true,
+            database: true,
+            snapshot: true,
+            place: Some(place.to_owned()),
+            limit: 0,
+            output,
+        }
+    }
+
+    /// The files of the settings, and a snapshot.
+    pub(super) fn files_and_snapshot(place: &str, output: Output) -> Self {
+        Self {
+            database: false,
+            ..Self::all(place, output)
         }
     }
 }
 
-async fn compare(args: &ParityArgs, config: Config, chosen: &Chosen) -> Result<Report, Error> {
-    let snapshot = if chosen.snapshot {
-        Some(open_snapshot(args, &config).await?)
+/// Compares the sides that are chosen.
+pub(super) async fn compare(config: Config, sides: &Sides) -> Result<Report, Error> {
+    let snapshot = if sides.snapshot {
+        Some(open_snapshot(&config, sides).await?)
     } else {
         None
     };
-    let gives_catalog = chosen.source && config.sql.is_dir();
-    if chosen.database || chosen.source && config.database_url.is_some() {
-        return compare_beside_database(args, config, chosen, snapshot).await;
+    let gives_catalog = sides.source && config.sql.is_dir();
+    if sides.database || sides.source && config.database_url.is_some() {
+        return compare_beside_database(config, sides, snapshot).await;
     }
     let known = if gives_catalog {
-        let output = args.common.output;
         let known = async |context: &mut Context| Known::read(context, Catalog::Migrations).await;
-        Context::in_scratch(config.clone(), output, "parity", known).await?
+        Context::in_scratch(config.clone(), sides.output, "parity", known).await?
     } else {
         Known {
             catalog: Catalog::Manifest,
@@ -138,7 +166,7 @@ async fn compare(args: &ParityArgs, config: Config, chosen: &Chosen) -> Result<R
             fills: BTreeMap::new(),
         }
     };
-    let inputs = inputs(args, &config, chosen, snapshot, known)?;
+    let inputs = inputs(&config, sides, snapshot, known)?;
     finish(inputs, None, &config).await
 }
 
@@ -163,22 +191,21 @@ impl Known {
 }
 
 async fn compare_beside_database(
-    args: &ParityArgs,
     config: Config,
-    chosen: &Chosen,
+    sides: &Sides,
     snapshot: Option<SnapshotInput>,
 ) -> Result<Report, Error> {
-    let mut context = Context::open(config, args.common.output, "parity").await?;
+    let mut context = Context::open(config, sides.output, "parity").await?;
     let name = context.database.target.clone();
     let compared = async {
         let known = Known::read(&mut context, Catalog::Database).await?;
-        let inputs = inputs(args, &context.config, chosen, snapshot, known)?;
+        let inputs = inputs(&context.config, sides, snapshot, known)?;
         let reader = SnapshotReader::begin(context.database.client()).await?;
         reader.wait_for_other_sides().await?;
         let side = DatabaseInput {
             reader: &reader,
             name,
-            is_side: chosen.database,
+            is_side: sides.database,
         };
         finish(inputs, Some(&side), &context.config).await
     };
@@ -187,8 +214,8 @@ async fn compare_beside_database(
     report
 }
 
-async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInput, Error> {
-    let origin = match &args.snapshot {
+async fn open_snapshot(config: &Config, sides: &Sides) -> Result<SnapshotInput, Error> {
+    let origin = match &sides.place {
         Some(place) => Origin::named(place)?,
         None => Origin::named(&config.out.display().to_string())?,
     };
@@ -212,9 +239,8 @@ async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInp
 }
 
 fn inputs(
-    args: &ParityArgs,
     config: &Config,
-    chosen: &Chosen,
+    sides: &Sides,
     snapshot: Option<SnapshotInput>,
     known: Known,
 ) -> Result<Inputs, Error> {
@@ -223,7 +249,7 @@ fn inputs(
         schema,
         fills,
     } = known;
-    let source = if chosen.source {
+    let source = if sides.source {
         Some(SourceInput {
             name: config.source.display().to_string(),
             files: files_by_key(config).map_err(|source| Error::Source {
@@ -246,8 +272,8 @@ fn inputs(
         without_file: without_file.map(|(key, _)| key.clone()).collect(),
         source,
         snapshot,
-        limit: args.limit,
-        bar: args.common.output.progress().bytes("parity", 1),
+        limit: sides.limit,
+        bar: sides.output.progress().bytes("parity", 1),
     })
 }
 

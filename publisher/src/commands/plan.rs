@@ -25,7 +25,7 @@ use crate::output::warn;
 /// not applied. What only writing would show, such as a row against a CHECK of its table, is
 /// not foreseen.
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]

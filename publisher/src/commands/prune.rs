@@ -17,7 +17,7 @@ use crate::prune::{Keep, Pruned, prune};
 
 /// Flags of `publisher prune`.
 #[derive(Debug, Args)]
-pub struct PruneArgs {
+pub(crate) struct PruneArgs {
     #[command(flatten)]
     upkeep: Upkeep,
 

@@ -24,7 +24,7 @@ use crate::snapshot::{KeptRows, Rendition, State, render_snapshot};
 
 /// Flags of `publisher publish`.
 #[derive(Debug, Args)]
-pub struct PublishArgs {
+pub(crate) struct PublishArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::rollback::{Turned, resume};
 
 /// Flags of `publisher resume`.
 #[derive(Debug, Args)]
-pub struct ResumeArgs {
+pub(crate) struct ResumeArgs {
     #[command(flatten)]
     upkeep: Upkeep,
     #[command(flatten)]

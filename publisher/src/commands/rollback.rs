@@ -10,7 +10,7 @@ use crate::rollback::{Turned, rollback};
 
 /// Flags of `publisher rollback`.
 #[derive(Debug, Args)]
-pub struct RollbackArgs {
+pub(crate) struct RollbackArgs {
     #[command(flatten)]
     upkeep: Upkeep,
     #[command(flatten)]

@@ -20,7 +20,7 @@ use crate::output::Output;
 
 /// Flags of `publisher run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     job: JobFlags,
 

@@ -20,7 +20,7 @@ use crate::source::{Problems, SourceTable};
 
 /// Flags of `publisher seed`.
 #[derive(Debug, Args)]
-pub struct SeedArgs {
+pub(crate) struct SeedArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]

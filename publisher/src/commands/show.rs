@@ -21,7 +21,7 @@ use crate::flags::{Reading, StoreFlag};
 
 /// Flags of `publisher show`.
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// The version: EPOCH-SEQUENCE, SEQUENCE, seq:N, or four or more digits of its
     /// manifest's hash [default: the current one]
     #[arg(value_name = "VERSION")]

@@ -13,7 +13,7 @@ use crate::types::{json_schema, typescript};
 /// With a database URL the types are those of that database's tables; without one, of
 /// the migrations, applied to an empty private database that is dropped at the end.
 #[derive(Debug, Args)]
-pub struct TypesArgs {
+pub(crate) struct TypesArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]

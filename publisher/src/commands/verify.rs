@@ -13,7 +13,7 @@ use crate::flags::Reading;
 /// Flags of `publisher verify`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The folder, or the URL under which version.json stands [default: the setting `out`]
     #[arg(value_name = "DIR|URL", env = "TABLECAST_OUT")]
     origin: Option<String>,

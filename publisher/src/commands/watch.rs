@@ -35,7 +35,7 @@ use crate::watch::{
 /// publish. What is broken is reported as `publisher check` does, and the last good
 /// version stays public until the next good save. Ctrl-C ends it.
 #[derive(Debug, Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(super) job: JobFlags,
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod metadata;
 mod migrate;
 mod read;
 mod seed;
+mod shape;
 mod sql;
 mod triggers;
 mod whole_rows;
@@ -40,6 +41,7 @@ pub(crate) use seed::{
     SeedOptions, SeedReport, SeededTable, Unchanged, begin_seed, connected_only, judge_unique,
     plan, seed, still_dangling, unchanged, unchanged_each,
 };
+pub(crate) use shape::read_shape;
 pub(crate) use triggers::missing_triggers_sql;
 pub use whole_rows::{WhichRows, fills};
 

@@ -11,7 +11,7 @@ use snapshot_format::{IS_ACTIVE, SOURCE_TYPE};
 
 use super::normalize::{Contract, Fill, Notes};
 use super::report::{
-    AdminRows, Difference, Findings, Kind, NotJudged, RuleUse, Side, TableReport, raw,
+    AdminRows, Difference, Differences, Kind, NotJudged, RuleUse, Side, TableReport, raw,
 };
 use super::side::{TableSide, key_of};
 use super::sorted::{Record, Sorted};
@@ -45,11 +45,11 @@ pub fn compare(pair: &TablePair<'_>) -> io::Result<TableReport> {
         pair,
         fills: pair.fills(),
         passed_by: pair.not_comparable(),
-        findings: Findings::new(pair.limit),
+        differences: Differences::new(pair.limit),
         report: TableReport::of(pair.table),
     };
-    compared.findings.extend(&pair.expected.1.defects);
-    compared.findings.extend(&pair.actual.1.defects);
+    compared.differences.extend(&pair.expected.1.unreadable);
+    compared.differences.extend(&pair.actual.1.unreadable);
     compared.columns();
     compared.merge()?;
     Ok(compared.finish())
@@ -57,10 +57,10 @@ pub fn compare(pair: &TablePair<'_>) -> io::Result<TableReport> {
 
 /// A table that is there on one side alone (N25).
 pub fn on_one_side(table: &str, kind: Kind, limit: usize) -> TableReport {
-    let mut findings = Findings::new(limit);
-    findings.note(|| Difference::of_table(table, kind));
+    let mut differences = Differences::new(limit);
+    differences.note(|| Difference::of_table(table, kind));
     let mut report = TableReport::of(table);
-    report.settle(findings);
+    report.settle(differences);
     report
 }
 
@@ -121,7 +121,7 @@ struct Compared<'p, 't> {
     fills: Vec<Fill>,
     // Columns that differ as a whole, which is said once.
     passed_by: BTreeSet<String>,
-    findings: Findings,
+    differences: Differences,
     report: TableReport,
 }
 
@@ -169,7 +169,7 @@ impl Compared<'_, '_> {
         let actual = pair.actual.1.primary_key.as_ref();
         let actual = actual.and_then(|names| key(names.iter().map(String::as_str).collect()));
         if actual.is_some() && actual != expected {
-            self.findings.note(|| Difference {
+            self.differences.note(|| Difference {
                 expected: expected.as_deref().and_then(raw),
                 actual: actual.as_deref().and_then(raw),
                 ..Difference::of_table(pair.table, Kind::PrimaryKey)
@@ -180,7 +180,7 @@ impl Compared<'_, '_> {
     fn column(&mut self, name: &str, expected: Option<&str>, actual: Option<&str>) {
         let quoted = |text: &str| raw(&format!("{text:?}"));
         let table = self.pair.table;
-        self.findings.note(|| Difference {
+        self.differences.note(|| Difference {
             field: Some(name.to_owned()),
             expected: expected.and_then(quoted),
             actual: actual.and_then(quoted),
@@ -308,11 +308,11 @@ impl Compared<'_, '_> {
     }
 
     fn compare_rows(&mut self, expected: &Record, actual: &Record) {
-        let before = self.findings.total();
+        let before = self.differences.total();
         if expected.row != actual.row {
             self.compare_fields(expected, actual);
         }
-        if self.findings.total() == before {
+        if self.differences.total() == before {
             self.report.rows.equal += 1;
         }
     }
@@ -407,7 +407,7 @@ impl Compared<'_, '_> {
     fn note_row(&mut self, record: &Record, kind: Kind, fill: impl FnOnce(&mut Difference)) {
         let contract = self.pair.contract;
         let table = self.pair.table;
-        self.findings.note(|| {
+        self.differences.note(|| {
             let mut difference = Difference {
                 key: key_of(contract, &record.row),
                 ..Difference::of_table(table, kind)
@@ -440,7 +440,7 @@ impl Compared<'_, '_> {
             self.report.database_only.push(SOURCE_TYPE.to_owned());
         }
         self.report.compared_as_text = self.pair.contract.compared_as_text();
-        self.report.settle(self.findings);
+        self.report.settle(self.differences);
         self.report
     }
 

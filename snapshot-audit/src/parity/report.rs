@@ -141,13 +141,13 @@ impl Difference {
 
 /// Differences as they are found: the first ones, and how many there are.
 #[derive(Debug)]
-pub(super) struct Findings {
+pub(super) struct Differences {
     limit: usize,
     shown: Vec<Difference>,
     total: u64,
 }
 
-impl Findings {
+impl Differences {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -315,10 +315,10 @@ impl TableReport {
         }
     }
 
-    pub(super) fn settle(&mut self, findings: Findings) {
-        self.passed = findings.total() == 0;
-        self.difference_count = findings.total();
-        self.differences = findings.into_shown();
+    pub(super) fn settle(&mut self, differences: Differences) {
+        self.passed = differences.total() == 0;
+        self.difference_count = differences.total();
+        self.differences = differences.into_shown();
     }
 
     /// How many differences are not shown.

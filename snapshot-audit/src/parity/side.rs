@@ -6,7 +6,7 @@ use std::io;
 use serde_json::value::RawValue;
 
 use super::normalize::{Contract, Normal, Notes, Spelling};
-use super::report::{Difference, Findings, Kind, Side, raw};
+use super::report::{Difference, Differences, Kind, Side, raw};
 use super::sorted::{Record, Sorted, Sorter};
 use super::values::members;
 
@@ -22,7 +22,7 @@ pub struct TableSide {
     /// The names of its primary key, where the side knows them.
     pub primary_key: Option<Vec<String>>,
     /// What is wrong with the side by itself.
-    pub(super) defects: Findings,
+    pub(super) unreadable: Differences,
     /// Whether its rows have owners.
     pub has_source_type: bool,
 }
@@ -34,7 +34,7 @@ pub struct Gathering<'c> {
     table: &'c str,
     contract: &'c Contract,
     notes: Notes,
-    pub(super) defects: Findings,
+    pub(super) unreadable: Differences,
     sorter: Sorter,
 }
 
@@ -47,7 +47,7 @@ impl<'c> Gathering<'c> {
             table,
             contract,
             notes: Notes::default(),
-            defects: Findings::new(limit),
+            unreadable: Differences::new(limit),
             sorter: Sorter::default(),
         }
     }
@@ -81,7 +81,7 @@ impl<'c> Gathering<'c> {
         for fault in &normal.faults {
             let (table, contract) = (self.table, self.contract);
             let is_expected = self.side == Side::Source;
-            self.defects.note(|| {
+            self.unreadable.note(|| {
                 let row = raw(&normal.row);
                 let mut difference = Difference {
                     key: key_of(contract, &normal.row),
@@ -111,7 +111,7 @@ impl<'c> Gathering<'c> {
     /// Notes what cannot be read as a row.
     pub fn unreadable(&mut self, what: &str) {
         let table = self.table;
-        self.defects.note(|| Difference {
+        self.unreadable.note(|| Difference {
             note: Some(what.to_owned()),
             ..Difference::of_table(table, Kind::Unreadable)
         });
@@ -132,7 +132,7 @@ impl<'c> Gathering<'c> {
             notes: self.notes,
             types: None,
             primary_key: None,
-            defects: self.defects,
+            unreadable: self.unreadable,
             has_source_type: false,
         })
     }

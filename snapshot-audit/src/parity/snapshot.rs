@@ -66,7 +66,7 @@ pub fn gather_rows(
         gathering.row(None, text, place).map_err(DiffError::Spill)?;
     }
     if let Some(difference) = order.finish() {
-        gathering.defects.note(|| difference);
+        gathering.unreadable.note(|| difference);
     }
     let mut side = gathering.finish().map_err(DiffError::Spill)?;
     side.types = Some(columns.clone());

@@ -6,6 +6,8 @@ mod conditions;
 mod connections;
 mod differential;
 mod endpoints;
+#[path = "../../../tests/environment/example.rs"]
+mod environment;
 mod events;
 mod floods;
 #[cfg(unix)]

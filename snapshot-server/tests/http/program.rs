@@ -1,10 +1,12 @@
 //! The program as it is started, told and stopped: arguments, signals, sockets
 //! that it is given, and what it writes.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use crate::environment;
 use crate::support::{Client, Store, rows};
 
 const PATH: &str = env!("CARGO_BIN_EXE_snapshot-server");
@@ -434,4 +436,15 @@ fn what_cannot_work_is_said_and_has_a_status() {
             "{arguments:?}"
         );
     }
+}
+
+#[test]
+fn the_example_of_the_environment_has_every_variable_with_its_default() {
+    let output = Command::new(PATH).arg("--help").output().expect("it runs");
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    let examples = environment::examples();
+    let found = environment::check(&examples, &help);
+    assert!(found.len() > 20, "{found:?}");
+    let ours = examples.keys().filter(|name| name.starts_with("SNAPSHOT_"));
+    assert_eq!(ours.cloned().collect::<BTreeSet<_>>(), found);
 }
