@@ -1,8 +1,8 @@
 //! The objects: each read once, on every core at once, the longest first.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use snapshot_format::{
@@ -34,23 +34,23 @@ impl Judge<'_> {
         self.in_parallel(&jobs, |judge, job| match job {
             Job::Table(table, entry, schema) => {
                 if let Some(rows) = judge.table(table, entry, *schema) {
-                    let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut tables = tables.lock();
                     tables.insert(((*table).clone(), entry.hash), rows);
                 }
             }
             Job::Bootstrap(manifest) => {
                 if let Some(tables) = judge.bootstrap(manifest) {
-                    let mut bootstraps = bootstraps.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut bootstraps = bootstraps.lock();
                     bootstraps.insert(ObjectHash::of(&manifest.to_bytes()), tables);
                 }
             }
             Job::Variant(key, encoding, digest) => judge.variant(key, *encoding, digest),
             Job::Negotiated(key, digest) => judge.negotiated(key, digest),
         });
-        let tables = tables.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let tables = tables.into_inner();
         let bootstraps = bootstraps.into_inner();
         let last = self.for_part(jobs.len() + 1);
-        for (hash, found) in bootstraps.unwrap_or_else(PoisonError::into_inner) {
+        for (hash, found) in bootstraps {
             if let Some(manifest) = manifests.get(&hash) {
                 last.same_rows(manifest, &found, &tables);
             }

@@ -31,7 +31,7 @@ mod special;
 mod strays;
 mod version;
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use indicatif::ProgressBar;
 use snapshot_format::{MAX_OBJECT_SIZE, Version};
@@ -91,7 +91,7 @@ pub fn verify_within(
     if let (true, Origin::Directory(directory)) = (all, origin) {
         judge.strays(directory, &versions, &manifests)?;
     }
-    let checked = *counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let checked = *counts.lock();
     let [faults, warnings, notes] = findings.into_sorted();
     Ok(Report {
         origin: origin.to_string(),
