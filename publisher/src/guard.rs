@@ -29,6 +29,7 @@ pub(crate) use self::limits::Limits;
 pub(crate) use self::limits::with_limits;
 use self::shape::broken_promises;
 use crate::source::Problem;
+use crate::words::counted;
 
 /// The guards of a publication.
 #[derive(Debug, Clone, Default)]
@@ -121,7 +122,7 @@ impl Guards {
                 table,
                 format!(
                     "--allow-rows allows {}, but it has {rows}",
-                    rows_of(allowed)
+                    counted(allowed, "row")
                 ),
             ),
             None if rows < least => judged.add(
@@ -129,7 +130,7 @@ impl Guards {
                 format!(
                     "has {}, fewer than min_rows = {least}; if that is meant, allow it by \
                      --allow-rows {table}={rows}",
-                    rows_of(rows)
+                    counted(rows, "row")
                 ),
             ),
             // Where it has stood there before, that was said when it came there.
@@ -138,7 +139,7 @@ impl Guards {
                     table,
                     format!(
                         "has {}, which is the least that min_rows = {least} allows",
-                        rows_of(rows)
+                        counted(rows, "row")
                     ),
                 );
             }
@@ -169,7 +170,7 @@ impl Guards {
                 Some(allowed) if allowed == count => {}
                 Some(allowed) => judged.add(
                     table,
-                    format!("{flag} allows {}, but {count} would be {verb}", rows_of(allowed)),
+                    format!("{flag} allows {}, but {count} would be {verb}", counted(allowed, "row")),
                 ),
                 None if verb == "removed" && self.was_allowed(table, count) => {}
                 None if is_more_than(count, percent, public) => judged.add(
@@ -267,11 +268,4 @@ fn is_more_than(count: u64, percent: u8, whole: u64) -> bool {
 
 fn is_all_of(count: u64, percent: u8, whole: u64) -> bool {
     count > 0 && u128::from(count) * 100 == u128::from(whole) * u128::from(percent)
-}
-
-fn rows_of(count: u64) -> String {
-    match count {
-        1 => "1 row".to_owned(),
-        count => format!("{count} rows"),
-    }
 }

@@ -48,7 +48,6 @@ use snapshot_store::{Store, spool::Spool};
 pub use self::clock::Clock;
 pub(crate) use self::error::PublishError;
 pub(crate) use self::fault::Fault;
-pub(crate) use self::fault::with_causes;
 pub(crate) use self::judge::{Judgement, Next, judge};
 pub(crate) use self::last::{Last, complete};
 pub(crate) use self::outcome::{Event, Published, Timings};

@@ -1,12 +1,6 @@
 //! Words that messages have in common.
 
-/// `1 row`, `3 rows`.
-pub(crate) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
-    match count.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {noun}"),
-        many => format!("{many} {noun}s"),
-    }
-}
+pub(crate) use snapshot_audit::parity::text::counted;
 
 /// An error and what caused it, on one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {

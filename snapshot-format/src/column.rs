@@ -11,6 +11,7 @@ use std::fmt;
 
 pub use interval::Interval;
 pub use network::Network;
+pub use value::is_uuid;
 
 /// The type of a column, as PostgreSQL names it, and so what its values are in JSON
 /// (`docs/snapshot-format.md`, section 6).

@@ -17,6 +17,7 @@ use crate::schema::Schema;
 use crate::source::{
     self, Dangling, Files, Known, Problem, Problems, SourceFiles, Subject, Validated, validate,
 };
+use crate::words::counted;
 
 /// Flags of `publisher check`.
 ///
@@ -191,7 +192,7 @@ fn report(output: Output, source: &Path, checked: Checked) -> Result<(), Error> 
     };
     if problem_count == 0 {
         report(&[])?;
-        let (rows, files) = (counted(rows, "row"), counted(tables as u64, "file"));
+        let (rows, files) = (counted(rows, "row"), counted(tables, "file"));
         output.say(&format!("checked: {rows} in {files}, no problem\n"));
         return Ok(());
     }
@@ -200,9 +201,4 @@ fn report(output: Output, source: &Path, checked: Checked) -> Result<(), Error> 
         report(problems)?;
     }
     Err(error)
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }

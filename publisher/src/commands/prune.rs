@@ -14,6 +14,7 @@ use snapshot_store::history::name;
 use crate::error::Error;
 use crate::flags::{Upkeep, duration};
 use crate::prune::{Keep, Pruned, prune};
+use crate::words::counted;
 
 /// Flags of `publisher prune`.
 #[derive(Debug, Args)]
@@ -111,11 +112,9 @@ fn counts(pruned: &Pruned) -> String {
     for file in &pruned.files {
         *counts.entry(kind_of(&file.path)).or_default() += 1;
     }
-    let words = counts.into_iter().map(|(kind, count)| {
-        let noun = NOUNS[kind];
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{count} {noun}{plural}")
-    });
+    let words = counts
+        .into_iter()
+        .map(|(kind, count)| counted(count, NOUNS[kind]));
     words.collect::<Vec<_>>().join(", ")
 }
 

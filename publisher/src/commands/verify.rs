@@ -9,6 +9,7 @@ use snapshot_audit::verify::{Finding, Report, verify_within};
 use super::blocking;
 use crate::error::Error;
 use crate::flags::Reading;
+use crate::words::counted;
 
 /// Flags of `publisher verify`.
 #[derive(Debug, Args)]
@@ -120,7 +121,6 @@ fn closing_line(report: &Report) -> String {
 fn plural(count: usize, noun: &str) -> String {
     match count {
         0 => format!("no {noun}"),
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
+        _ => counted(count, noun),
     }
 }

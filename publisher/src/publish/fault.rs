@@ -5,6 +5,8 @@ use std::fmt;
 use snapshot_store::FetchError;
 use snapshot_store::history::{Reason, Unreadable, name};
 
+use crate::words::with_causes;
+
 /// Something that a reader would stumble over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
@@ -39,10 +41,4 @@ impl Fault {
             message,
         }
     }
-}
-
-/// An error and what caused it, on one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

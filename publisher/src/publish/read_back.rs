@@ -9,8 +9,9 @@ use snapshot_format::{
 };
 use snapshot_store::{FetchError, Fetched, Store};
 
-use super::fault::{Fault, with_causes};
+use super::fault::Fault;
 use super::workers::CONCURRENT_REQUESTS;
+use crate::words::with_causes;
 
 /// The manifest that a version names, or what is wrong with it.
 pub(crate) async fn read_manifest(

@@ -17,6 +17,7 @@ use crate::output::{Output, warn};
 use crate::prune::Pruned;
 use crate::publish::Published;
 use crate::source::Problem;
+use crate::words::with_causes;
 
 /// Tells what happens.
 pub(super) struct Reporter {
@@ -431,10 +432,6 @@ impl Steps {
             .collect();
         taken.join(", ")
     }
-}
-
-fn with_causes(error: &Error) -> String {
-    crate::publish::with_causes(error)
 }
 
 // For people, in their own time.

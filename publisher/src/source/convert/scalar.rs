@@ -6,7 +6,7 @@ use base64::Engine;
 use jiff::civil;
 use snapshot_format::canonical::{self, CanonicalError};
 use snapshot_format::json::{Value, nests_deeper_than};
-use snapshot_format::{ColumnType, Interval, MAX_VALUE_DEPTH, Network};
+use snapshot_format::{ColumnType, Interval, MAX_VALUE_DEPTH, Network, is_uuid};
 
 use super::context::{Context, Converted, describe, push, unpublishable};
 use super::number::{convert_float, convert_integer, convert_numeric, is_number_text};
@@ -171,13 +171,4 @@ fn is_infinite(kind: &ColumnType, text: &str) -> bool {
         }
         _ => false,
     }
-}
-
-fn is_uuid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    let digits = groups
-        .iter()
-        .all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
-    lengths == [8, 4, 4, 4, 12] && digits
 }
