@@ -1,6 +1,7 @@
 //! A small language for stories: a database, a folder of files, the program.
 
 pub mod ledger;
+mod made;
 pub mod serving;
 pub mod watching;
 

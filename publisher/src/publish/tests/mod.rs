@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,10 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pretty_assertions::assert_eq;
-use snapshot_format::{
-    BootstrapHeader, BootstrapWriter, Encoding, MIN_VARIANT_SIZE, ReferenceVersion, SchemaVersion,
-    TableEntry, TableWriter, content_hash, decompress,
-};
+use snapshot_format::{Encoding, MIN_VARIANT_SIZE, ReferenceVersion, decompress};
 use snapshot_store::{
     DirectoryStore, Disk, Step, StoreError,
     spool::{MEMORY_LIMIT, Staging},
@@ -22,10 +19,15 @@ use snapshot_store::{
 use tempfile::TempDir;
 
 use jiff::Timestamp;
-use snapshot_format::{Digest, DigestWriter, FORMAT_VERSION, ObjectHash, TableKey};
+use snapshot_format::{DigestWriter, ObjectHash};
 
 use super::*;
 use crate::guard::Provenance;
+
+#[path = "../../../../tests/support/made.rs"]
+mod made;
+
+use made::Made;
 
 mod at_once;
 mod ended_early;
@@ -33,7 +35,6 @@ mod ledger;
 mod others;
 mod usual;
 
-const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
 const PATIENCE: Duration = Duration::from_secs(60);
 
 // A state of the database: each table with the only column of each row.
@@ -65,64 +66,31 @@ impl State {
     }
 
     fn render(&self, staging: &Staging) -> io::Result<Rendered> {
-        let (mut objects, mut tables) = (Vec::new(), BTreeMap::new());
-        for (name, ids) in &self.tables {
-            let key: TableKey = name.parse().expect("a key");
-            let out = DigestWriter::new(Spool::new(staging));
-            let mut writer = TableWriter::new(out, SCHEMA, &key)?;
-            for id in ids {
-                writer.row(&row(id))?;
-            }
-            let (out, rows) = writer.finish()?;
-            let object = RenderedObject::table(key.clone(), out);
-            tables.insert(key, entry(object.digest(), rows, self.seq));
-            objects.push(object);
-        }
-        let bootstrap = RenderedObject::bootstrap(self.bootstrap(staging)?);
-        let hashes = tables.iter().map(|(key, entry)| (key, entry.hash));
-        let manifest = Manifest {
-            format_version: FORMAT_VERSION,
-            schema_version: SCHEMA,
-            reference_version: ReferenceVersion(self.seq),
-            generated_at: "2026-02-24T13:12:04Z".to_owned(),
-            content_hash: content_hash(hashes),
-            bootstrap: bootstrap.digest().into(),
-            tables,
+        let rows = |ids: &[String]| ids.iter().map(|id| row(id)).collect();
+        let tables = self.tables.iter().map(|(name, ids)| (*name, rows(ids)));
+        let tables: Vec<(&str, Vec<String>)> = tables.collect();
+        let Made { objects, manifest } = Made::of(self.seq, &tables);
+        let spooled = |(key, bytes): (Key, Vec<u8>)| {
+            let mut out = DigestWriter::new(Spool::new(staging));
+            out.write_all(&bytes)?;
+            Ok(match key {
+                Key::Table(table, ..) => RenderedObject::table(table, out),
+                _ => RenderedObject::bootstrap(out),
+            })
         };
-        objects.push(bootstrap);
         Ok(Rendered {
-            objects,
+            objects: objects
+                .into_iter()
+                .map(spooled)
+                .collect::<io::Result<_>>()?,
             manifest,
             provenance: Provenance::default(),
         })
     }
-
-    fn bootstrap(&self, staging: &Staging) -> io::Result<DigestWriter<Spool>> {
-        let header = BootstrapHeader {
-            schema_version: SCHEMA,
-            reference_version: ReferenceVersion(self.seq),
-            generated_at: "2026-02-24T13:12:04Z".to_owned(),
-        };
-        let out = DigestWriter::new(Spool::new(staging));
-        let mut writer = BootstrapWriter::new(out, &header)?;
-        for (name, ids) in &self.tables {
-            writer.table(&name.parse().expect("a key"))?;
-            for id in ids {
-                writer.row(&row(id))?;
-            }
-        }
-        writer.finish()
-    }
 }
 
-fn row(id: &str) -> Vec<u8> {
-    format!(r#"{{"id":"{id}"}}"#).into_bytes()
-}
-
-fn entry(digest: Digest, rows: u64, version_seq: u64) -> TableEntry {
-    let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
-    let primary_key = vec!["id".to_owned()];
-    TableEntry::new(digest, rows, version_seq, columns, primary_key)
+fn row(id: &str) -> String {
+    format!(r#"{{"id":"{id}"}}"#)
 }
 
 // A store's folder.

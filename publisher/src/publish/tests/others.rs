@@ -211,7 +211,7 @@ async fn a_full_disk_leaves_the_old_version_and_the_next_publish_goes_on() {
     folder.publish(1).await.expect("there is room");
     let filling = folder.path("filling");
     let mut file = fs::File::create(&filling).expect("a file");
-    while io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    while file.write_all(&[0; 4096]).is_ok() {}
     drop(file);
     check_error(
         &folder,
