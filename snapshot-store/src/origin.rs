@@ -33,6 +33,22 @@ impl Origin {
         }
     }
 
+    /// The site, where it is one: whoever judges header fields needs more than a reader gives.
+    pub fn site(&self) -> Option<&Site> {
+        match self {
+            Self::Site(site) => Some(site),
+            Self::Directory(_) => None,
+        }
+    }
+
+    /// The folder, where it is one: it can be listed wholly, with what no version names.
+    pub fn directory(&self) -> Option<&Directory> {
+        match self {
+            Self::Directory(directory) => Some(directory),
+            Self::Site(_) => None,
+        }
+    }
+
     fn reader(&self) -> &dyn Reader {
         match self {
             Self::Directory(directory) => directory,

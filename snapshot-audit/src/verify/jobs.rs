@@ -9,7 +9,6 @@ use snapshot_format::{
     Digest, Encoding, Key, MIN_VARIANT_SIZE, Manifest, ObjectHash, SchemaVersion, TableEntry,
     TableKey, Version,
 };
-use snapshot_store::Origin;
 
 use super::bootstrap;
 use super::judge::{Judge, Manifests};
@@ -96,7 +95,7 @@ impl Judge<'_> {
         for (key, digest, is_current) in objects.into_values() {
             let encodings = Encoding::ALL.into_iter();
             jobs.extend(encodings.map(|encoding| Job::Variant(key.clone(), encoding, digest)));
-            let negotiates = matches!(self.origin, Origin::Site(_)) && is_current;
+            let negotiates = self.origin.site().is_some() && is_current;
             if negotiates && digest.size >= MIN_VARIANT_SIZE {
                 jobs.push(Job::Negotiated(key, digest));
             }
@@ -125,9 +124,10 @@ impl Judge<'_> {
     // Over a network most of the time is waiting.
     fn threads(&self) -> usize {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        match self.origin {
-            Origin::Directory(_) => cores,
-            Origin::Site(_) => cores.max(8),
+        if self.origin.site().is_some() {
+            cores.max(8)
+        } else {
+            cores
         }
     }
 }

@@ -74,7 +74,7 @@ pub fn verify_within(
         bar,
     };
     let current = judge.current()?;
-    if let Origin::Directory(directory) = origin {
+    if let Some(directory) = origin.directory() {
         judge.special(directory)?;
     }
     let mut versions: Vec<Version> = current.iter().cloned().collect();
@@ -84,11 +84,11 @@ pub fn verify_within(
     judge.count(|counts| counts.versions = versions.len());
     let manifests = judge.manifests(&versions);
     judge.objects(&manifests, current.as_ref());
-    if let Origin::Site(site) = origin {
+    if let Some(site) = origin.site() {
         judge.what_is_missing(site, &manifests);
         judge.what_is_refused(site, &manifests);
     }
-    if let (true, Origin::Directory(directory)) = (all, origin) {
+    if let Some(directory) = origin.directory().filter(|_| all) {
         judge.strays(directory, &versions, &manifests)?;
     }
     let checked = *counts.lock();

@@ -104,7 +104,7 @@ fn snapshot(report: &Report) -> Check {
 
 // snapshot-server, or what stands in its place, says by itself whether it can serve.
 fn service(origin: &Origin, current: Option<&Version>) -> Check {
-    let Origin::Site(site) = origin else {
+    let Some(site) = origin.site() else {
         return Check::skipped(
             "service",
             "a folder has none",
