@@ -104,8 +104,9 @@ fn ways_of(column: &Column, index: &UniqueIndex) -> Vec<Way> {
         ColumnType::Boolean => &[Way::Same("true"), Way::Same("false")],
         ColumnType::Array(_) => &[Way::Array("NULL"), Way::Array("0")],
         // Ranges overlap with nothing then. Addresses that are published as text have no other
-        // type here. What is none of these refuses the text.
-        ColumnType::Named(_) => &[
+        // type here. What is none of these refuses the text, so a type that has no line above
+        // is asked for all of them.
+        _ => &[
             Way::Same("empty"),
             Way::Address,
             Way::Hardware,
