@@ -13,11 +13,11 @@ pub const MIN_VARIANT_SIZE: u64 = 1024;
 /// a client likes equally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Encoding {
-    /// Zstandard, RFC 8878.
+    /// Zstandard, RFC 8878; the server's first choice.
     Zstd,
-    /// Brotli, RFC 7932.
+    /// Brotli, RFC 7932; what browsers know.
     Brotli,
-    /// gzip, RFC 1952.
+    /// gzip, RFC 1952; what everything knows.
     Gzip,
 }
 

@@ -8,12 +8,12 @@ use crate::directory::Directory;
 use crate::reader::{FetchError, Fetched, Order, Reader};
 use crate::site::Site;
 
-/// Where a snapshot is.
+/// Where a snapshot is read from, as a person named it; any [`Reader`] may be behind it.
 #[derive(Debug)]
 pub enum Origin {
     /// In a folder of this machine.
     Directory(Directory),
-    /// Behind `http://` or `https://`.
+    /// Behind `http://` or `https://`: a server, a bucket, a CDN.
     Site(Site),
 }
 
