@@ -70,6 +70,27 @@ check_workflows() {
     npm_modules tests/workflows && node tests/workflows/lint.mjs .github/workflows/*.yml examples/ci/*.yml
 }
 
+# The page names the programs by their own names; they are built by it, too.
+rehearse() {
+    npm_modules snapshot-client-ts && npm run --prefix snapshot-client-ts --silent build &&
+        unguarded node tests/rehearsal/rehearse.mjs "$@"
+}
+
+# Whether a command fails, and says why in these words.
+fails_with() {
+    local words=$1 said
+    shift
+    if said=$("$@" 2>&1); then
+        say "it should have failed: $*"
+        return 1
+    fi
+    printf '%s\n' "$said" | tail -n 3
+    case $said in
+        *"$words"*) ;;
+        *) say "it did not say \"$words\"" && return 1 ;;
+    esac
+}
+
 # The advisories live in a git repository of their own: the one check that a
 # closed network may keep us from.
 check_advisories() {

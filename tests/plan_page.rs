@@ -42,6 +42,30 @@ fn every_file_and_test_that_the_page_names_is_there() {
     assert!(files > 40 && tests > 35, "{files} files, {tests} tests");
 }
 
+#[test]
+fn the_local_provider_is_there_until_the_version_in_which_it_may_go() {
+    let page = fs::read_to_string(repository().join("docs/rollout.md")).unwrap();
+    let (_, rest) = page.split_once("stay until ").unwrap();
+    let (may_go_in, _) = rest.split_once(" at the earliest").unwrap();
+    let package = repository().join("snapshot-client-ts/package.json");
+    let package: serde_json::Value = serde_json::from_slice(&fs::read(package).unwrap()).unwrap();
+    let number = |version: &str| -> Vec<u32> {
+        let parts = version.split('.').map(|part| part.parse().unwrap());
+        parts.collect()
+    };
+    let version = package["version"].as_str().unwrap();
+    if number(version) >= number(may_go_in) {
+        return;
+    }
+    for entry in ["./local", "./plan"] {
+        let file = package["exports"][entry]["types"].as_str().unwrap();
+        let source = file
+            .replace("./dist/", "snapshot-client-ts/src/")
+            .replace(".d.ts", ".ts");
+        assert!(repository().join(&source).exists(), "{entry}: {source}");
+    }
+}
+
 // Of this repository, by its form: a folder ends with `/`, a file has an ending.
 fn is_path(word: &str) -> bool {
     let path = Path::new(word);
