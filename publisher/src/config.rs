@@ -274,7 +274,7 @@ impl Config {
     /// misspelt guard must not be silently without effect.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`], [`ConfigError::Percent`].
+    /// Where one is unknown, or a percentage is above 100.
     pub fn check(&self, schema: &Schema) -> Result<(), ConfigError> {
         self.check_limits()?;
         for (key, settings) in &self.tables {

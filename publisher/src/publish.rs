@@ -62,8 +62,8 @@ use self::workers::CONCURRENT_REQUESTS;
 /// # Errors
 /// Where the store cannot take it or holds what this program did not write. Whatever
 /// was put so far stays and is not put again by the next run. With nothing put:
-/// [`PublishError::Held`] where the last publication is a rollback,
-/// [`PublishError::Refused`] where a guard stops this one.
+/// `PublishError::Held` where the last publication is a rollback,
+/// `PublishError::Refused` where a guard stops this one.
 pub async fn publish(
     rendered: Rendered,
     store: &impl Store,

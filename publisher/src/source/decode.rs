@@ -93,7 +93,7 @@ impl<'t> RowDecoder<'t> {
         self.report(file, row, problems)
     }
 
-    /// Where a column's value stands, for [`RawRow::position_of`].
+    /// Where a column's value stands, for `RawRow::position_of`.
     pub fn offset(&self, column: usize) -> usize {
         self.offsets[column]
     }
