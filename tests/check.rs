@@ -94,7 +94,7 @@ error: 1 problem in json-source; nothing was changed\n",
 fn a_row_beyond_the_bound_is_named_and_hides_no_other_file() {
     let project = Project::new(&[&with_triggers(&format!("{GRIPS}{STANCES}"))]);
     project.run(&["migrate"]).succeeded();
-    let huge = "x".repeat(publisher::source::MAX_ROW_SIZE);
+    let huge = "x".repeat(publisher::parts::MAX_ROW_SIZE);
     project
         .source("grips", &format!("[\n  {{\"id\": \"A\", \"label\": \"a\"}},\n  {{\"id\": \"B\", \"label\": \"{huge}\"}}\n]\n"))
         .source("stances", "[\n  {\"id\": \"WIDE\"}\n]\n");
@@ -424,7 +424,7 @@ fn processes_that_mention(path: &Path) -> Vec<String> {
 fn databases_in(state: &Path) -> Vec<String> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let embedded = publisher::database::Embedded::start(state).await.unwrap();
+        let embedded = embedded_postgres::Embedded::start(state).await.unwrap();
         assert_ne!(processes_that_mention(state), Vec::<String>::new());
         let options = embedded.config("postgres");
         let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();

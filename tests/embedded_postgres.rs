@@ -15,9 +15,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use embedded_postgres::{Embedded, EmbeddedError};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, User, geteuid};
-use publisher::database::embedded::{Embedded, EmbeddedError};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 

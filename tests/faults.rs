@@ -32,7 +32,7 @@ fn every_act() -> [Act; 4] {
 }
 
 /// The whole text of an error, with the store as a person would name it.
-fn text(ledger: &Ledger, error: &publisher::error::Error) -> String {
+fn text(ledger: &Ledger, error: &publisher::Error) -> String {
     shortened(ledger, &error.report())
 }
 

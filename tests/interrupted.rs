@@ -227,7 +227,7 @@ fn a_check_that_was_interrupted_leaves_its_database_to_the_next_one_to_drop() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let root = project.path(".tablecast");
-            let server = ::publisher::database::Embedded::start(&root).await.unwrap();
+            let server = ::embedded_postgres::Embedded::start(&root).await.unwrap();
             let options = server.config("postgres");
             let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();
             tokio::spawn(connection);
@@ -262,7 +262,7 @@ fn a_database_that_a_killed_start_has_only_made_is_completed_by_the_next_one() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let root = project.path(".tablecast");
-        let server = ::publisher::database::Embedded::start(&root).await.unwrap();
+        let server = ::embedded_postgres::Embedded::start(&root).await.unwrap();
         let options = server.config("postgres");
         let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;
-use publisher::error::Error;
+use publisher::Error;
 use snapshot_store::Disk;
 
 use crate::support::ledger::{Act, Ledger};

@@ -11,7 +11,11 @@ use crate::support::{Project, repository, tracked};
 /// Every name that our SQL gives to something: a table, a column, a function's result.
 fn our_names() -> BTreeSet<String> {
     let mut text = String::new();
-    for folder in ["publisher/templates", "publisher/src/database"] {
+    for folder in [
+        "publisher/templates",
+        "publisher/src/database",
+        "embedded-postgres/src",
+    ] {
         read_folder(&repository().join(folder), &mut text);
     }
     let words: Vec<&str> = text

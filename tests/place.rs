@@ -78,7 +78,7 @@ fn a_database_in_use_is_not_removed() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let state = project.path(".tablecast");
     let embedded = runtime
-        .block_on(publisher::database::Embedded::start(&state))
+        .block_on(embedded_postgres::Embedded::start(&state))
         .unwrap();
     assert_eq!(places(&project.path(""), &[])[0]["inUse"], true);
     let refused = privately(&project.path(""), &["database", "reset", "--yes"]);
@@ -189,7 +189,7 @@ fn a_copy_that_root_made_begins_with_a_database_of_its_own() {
     // In use while it is copied.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let state = first.join(".tablecast");
-    let start = publisher::database::Embedded::start(&state);
+    let start = embedded_postgres::Embedded::start(&state);
     let embedded = runtime.block_on(start).unwrap();
     copy_as_root(&first, &second);
     let run = privately(&second, &["run"]);

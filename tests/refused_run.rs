@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use pretty_assertions::assert_eq;
-use publisher::database::{SnapshotReader, read_schema};
-use publisher::guard::Guards;
-use publisher::progress::Progress;
-use publisher::snapshot::{Rendition, State, render_snapshot};
+use publisher::parts::Guards;
+use publisher::parts::Progress;
+use publisher::parts::{Rendition, State, render_snapshot};
+use publisher::parts::{SnapshotReader, read_schema};
 use snapshot_format::Manifest;
 use snapshot_store::{DirectoryStore, Store};
 

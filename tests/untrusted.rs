@@ -33,7 +33,7 @@ fn no_migration_gets_beyond_its_database() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let state = project.path(".tablecast");
     let embedded = runtime
-        .block_on(publisher::database::Embedded::start(&state))
+        .block_on(embedded_postgres::Embedded::start(&state))
         .unwrap();
     for attempt in [
         format!("COPY (SELECT 1) TO PROGRAM 'touch {harm}';"),
@@ -210,7 +210,7 @@ fn data_of_an_earlier_publisher_is_handed_over_to_the_owner() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let state = project.path(".tablecast");
-        let embedded = publisher::database::Embedded::start(&state).await.unwrap();
+        let embedded = embedded_postgres::Embedded::start(&state).await.unwrap();
         let options = embedded.config("tablecast");
         let (client, connection) = options.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);

@@ -21,7 +21,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use publisher::cli::Cli;
+use publisher::Cli;
 use serde_json::Value;
 
 /// Measures from the save of a file to the new version.json.
@@ -55,7 +55,7 @@ fn as_publisher() -> ExitCode {
         .enable_all()
         .build()
         .expect("the system gives a program its threads");
-    match runtime.block_on(publisher::cli::execute(Cli::parse())) {
+    match runtime.block_on(publisher::execute(Cli::parse())) {
         Ok(status) => status,
         Err(error) => {
             eprint!("{}", error.report());

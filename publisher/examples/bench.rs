@@ -23,8 +23,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use clap::Parser;
+use embedded_postgres::Embedded;
 use futures_util::{SinkExt, TryStreamExt};
-use publisher::database::Embedded;
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls};
 
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 const PEAK_FILE: &str = "TABLECAST_BENCH_PEAK_FILE";
 
 async fn as_publisher(peak_file: &Path) -> ExitCode {
-    let result = publisher::cli::execute(publisher::cli::Cli::parse()).await;
+    let result = publisher::execute(publisher::Cli::parse()).await;
     let written = peak_kb().map(|peak| std::fs::write(peak_file, peak.to_string()));
     match result {
         Ok(status) if matches!(written, Some(Ok(()))) => status,

@@ -20,7 +20,7 @@ use crate::error::Error;
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 impl Cli {
@@ -56,7 +56,7 @@ Exit status: 0 done, or nothing to do; 1 the data or the world is wrong; 2 the c
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Migrate, seed and publish: the main job; with --serve also serve the result
     Run(run::RunArgs),
     /// Migrate, seed and publish, then again at each edit of the files

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use snapshot_format::SchemaVersion;
+use snapshot_format::{MAX_OBJECT_SIZE, SchemaVersion};
 use snapshot_store::StoreMode;
 
-use crate::guard::{Allowances, Guards, Limits};
+use crate::guard::{Allowances, Guards, Limits, with_limits};
 use crate::schema::{Schema, Table};
 use crate::suggest::closest;
 
@@ -41,9 +41,7 @@ pub struct Config {
     pub ignore_files: BTreeSet<String>,
     /// Keys of a row that begin so are editors' notes.
     pub note_prefix: Option<String>,
-    /// How many per cent of a table's active seed rows one run may deactivate.
-    pub max_deactivation_percent: u8,
-    /// What a publication may do to a table without settings of its own.
+    /// What a seed and a publication may do to a table without settings of its own.
     pub limits: Limits,
     /// The most bytes that the readers take of one object.
     pub max_object_bytes: u64,
@@ -61,6 +59,7 @@ pub struct Config {
     pub tables: BTreeMap<String, TableConfig>,
 }
 
+with_limits! {
 /// Settings for one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -83,20 +82,7 @@ pub struct TableConfig {
     pub parity: BTreeMap<String, ColumnParity>,
     /// Whether the bootstrap object holds the table.
     pub bootstrap: Option<bool>,
-    /// The same as at the top, for this table.
-    pub max_deactivation_percent: Option<u8>,
-    /// The same as at the top, for this table.
-    pub min_rows: Option<u64>,
-    /// The same as at the top, for this table.
-    pub max_removed_percent: Option<u8>,
-    /// The same as at the top, for this table.
-    pub max_changed_percent: Option<u8>,
-    /// The same as at the top, for this table.
-    pub max_broken_references: Option<u64>,
-    /// Whether the table may be gone from one publication to the next.
-    pub may_vanish: bool,
-    /// Whether it may lose or retype columns without a raised major schema version.
-    pub may_change_shape: bool,
+} limits and switches
 }
 
 /// What two values of a column may differ in without being two, for `publisher parity`
@@ -112,6 +98,7 @@ pub struct ColumnParity {
     pub set: bool,
 }
 
+with_limits! {
 /// `tablecast.toml` as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -134,22 +121,14 @@ pub struct ConfigFile {
     pub ignore_files: BTreeSet<String>,
     /// See [`Config::note_prefix`]; `""` switches notes off.
     pub note_prefix: Option<String>,
-    /// See [`Config::max_deactivation_percent`].
-    pub max_deactivation_percent: Option<u8>,
-    /// The fewest rows that a published table must have.
-    pub min_rows: Option<u64>,
-    /// How many per cent of a table's published rows one publication may remove.
-    pub max_removed_percent: Option<u8>,
-    /// How many per cent of them it may give other values.
-    pub max_changed_percent: Option<u8>,
-    /// How many of a table's active rows may point at inactive ones.
-    pub max_broken_references: Option<u64>,
+} limits {
     /// Settings of the private database.
     pub database: DatabaseConfig,
     /// See [`Config::max_object_bytes`].
     pub max_object_bytes: Option<u64>,
     /// See [`Config::tables`].
     pub tables: BTreeMap<String, TableConfig>,
+}
 }
 
 /// Settings of the private database.
@@ -181,13 +160,65 @@ pub enum ConfigError {
     },
     /// A percentage above 100.
     #[error("tablecast.toml: {0} is {1}; it goes from 0 to 100")]
-    Percent(&'static str, u8),
+    Percent(&'static str, u64),
     /// Settings for a table or a column that is not there.
     #[error("tablecast.toml: {0}")]
     Unknown(String),
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database_url: None,
+            schema: "public".to_owned(),
+            source: "json-source".into(),
+            sql: "sql/migrations".into(),
+            out: "snapshots".into(),
+            store_mode: StoreMode::default(),
+            state: ".tablecast".into(),
+            extensions: Vec::new(),
+            schema_version: SchemaVersion { major: 1, minor: 0 },
+            exclude: BTreeSet::new(),
+            ignore_files: BTreeSet::new(),
+            note_prefix: Some("_".to_owned()),
+            limits: Limits::default(),
+            max_object_bytes: MAX_OBJECT_SIZE,
+            lock_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_secs(600),
+            connect_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(30),
+            quiet: false,
+            tables: BTreeMap::new(),
+        }
+    }
+}
+
 impl ConfigFile {
+    /// Its settings; where it is silent, the usual ones.
+    pub fn settle(self) -> Config {
+        let limits = self.limits(Limits::default());
+        let usual = Config::default();
+        Config {
+            schema: self.schema.unwrap_or(usual.schema),
+            source: self.source.unwrap_or(usual.source),
+            sql: self.sql.unwrap_or(usual.sql),
+            out: self.out.unwrap_or(usual.out),
+            store_mode: self.store_mode.unwrap_or_default(),
+            extensions: self.database.extensions,
+            schema_version: self.schema_version.unwrap_or(usual.schema_version),
+            exclude: self.exclude,
+            ignore_files: self.ignore_files,
+            note_prefix: match self.note_prefix {
+                Some(prefix) => Some(prefix).filter(|prefix| !prefix.is_empty()),
+                None => usual.note_prefix,
+            },
+            limits,
+            max_object_bytes: self.max_object_bytes.unwrap_or(usual.max_object_bytes),
+            tables: self.tables,
+            ..usual
+        }
+    }
+
     /// Reads the file; where `path` is `None`, `tablecast.toml` in the working directory,
     /// which may be missing.
     ///
@@ -233,20 +264,19 @@ impl Config {
         config.and_then(|config| config.bootstrap).unwrap_or(true)
     }
 
-    /// How many per cent of the table's active seed rows one run may deactivate.
-    pub fn max_deactivation_percent(&self, table: &Table) -> u8 {
-        let config = self.tables.get(table.key.as_str());
-        let own = config.and_then(|config| config.max_deactivation_percent);
-        own.unwrap_or(self.max_deactivation_percent)
+    /// What may be done to the table.
+    pub fn limits_of(&self, table: &Table) -> Limits {
+        let own = self.tables.get(table.key.as_str());
+        own.map_or(self.limits, |own| own.limits(self.limits))
     }
 
     /// Refuses settings for tables and columns that the database does not have: a
     /// misspelt guard must not be silently without effect.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`], [`ConfigError::Percent`].
+    /// Where one is unknown, or a percentage is above 100.
     pub fn check(&self, schema: &Schema) -> Result<(), ConfigError> {
-        self.check_percentages()?;
+        self.check_limits()?;
         for (key, settings) in &self.tables {
             let Some(table) = schema.table(key) else {
                 if settings.may_vanish {
@@ -278,73 +308,24 @@ impl Config {
 }
 
 impl Config {
-    fn check_percentages(&self) -> Result<(), ConfigError> {
-        let own = self.tables.values().flat_map(|table| {
-            [
-                (DEACTIVATION, table.max_deactivation_percent),
-                (REMOVED, table.max_removed_percent),
-                (CHANGED, table.max_changed_percent),
-            ]
-        });
-        let all = own.filter_map(|(name, percent)| Some((name, percent?)));
-        let mut all = all.chain([
-            (DEACTIVATION, self.max_deactivation_percent),
-            (REMOVED, self.limits.max_removed_percent),
-            (CHANGED, self.limits.max_changed_percent),
-        ]);
-        match all.find(|(_, percent)| *percent > 100) {
-            Some((name, percent)) => Err(ConfigError::Percent(name, percent)),
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        let own = self.tables.values().map(|table| table.limits(self.limits));
+        let mut all = own.chain([self.limits]);
+        match all.find_map(|limits| limits.out_of_bounds()) {
+            Some((name, value)) => Err(ConfigError::Percent(name, value)),
             None => Ok(()),
         }
     }
 
     /// The guards of a publication.
     pub fn guards(&self, allowed: Allowances) -> Guards {
-        let limits = |settings: &TableConfig| Limits {
-            min_rows: settings.min_rows.unwrap_or(self.limits.min_rows),
-            max_removed_percent: settings
-                .max_removed_percent
-                .unwrap_or(self.limits.max_removed_percent),
-            max_changed_percent: settings
-                .max_changed_percent
-                .unwrap_or(self.limits.max_changed_percent),
-            max_broken_references: settings
-                .max_broken_references
-                .unwrap_or(self.limits.max_broken_references),
-            may_vanish: settings.may_vanish,
-            may_change_shape: settings.may_change_shape,
-        };
         let tables = self.tables.iter();
-        let own = tables.filter_map(|(key, table)| Some((key.parse().ok()?, limits(table))));
+        let own =
+            tables.filter_map(|(key, table)| Some((key.parse().ok()?, table.limits(self.limits))));
         Guards {
             default: self.limits,
             limits: own.collect(),
             allowed,
-        }
-    }
-}
-
-const DEACTIVATION: &str = "max_deactivation_percent";
-const REMOVED: &str = "max_removed_percent";
-const CHANGED: &str = "max_changed_percent";
-
-impl ConfigFile {
-    /// See [`Config::limits`].
-    pub fn limits(&self) -> Limits {
-        let usual = Limits::default();
-        Limits {
-            min_rows: self.min_rows.unwrap_or(usual.min_rows),
-            max_removed_percent: self
-                .max_removed_percent
-                .unwrap_or(usual.max_removed_percent),
-            max_changed_percent: self
-                .max_changed_percent
-                .unwrap_or(usual.max_changed_percent),
-            max_broken_references: self
-                .max_broken_references
-                .unwrap_or(usual.max_broken_references),
-            may_vanish: false,
-            may_change_shape: false,
         }
     }
 }

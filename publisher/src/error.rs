@@ -20,6 +20,7 @@ use crate::rollback::RollbackError;
 use crate::snapshot::SnapshotError;
 use crate::source::{Place, Problem};
 use crate::watch::WatchError;
+use crate::words::counted;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The input is wrong. Each problem is a line of its own, then comes one that closes.
-    #[error("{}", closing_line(*count, what, outcome))]
+    #[error("{} in {what}; {outcome}", counted(*count, "problem"))]
     Problems {
         /// The problems, in order.
         problems: Vec<Problem>,
@@ -91,7 +92,7 @@ pub enum Error {
         origin: String,
     },
     /// A snapshot was verified and is not what it should be.
-    #[error("{}", closing_line_of_faults(*count, origin))]
+    #[error("{} in {origin}", counted(*count, "fault"))]
     Faults {
         /// How many faults there are.
         count: usize,
@@ -104,13 +105,13 @@ pub enum Error {
     #[error(transparent)]
     Parity(#[from] ParityError),
     /// The sides were compared and do not hold the same.
-    #[error("{}", closing_line_of_differences(*count))]
+    #[error("{} between the sides", counted(*count, "difference"))]
     Differences {
         /// How many differences there are.
         count: u64,
     },
     /// Not every check of a preflight passed.
-    #[error("{}", closing_line_of_preflight(*count))]
+    #[error("{} failed; apps should not be moved yet", counted(*count, "check"))]
     NotReady {
         /// How many checks failed.
         count: usize,
@@ -254,30 +255,6 @@ fn faults_hint(origin: &str) -> &'static str {
         "readers that verify keep their last good version; go back to a version without \
          faults by `publisher rollback`, or publish into an empty folder"
     }
-}
-
-fn closing_line_of_differences(count: u64) -> String {
-    match count {
-        1 => "1 difference between the sides".to_owned(),
-        _ => format!("{count} differences between the sides"),
-    }
-}
-
-fn closing_line_of_preflight(count: usize) -> String {
-    match count {
-        1 => "1 check failed; apps should not be moved yet".to_owned(),
-        _ => format!("{count} checks failed; apps should not be moved yet"),
-    }
-}
-
-fn closing_line_of_faults(count: usize, origin: &str) -> String {
-    let noun = if count == 1 { "fault" } else { "faults" };
-    format!("{count} {noun} in {origin}")
-}
-
-fn closing_line(count: usize, what: &str, outcome: &str) -> String {
-    let noun = if count == 1 { "problem" } else { "problems" };
-    format!("{count} {noun} in {what}; {outcome}")
 }
 
 /// Where a problem is that no edit mends.

@@ -1,20 +1,42 @@
 //! The flags that several commands share, and what they settle.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use snapshot_format::{MAX_OBJECT_SIZE, SchemaVersion};
+use snapshot_format::SchemaVersion;
 use snapshot_store::{Directory, DirectoryStore, Disk, Origin, StoreMode};
 
 use crate::config::{Config, ConfigFile};
 use crate::error::Error;
-use crate::progress::Progress;
+use crate::output::Output;
 use crate::publish::Clock;
 
-/// Flags of every command.
+/// Which settings file is read.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SettingsFlag {
+    /// The settings file [default: tablecast.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+impl SettingsFlag {
+    fn load(&self) -> Result<ConfigFile, Error> {
+        Ok(ConfigFile::load(self.config.as_deref())?)
+    }
+
+    /// The most bytes that the readers take of one object, by the settings.
+    ///
+    /// # Errors
+    /// Where the settings file cannot be used.
+    pub(crate) fn max_object_bytes(&self) -> Result<u64, Error> {
+        Ok(self.load()?.settle().max_object_bytes)
+    }
+}
+
+/// Flags of every command that needs the database.
 #[derive(Debug, Clone, Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// The database, as postgres://user@host/name [default: a private PostgreSQL]
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -23,9 +45,8 @@ pub struct Common {
     #[arg(long, value_name = "NAME", env = "TABLECAST_SCHEMA")]
     pub schema: Option<String>,
 
-    /// The settings file [default: tablecast.toml, if there is one]
-    #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: SettingsFlag,
 
     /// Where the private PostgreSQL keeps its data
     #[arg(
@@ -52,42 +73,30 @@ pub struct Common {
     #[arg(long, value_name = "DURATION", env = "TABLECAST_SILENCE_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub silence_timeout: Duration,
 
-    /// Print the result as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-
-    /// Print nothing but problems, and no progress
-    #[arg(long, short)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Flags of the commands that read a store, and neither files nor a database.
 #[derive(Debug, Clone, Args)]
-pub struct Reading {
-    /// The settings file [default: tablecast.toml, if there is one]
-    #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
-    pub config: Option<PathBuf>,
+pub(crate) struct Reading {
+    #[command(flatten)]
+    pub settings: SettingsFlag,
 
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
-
-    /// Print nothing but what is wrong, and no progress
-    #[arg(long, short)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Flags of the commands that keep a store in order: they need neither files nor a
 /// database.
 #[derive(Debug, Clone, Args)]
-pub struct Upkeep {
+pub(crate) struct Upkeep {
     /// The store's folder [default: snapshots]
     #[arg(long, value_name = "DIR", env = "TABLECAST_OUT")]
     pub out: Option<PathBuf>,
 
-    /// The settings file [default: tablecast.toml, if there is one]
-    #[arg(long, value_name = "FILE", env = "TABLECAST_CONFIG")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: SettingsFlag,
 
     /// The mode of the store's files, whatever the umask is; folders have the same, and may be
     /// entered by whoever may read [default: 0644]
@@ -98,18 +107,13 @@ pub struct Upkeep {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub lock_timeout: Duration,
 
-    /// Print the result as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-
-    /// Print nothing but problems
-    #[arg(long, short)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Which store is read.
 #[derive(Debug, Clone, Args)]
-pub struct StoreFlag {
+pub(crate) struct StoreFlag {
     /// The store: a folder, or the URL under which version.json stands [default: snapshots]
     #[arg(long, value_name = "DIR|URL", env = "TABLECAST_OUT")]
     pub out: Option<String>,
@@ -117,7 +121,7 @@ pub struct StoreFlag {
 
 /// Where the JSON files are.
 #[derive(Debug, Clone, Default, Args)]
-pub struct SourceFlag {
+pub(crate) struct SourceFlag {
     /// The folder of JSON files, one per table [default: json-source]
     #[arg(long, value_name = "DIR", env = "TABLECAST_SOURCE")]
     pub source: Option<PathBuf>,
@@ -125,7 +129,7 @@ pub struct SourceFlag {
 
 /// Where the migrations are.
 #[derive(Debug, Clone, Default, Args)]
-pub struct SqlFlag {
+pub(crate) struct SqlFlag {
     /// The folder of migrations, V0001__name.sql and so on [default: sql/migrations]
     #[arg(long, value_name = "DIR", env = "TABLECAST_SQL")]
     pub sql: Option<PathBuf>,
@@ -133,7 +137,7 @@ pub struct SqlFlag {
 
 /// Where the snapshot goes, and what it says of itself.
 #[derive(Debug, Clone, Default, Args)]
-pub struct OutFlags {
+pub(crate) struct OutFlags {
     /// The store's folder [default: snapshots]
     #[arg(long, value_name = "DIR", env = "TABLECAST_OUT")]
     pub out: Option<PathBuf>,
@@ -150,7 +154,7 @@ pub struct OutFlags {
 
 /// Whether to publish over a rollback.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ForceFlag {
+pub(crate) struct ForceFlag {
     /// Publish also where a rollback holds publishing back, which ends that
     #[arg(long)]
     pub force: bool,
@@ -158,7 +162,7 @@ pub struct ForceFlag {
 
 /// What the clock says, where something contradicts it.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ClockFlag {
+pub(crate) struct ClockFlag {
     /// Take this machine's clock for right on that day (UTC), whatever contradicts it
     #[arg(long, value_name = "DATE")]
     pub allow_clock: Option<jiff::civil::Date>,
@@ -176,81 +180,36 @@ impl Common {
     ///
     /// # Errors
     /// Where the settings file cannot be used.
-    pub fn settle(
+    pub(crate) fn settle(
         &self,
         source: &SourceFlag,
         sql: &SqlFlag,
         out: &OutFlags,
     ) -> Result<Config, Error> {
-        let file = ConfigFile::load(self.config.as_deref())?;
-        let pick = |flag: &Option<PathBuf>, file: Option<PathBuf>, default: &str| {
-            flag.clone()
-                .or(file)
-                .unwrap_or_else(|| PathBuf::from(default))
-        };
-        let schema_version = out.schema_version.or(file.schema_version);
-        let limits = file.limits();
+        let mut config = self.settings.load()?.settle();
+        config.database_url = self.database_url.clone().filter(|url| !url.is_empty());
+        over(&mut config.schema, &self.schema);
+        over(&mut config.source, &source.source);
+        over(&mut config.sql, &sql.sql);
+        over(&mut config.out, &out.out);
+        over(&mut config.store_mode, &out.store_mode);
+        over(&mut config.schema_version, &out.schema_version);
         Ok(Config {
-            database_url: self.database_url.clone().filter(|url| !url.is_empty()),
-            schema: self
-                .schema
-                .clone()
-                .or(file.schema)
-                .unwrap_or_else(|| "public".to_owned()),
-            source: pick(&source.source, file.source, "json-source"),
-            sql: pick(&sql.sql, file.sql, "sql/migrations"),
-            out: pick(&out.out, file.out, "snapshots"),
-            store_mode: out.store_mode.or(file.store_mode).unwrap_or_default(),
             state: self.state.clone(),
-            extensions: file.database.extensions,
-            schema_version: schema_version.unwrap_or(SchemaVersion { major: 1, minor: 0 }),
-            exclude: file.exclude,
-            ignore_files: file.ignore_files,
-            note_prefix: Some(file.note_prefix.unwrap_or_else(|| "_".to_owned()))
-                .filter(|prefix| !prefix.is_empty()),
-            max_deactivation_percent: file.max_deactivation_percent.unwrap_or(50),
-            limits,
-            max_object_bytes: file.max_object_bytes.unwrap_or(MAX_OBJECT_SIZE),
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
             connect_timeout: self.connect_timeout,
             silence_timeout: self.silence_timeout,
-            quiet: self.quiet,
-            tables: file.tables,
+            quiet: self.output.quiet,
+            ..config
         })
     }
+}
 
-    /// Progress as it was asked for.
-    pub fn progress(&self) -> Progress {
-        if self.quiet {
-            Progress::quiet()
-        } else {
-            Progress::default()
-        }
-    }
-
-    /// Tells a person what happened.
-    pub fn say(&self, text: &str) {
-        if !self.quiet {
-            eprint!("{text}");
-        }
-    }
-
-    /// Warns, also where little is to be said.
-    pub fn warn(&self, text: &str) {
-        eprintln!("warning: {text}");
-    }
-
-    /// Prints the result for a machine, where one asked.
-    ///
-    /// # Errors
-    /// Where standard output is closed.
-    pub fn print_json(&self, result: &impl serde::Serialize) -> Result<(), Error> {
-        if self.json {
-            print_json(result)
-        } else {
-            Ok(())
-        }
+// A flag goes over a setting.
+fn over<T: Clone>(setting: &mut T, flag: &Option<T>) {
+    if let Some(flag) = flag {
+        setting.clone_from(flag);
     }
 }
 
@@ -259,63 +218,20 @@ impl Upkeep {
     ///
     /// # Errors
     /// Where the settings file cannot be used; where there is no store, or somebody has it.
-    pub async fn open(&self) -> Result<DirectoryStore, Error> {
-        let file = match (&self.out, self.store_mode) {
-            (Some(_), Some(_)) => ConfigFile::default(),
-            _ => ConfigFile::load(self.config.as_deref())?,
+    pub(crate) async fn open(&self) -> Result<DirectoryStore, Error> {
+        let mut config = match (&self.out, self.store_mode) {
+            (Some(_), Some(_)) => Config::default(),
+            _ => self.settings.load()?.settle(),
         };
-        let out = self.out.clone().or(file.out);
-        let out = out.unwrap_or_else(|| PathBuf::from("snapshots"));
-        let mode = self.store_mode.or(file.store_mode).unwrap_or_default();
-        let disk = Disk::with_mode(mode);
-        let store = DirectoryStore::open_existing_on(disk, out, self.lock_timeout, |holder| {
-            self.say(&format!("waiting for another publisher: {holder}\n"));
-        });
+        over(&mut config.out, &self.out);
+        over(&mut config.store_mode, &self.store_mode);
+        let disk = Disk::with_mode(config.store_mode);
+        let store =
+            DirectoryStore::open_existing_on(disk, config.out, self.lock_timeout, |holder| {
+                self.output
+                    .say(&format!("waiting for another publisher: {holder}\n"));
+            });
         Ok(store.await?)
-    }
-
-    /// The most bytes that the readers take of one object, by the settings.
-    ///
-    /// # Errors
-    /// Where the settings file cannot be used.
-    pub fn max_object_bytes(&self) -> Result<u64, Error> {
-        max_object_bytes(self.config.as_deref())
-    }
-
-    /// Tells a person what happened.
-    pub fn say(&self, text: &str) {
-        if !self.quiet {
-            eprint!("{text}");
-        }
-    }
-
-    /// Prints the result for a machine, where one asked.
-    ///
-    /// # Errors
-    /// Where standard output is closed.
-    pub fn print_json(&self, result: &impl serde::Serialize) -> Result<(), Error> {
-        if self.json {
-            print_json(result)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-fn max_object_bytes(settings: Option<&Path>) -> Result<u64, Error> {
-    let file = ConfigFile::load(settings)?;
-    Ok(file.max_object_bytes.unwrap_or(MAX_OBJECT_SIZE))
-}
-
-fn print_json(result: &impl serde::Serialize) -> Result<(), Error> {
-    use std::io::Write;
-    let text = serde_json::to_string(result).expect("a report is JSON");
-    // A reader that has seen enough (`| head`) is no failure.
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(format!(
-            "failed to write to standard output: {error}"
-        ))),
-        _ => Ok(()),
     }
 }
 
@@ -324,62 +240,12 @@ impl Reading {
     ///
     /// # Errors
     /// Where the settings file cannot be used, or the name is that of no store.
-    pub fn origin(&self, named: Option<&str>) -> Result<Origin, Error> {
+    pub(crate) fn origin(&self, named: Option<&str>) -> Result<Origin, Error> {
         if let Some(name) = named {
             return Ok(Origin::named(name)?);
         }
-        let out = ConfigFile::load(self.config.as_deref())?.out;
-        let out = out.unwrap_or_else(|| PathBuf::from("snapshots"));
+        let out = self.settings.load()?.settle().out;
         Ok(Origin::Directory(Directory::new(out)))
-    }
-
-    /// Progress as it was asked for.
-    pub fn progress(&self) -> Progress {
-        if self.quiet {
-            Progress::quiet()
-        } else {
-            Progress::default()
-        }
-    }
-
-    /// The most bytes that the readers take of one object, by the settings.
-    ///
-    /// # Errors
-    /// Where the settings file cannot be used.
-    pub fn max_object_bytes(&self) -> Result<u64, Error> {
-        max_object_bytes(self.config.as_deref())
-    }
-
-    /// Prints the answer on standard output: as JSON, or the text, which may have colours
-    /// that are left out where nobody sees them.
-    ///
-    /// # Errors
-    /// Where standard output is closed.
-    pub fn answer(&self, result: &impl serde::Serialize, text: &str) -> Result<(), Error> {
-        answer(self.json, result, text)
-    }
-}
-
-/// Prints a command's answer on standard output: as JSON, or the text, which may have
-/// colours that are left out where nobody sees them.
-///
-/// # Errors
-/// Where standard output is closed.
-pub(crate) fn answer(json: bool, result: &impl serde::Serialize, text: &str) -> Result<(), Error> {
-    use std::io::Write;
-    let mut out = anstream::stdout();
-    let written = if json {
-        let json = serde_json::to_string(result).expect("a report is JSON");
-        writeln!(out, "{json}")
-    } else {
-        out.write_all(text.as_bytes())
-    };
-    // A reader that has seen enough (`| head`) is no failure.
-    match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Usage(format!(
-            "failed to write to standard output: {error}"
-        ))),
-        _ => Ok(()),
     }
 }
 

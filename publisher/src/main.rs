@@ -12,10 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use publisher::cli::{self, Cli};
-use publisher::commands;
-use publisher::database::cancel_statements;
-use publisher::error::Error;
+use publisher::{Cli, Error, cancel_statements, execute, interrupt};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -45,11 +42,11 @@ fn main() -> ExitCode {
     let waiting = waiting.expect("the system gives a program its files");
     let status = waiting.block_on(async move {
         // Listened for before anything has begun.
-        let interrupt = commands::interrupt();
+        let interrupted = interrupt();
         let mut ended = start(cli);
         tokio::select! {
             status = &mut ended => return status.ok(),
-            () = interrupt => {}
+            () = interrupted => {}
         }
         let deadline = Instant::now() + GRACE;
         let (ended, _) = tokio::join!(
@@ -84,7 +81,7 @@ fn start(cli: Cli) -> oneshot::Receiver<ExitCode> {
 fn run(cli: Cli) -> ExitCode {
     let runtime = runtime_for(&cli).enable_all().build();
     let runtime = runtime.expect("the system gives a program its threads");
-    let result = runtime.block_on(cli::execute(cli));
+    let result = runtime.block_on(execute(cli));
     // A compressor that an interrupt left at work is not waited for.
     runtime.shutdown_background();
     match result {

@@ -106,7 +106,11 @@ pub async fn prune(
 ///
 /// # Errors
 /// Where the history or a kept manifest cannot be read.
-pub async fn look(store: &impl Store, keep: Keep, now: Timestamp) -> Result<Pruning, PruneError> {
+pub(crate) async fn look(
+    store: &impl Store,
+    keep: Keep,
+    now: Timestamp,
+) -> Result<Pruning, PruneError> {
     let history = readable(History::read(store).map_err(StoreError::from)?)?;
     let chosen = keep.chosen(&history, now);
     let (kept, removed): (Vec<Version>, Vec<Version>) = history
@@ -138,7 +142,7 @@ pub async fn look(store: &impl Store, keep: Keep, now: Timestamp) -> Result<Prun
 
 /// What is to go. It holds as long as nobody else publishes, so for one lock of the store.
 #[derive(Debug)]
-pub struct Pruning {
+pub(crate) struct Pruning {
     kept: Vec<Version>,
     removed: Vec<Version>,
     foreign: Vec<String>,
@@ -147,7 +151,7 @@ pub struct Pruning {
 
 impl Pruning {
     /// Whether nothing is to go.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.phases.values().all(Vec::is_empty)
     }
 
@@ -155,7 +159,7 @@ impl Pruning {
     ///
     /// # Errors
     /// Where something cannot be removed.
-    pub async fn remove(
+    pub(crate) async fn remove(
         self,
         store: &impl Store,
         goes_on: impl Fn() -> bool,

@@ -25,7 +25,7 @@ use crate::source::Problem;
 use crate::write_behind::WriteBehind;
 
 use self::kept::Keeping;
-pub use self::kept::KeptRows;
+pub(crate) use self::kept::KeptRows;
 
 /// Why a state cannot be rendered.
 #[derive(Debug, thiserror::Error)]

@@ -51,7 +51,7 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty storage.
+    /// A storage without a file, which ends with the program.
     pub fn new() -> Self {
         Self::default()
     }

@@ -32,11 +32,11 @@ pub trait Transport: Send + Sync + 'static {
     }
 }
 
-/// One GET request.
+/// One GET request, which a transport sends as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
-    /// The absolute URL.
+    /// The absolute URL, of the scheme http or https.
     pub url: String,
     /// The largest body that is of use, in bytes. The transport should stop reading behind it; a
     /// longer body is refused.
@@ -48,7 +48,7 @@ pub struct Request {
 /// A response of any status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Response {
-    /// The HTTP status.
+    /// The HTTP status, such as 200 or 304.
     pub status: u16,
     /// The body, unpacked. It may be cut off behind the limit, and empty if the status is not 200.
     pub body: Vec<u8>,

@@ -12,7 +12,7 @@ use crate::number::{self, NumberError};
 /// Why a JSON text has no canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CanonicalError {
-    /// It is not JSON.
+    /// It is not JSON: where reading stopped, and what was expected there.
     #[error("is not JSON: {0}")]
     Syntax(#[from] SyntaxError),
     /// Readers would disagree on it.

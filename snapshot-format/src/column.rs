@@ -11,6 +11,7 @@ use std::fmt;
 
 pub use interval::Interval;
 pub use network::Network;
+pub use value::is_uuid;
 
 /// The type of a column, as PostgreSQL names it, and so what its values are in JSON
 /// (`docs/snapshot-format.md`, section 6).
@@ -26,17 +27,17 @@ pub use network::Network;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ColumnType {
-    /// `boolean`
+    /// `boolean`: in JSON `true` or `false`.
     Boolean,
-    /// `smallint`
+    /// `smallint`: a whole number of 16 bits.
     SmallInt,
-    /// `integer`
+    /// `integer`: a whole number of 32 bits.
     Integer,
-    /// `bigint`
+    /// `bigint`: a whole number of 64 bits, published as a number up to 2^53-1.
     BigInt,
-    /// `real`
+    /// `real`: a number of single precision, by its shortest decimal.
     Real,
-    /// `double precision`
+    /// `double precision`: a number, by its shortest decimal.
     Double,
     /// `numeric`, with precision and scale where they are declared.
     Numeric(Option<(u16, i16)>),
@@ -47,27 +48,29 @@ pub enum ColumnType {
     Citext,
     /// `character`, filled up with spaces to the number of characters where declared.
     Character(Option<u32>),
-    /// `uuid`
+    /// `uuid`: a string of 36 characters in lower case.
     Uuid,
-    /// `date`
+    /// `date`: a string such as `2026-02-24`, of the years 0001 to 9999.
     Date,
-    /// `time` without time zone
+    /// `time` without time zone: a string such as `13:12:04.500000`.
     Time,
     /// `timestamp` without time zone, which is taken to be UTC.
     Timestamp,
-    /// `timestamp with time zone`
+    /// `timestamp with time zone`: a moment in UTC, such as `2026-02-24T13:12:04Z`.
     TimestampTz,
-    /// `interval`
+    /// `interval`: a string in ISO 8601, such as `P1DT2H30M`; see
+    /// [`Interval`](crate::Interval).
     Interval,
     /// `inet`: an address, with the length of its network where it has one.
     Inet,
-    /// `cidr`: a network.
+    /// `cidr`: a network such as `10.1.0.0/16`, without bits behind its prefix; see
+    /// [`Network`].
     Cidr,
-    /// `bytea`
+    /// `bytea`: a string of base64 with padding (RFC 4648, section 4).
     Bytea,
-    /// `json`
+    /// `json`: any value, in canonical form.
     Json,
-    /// `jsonb`
+    /// `jsonb`: any value, in canonical form.
     Jsonb,
     /// An enumeration, where the database was asked what its labels are.
     Enum {
@@ -253,15 +256,15 @@ impl ColumnType {
 /// What the values of a type are in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonForm {
-    /// `true` or `false`.
+    /// `true` or `false`, and nothing else.
     Boolean,
-    /// A number.
+    /// A number in its shortest form (RFC 8785), which no reader rounds.
     Number,
-    /// A string.
+    /// A string, whatever it spells.
     String,
-    /// Any value.
+    /// Any value: an object, an array, a string, a number, a word.
     Any,
-    /// An array.
+    /// An array, nested once for each dimension.
     Array,
 }
 

@@ -7,7 +7,7 @@ use crate::{ReferenceVersion, SchemaVersion, TableKey};
 pub struct BootstrapHeader {
     /// The version of the tables' shape.
     pub schema_version: SchemaVersion,
-    /// The database's version.
+    /// The state of the database that the rows are of: `seq:N`, where N grows with each change.
     pub reference_version: ReferenceVersion,
     /// The moment of the last change of the data, RFC 3339 in UTC.
     pub generated_at: String,

@@ -39,13 +39,13 @@ pub fn nests_deeper_than(limit: usize, text: &str) -> bool {
 /// A JSON value, one level of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// `null`
+    /// The word `null`, and nothing else.
     Null,
-    /// `true` or `false`
+    /// One of the words `true` and `false`.
     Bool(bool),
     /// A number as it is written.
     Number(&'a str),
-    /// A string, unescaped.
+    /// A string, with its escapes replaced; borrowed where it has none.
     String(Cow<'a, str>),
     /// An array as it is written, checked to its depth.
     Array(&'a str),
@@ -70,13 +70,13 @@ impl Value<'_> {
 /// One `"key": value` of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member<'a> {
-    /// The key, unescaped.
+    /// The member's key, with its escapes replaced; borrowed where it has none.
     pub key: Cow<'a, str>,
     /// Where the key's first `"` stands, in bytes from the start of the text.
     pub key_offset: usize,
-    /// Where the value starts.
+    /// Where the value starts, in bytes from the start of the text that was read.
     pub offset: usize,
-    /// The value.
+    /// The member's value; of an object or an array its text, to be read in turn.
     pub value: Value<'a>,
     /// The value as it is written.
     pub raw: &'a str,
@@ -97,11 +97,11 @@ pub struct SyntaxError {
 pub struct Fault {
     /// Where, in bytes from the start of the text.
     pub offset: usize,
-    /// What it is.
+    /// Which rule the text breaks.
     pub kind: FaultKind,
 }
 
-/// The kinds of [`Fault`].
+/// What a text may hold that is JSON, and yet has no place in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultKind {
     /// The same key twice in one object (RFC 7493 §2.3).
@@ -110,12 +110,12 @@ pub enum FaultKind {
     /// Half of a surrogate pair (RFC 7493 §2.1).
     #[error("lone surrogate \\u{0:04x} in a string; a character beyond U+FFFF takes two")]
     LoneSurrogate(u16),
-    /// `\u0000`.
+    /// The escape `\u0000`, which PostgreSQL cannot store.
     #[error("NUL character in a string, which PostgreSQL cannot store")]
     Nul,
 }
 
-/// Reads one text.
+/// Reads one JSON text from its start to its end, value by value, without building a tree.
 pub struct Parser<'a> {
     text: &'a str,
     at: usize,

@@ -8,7 +8,7 @@ use crate::{Encoding, ObjectHash, TableKey};
 /// fetches it; nobody else spells a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// `version.json`, the pointer.
+    /// `version.json`, the pointer: the only key whose content is ever replaced.
     Version,
     /// `versions/<epoch>-<sequence>.json`: a `version.json` as it was.
     History {
@@ -17,7 +17,7 @@ pub enum Key {
         /// Grows by one each time the pointer changes.
         sequence: u64,
     },
-    /// `manifests/<hash>.json`.
+    /// `manifests/<hash>.json`, named by the hash of its bytes.
     Manifest(ObjectHash),
     /// `bootstrap/<hash>.json`, or one of its variants.
     Bootstrap(ObjectHash, Option<Encoding>),
@@ -28,7 +28,7 @@ pub enum Key {
 /// How long a cache may keep what lies under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cache {
-    /// The pointer: for seconds.
+    /// The pointer: for some seconds, since it changes with each publication.
     Briefly,
     /// Named by its hash, or a page of history: for ever.
     Forever,

@@ -31,7 +31,7 @@ mod variant;
 mod version;
 
 pub use check::{ObjectError, VariantError, check_object, check_variant};
-pub use column::{ColumnType, Interval, JsonForm, Network};
+pub use column::{ColumnType, Interval, JsonForm, Network, is_uuid};
 pub use document::DocumentError;
 pub use head::BootstrapHeader;
 pub use layout::{Cache, Key};

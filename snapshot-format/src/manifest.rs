@@ -17,18 +17,19 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`].
+    /// The format that it is written in, [`FORMAT_VERSION`] or lower.
     pub format_version: u32,
     /// The version of the tables' shape.
     pub schema_version: SchemaVersion,
-    /// The database's version.
+    /// The state of the database that it was read from: `seq:N`, where N grows with each
+    /// change.
     pub reference_version: ReferenceVersion,
     /// The moment of the last change of the data, RFC 3339 in UTC.
     pub generated_at: String,
     /// [`content_hash`] of the tables: equal in two environments that hold equal data,
     /// whatever their histories.
     pub content_hash: ObjectHash,
-    /// The bootstrap object.
+    /// The object that holds every table with `in_bootstrap`.
     pub bootstrap: BootstrapEntry,
     /// Every table, in key order.
     pub tables: BTreeMap<TableKey, TableEntry>,
@@ -37,11 +38,11 @@ pub struct Manifest {
 /// The manifest's word on the bootstrap object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootstrapEntry {
-    /// Its name.
+    /// The object's name: BLAKE3 of its bytes, uncompressed.
     pub hash: ObjectHash,
     /// The same bytes by SHA-256.
     pub sha256: Sha256,
-    /// Number of bytes.
+    /// How many bytes the object has, uncompressed.
     #[serde(deserialize_with = "number")]
     pub size: u64,
 }
@@ -50,14 +51,14 @@ pub struct BootstrapEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableEntry {
-    /// The table object's name.
+    /// The table object's name: BLAKE3 of its bytes, uncompressed.
     pub hash: ObjectHash,
     /// The same bytes by SHA-256.
     pub sha256: Sha256,
-    /// Number of bytes.
+    /// How many bytes the table object has, uncompressed.
     #[serde(deserialize_with = "number")]
     pub size: u64,
-    /// Number of rows.
+    /// How many rows the table object has, inactive ones included.
     #[serde(deserialize_with = "number")]
     pub rows: u64,
     /// The database's number for the table's last change.

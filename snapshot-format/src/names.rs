@@ -12,10 +12,10 @@ pub enum NameError {
     /// Neither a table key nor a column name.
     #[error("`{0}` is not a name of the form [A-Za-z_][A-Za-z0-9_]* of at most 63 bytes")]
     Name(String),
-    /// Not `major.minor`.
+    /// The text is no `major.minor` of two decimal numbers.
     #[error("`{0}` is not a schema version of the form major.minor")]
     SchemaVersion(String),
-    /// Not `seq:N`.
+    /// The text is no `seq:N` with a decimal number.
     #[error("`{0}` is not a reference version of the form seq:N")]
     ReferenceVersion(String),
 }
@@ -61,7 +61,7 @@ impl TableKey {
         key.parse()
     }
 
-    /// The key as text.
+    /// The key as the manifest and the paths write it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

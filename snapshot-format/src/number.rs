@@ -17,7 +17,7 @@ pub enum NumberError {
     /// A decimal that no double holds.
     #[error("has more digits than a double holds")]
     Inexact,
-    /// NaN or an infinity.
+    /// NaN or an infinity, which JSON cannot write.
     #[error("is not a finite number, and JSON has no other")]
     NotFinite,
 }

@@ -25,7 +25,7 @@ pub struct Sha256([u8; 32]);
 pub struct HashError;
 
 impl ObjectHash {
-    /// The hash of `bytes`.
+    /// BLAKE3 of `bytes`: the name of an object that holds them.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
@@ -100,16 +100,16 @@ fn hex_digit(digit: u8) -> Option<u8> {
 /// What the manifest says of an object's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
-    /// The object's name.
+    /// The name of an object with these bytes: their BLAKE3.
     pub hash: ObjectHash,
     /// The same bytes by SHA-256.
     pub sha256: Sha256,
-    /// Number of bytes, uncompressed.
+    /// How many bytes there are, uncompressed.
     pub size: u64,
 }
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// What a manifest says of `bytes`: hashes and length.
     pub fn of(bytes: &[u8]) -> Self {
         let mut writer = DigestWriter::new(io::sink());
         writer.count(bytes);

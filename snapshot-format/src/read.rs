@@ -27,7 +27,8 @@ pub enum ReadError {
     },
 }
 
-/// Reads a table object.
+/// Reads a table object row by row, without holding it in memory; refuses what is not
+/// canonical.
 pub struct TableReader<R> {
     input: Input<R>,
     rows: Rows,
@@ -77,13 +78,13 @@ impl<R: BufRead> TableReader<R> {
         &self.rows.row
     }
 
-    /// What is read from.
+    /// What the object is read from, for whoever counts or limits its bytes.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.input.input
     }
 }
 
-/// Reads the bootstrap object.
+/// Reads the bootstrap object table by table and row by row; refuses what is not canonical.
 pub struct BootstrapReader<R> {
     input: Input<R>,
     rows: Rows,

@@ -47,7 +47,7 @@ impl RowShape {
         row.extend_from_slice(&self.prefixes[index]);
     }
 
-    /// Ends the row.
+    /// Ends the row: writes the brace that closes its object.
     pub fn end_row(&self, row: &mut Vec<u8>) {
         row.push(b'}');
     }

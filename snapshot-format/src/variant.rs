@@ -13,17 +13,26 @@ pub const MIN_VARIANT_SIZE: u64 = 1024;
 /// a client likes equally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Encoding {
-    /// Zstandard, RFC 8878.
+    /// Zstandard, RFC 8878; the server's first choice.
     Zstd,
-    /// Brotli, RFC 7932.
+    /// Brotli, RFC 7932; what browsers know.
     Brotli,
-    /// gzip, RFC 1952.
+    /// gzip, RFC 1952; what everything knows.
     Gzip,
 }
 
 impl Encoding {
     /// All of them, in order of preference.
     pub const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
+
+    /// The variants that an object of so many bytes has.
+    pub fn of_object(size_bytes: u64) -> &'static [Self] {
+        if size_bytes < MIN_VARIANT_SIZE {
+            &[]
+        } else {
+            &Self::ALL
+        }
+    }
 
     /// What follows `.json.` in a variant's file name.
     pub fn extension(self) -> &'static str {

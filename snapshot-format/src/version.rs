@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Version {
-    /// [`FORMAT_VERSION`].
+    /// The format that it is written in, [`FORMAT_VERSION`] or lower.
     pub format_version: u32,
     /// The second (Unix time) at which the store was first made, so that a rebuilt store
     /// sorts after the lost one.
@@ -32,7 +32,7 @@ pub struct Version {
     pub sequence: u64,
     /// The version of the tables' shape.
     pub schema_version: SchemaVersion,
-    /// The database's version.
+    /// The state of the database that is published: `seq:N`, where N grows with each change.
     pub reference_version: ReferenceVersion,
     /// The lineage of `reference_version`, where the database has one. For publishers;
     /// readers need not know it.
@@ -42,7 +42,7 @@ pub struct Version {
     pub generated_at: String,
     /// The moment of this publication, RFC 3339 in UTC.
     pub published_at: String,
-    /// The manifest to fetch.
+    /// The manifest: the first file that a reader fetches behind the pointer.
     pub manifest: ObjectRef,
     /// The bootstrap object, for a reader that needs every table and no manifest.
     pub bootstrap: ObjectRef,
@@ -56,10 +56,10 @@ pub struct Version {
 /// The publication that a rollback points back at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
-    /// Its epoch.
+    /// The epoch of the version that is public again.
     #[serde(deserialize_with = "number")]
     pub epoch: u64,
-    /// Its sequence.
+    /// The sequence of the version that is public again.
     #[serde(deserialize_with = "number")]
     pub sequence: u64,
 }
@@ -67,9 +67,9 @@ pub struct Rollback {
 /// An object's name and its uncompressed size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectRef {
-    /// Its name.
+    /// The file's name: BLAKE3 of its bytes.
     pub hash: ObjectHash,
-    /// Number of bytes.
+    /// How many bytes the file has, uncompressed.
     #[serde(deserialize_with = "number")]
     pub size: u64,
 }
@@ -128,12 +128,13 @@ impl Version {
         document::read(bytes).map_err(|error| beyond(bytes).unwrap_or(VersionError::Json(error)))
     }
 
-    /// The bytes to put.
+    /// The bytes of `version.json`, and of its page of the history.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a version holds nothing that JSON cannot")
     }
 
-    /// What orders versions.
+    /// Epoch and sequence, by which versions of one store are ordered: the greater is the
+    /// newer.
     pub fn order(&self) -> (u64, u64) {
         (self.epoch, self.sequence)
     }

@@ -1,16 +1,16 @@
 //! Writes a made-up snapshot of any size, for benchmarks and memory tests that
 //! need no database: `sample-snapshot FOLDER TABLES BYTES_PER_TABLE`.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use snapshot_format::{
-    BootstrapHeader, BootstrapWriter, Digest, Encoding, Key, MIN_VARIANT_SIZE, Manifest, ObjectRef,
-    ReferenceVersion, SchemaVersion, TableEntry, TableKey, TableWriter, Version, compress,
-    content_hash,
-};
+use snapshot_format::{Digest, Encoding, Key, compress};
+
+#[path = "../../tests/support/made.rs"]
+mod made;
+
+use made::Made;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -25,72 +25,29 @@ pub(crate) fn write(
     tables: usize,
     bytes_per_table: usize,
 ) -> Result<(), Box<dyn Error>> {
-    let schema_version = SchemaVersion { major: 1, minor: 0 };
-    let reference_version = ReferenceVersion(42);
-    let generated_at = "2026-02-24T13:12:04Z".to_owned();
-    let header = BootstrapHeader {
-        schema_version,
-        reference_version,
-        generated_at: generated_at.clone(),
-    };
-    let mut bootstrap = BootstrapWriter::new(Vec::new(), &header)?;
-    let mut entries = BTreeMap::new();
-    for number in 0..tables {
-        let table: TableKey = format!("table{number:04}").parse()?;
-        let mut writer = TableWriter::new(Vec::new(), schema_version, &table)?;
-        bootstrap.table(&table)?;
+    let names: Vec<String> = (0..tables)
+        .map(|number| format!("table{number:04}"))
+        .collect();
+    let rows = (0..tables).map(|number| {
         let mut written = 0;
-        for at in 0.. {
-            if written >= bytes_per_table {
-                break;
-            }
-            let row = row(number, at);
+        let enough = |row: &String| {
+            let wanted = written < bytes_per_table;
             written += row.len();
-            writer.row(row.as_bytes())?;
-            bootstrap.row(row.as_bytes())?;
-        }
-        let (object, rows) = writer.finish()?;
-        let digest = put(
-            folder,
-            |hash| Key::Table(table.clone(), hash, None),
-            &object,
-        )?;
-        entries.insert(table, entry(digest, rows));
+            wanted
+        };
+        (0..).map(|at| row(number, at)).take_while(enough).collect()
+    });
+    let all: Vec<(&str, Vec<String>)> = names.iter().map(String::as_str).zip(rows).collect();
+    let made = Made::of(42, &all);
+    for (key, bytes) in &made.objects {
+        put(folder, key, bytes)?;
     }
-    let digest = put(
-        folder,
-        |hash| Key::Bootstrap(hash, None),
-        &bootstrap.finish()?,
-    )?;
-    let manifest = Manifest {
-        format_version: 1,
-        schema_version,
-        reference_version,
-        generated_at: generated_at.clone(),
-        content_hash: content_hash(entries.iter().map(|(key, entry)| (key, entry.hash))),
-        bootstrap: digest.into(),
-        tables: entries,
-    };
-    let manifest = put(folder, Key::Manifest, &manifest.to_bytes())?;
-    let reference = |digest: Digest| ObjectRef {
-        hash: digest.hash,
-        size: digest.size,
-    };
-    let version = Version {
-        format_version: 1,
-        epoch: 1_771_938_724,
-        sequence: 1,
-        schema_version,
-        reference_version,
-        lineage: None,
-        published_at: generated_at.clone(),
-        generated_at,
-        manifest: reference(manifest),
-        bootstrap: reference(digest),
-        rollback: None,
-    };
+    let version = made.version(1);
+    let manifest = Key::Manifest(version.manifest.hash);
+    put(folder, &manifest, &made.manifest.to_bytes())?;
     fs::write(folder.join(Key::Version.path()), version.to_bytes())?;
-    eprintln!("{} and {tables} tables", Key::Bootstrap(digest.hash, None));
+    let bootstrap = Key::Bootstrap(version.bootstrap.hash, None);
+    eprintln!("{bootstrap} and {tables} tables");
     Ok(())
 }
 
@@ -119,27 +76,16 @@ fn row(table: usize, at: usize) -> String {
 }
 
 /// Puts an object with its variants, as the format wants.
-fn put(
-    folder: &Path,
-    key: impl Fn(snapshot_format::ObjectHash) -> Key,
-    object: &[u8],
-) -> Result<Digest, Box<dyn Error>> {
-    let digest = Digest::of(object);
-    let key = key(digest.hash);
+fn put(folder: &Path, key: &Key, object: &[u8]) -> Result<(), Box<dyn Error>> {
     let path = folder.join(key.path());
     fs::create_dir_all(path.parent().ok_or("a key lies in a folder")?)?;
     fs::write(path, object)?;
-    if digest.size >= MIN_VARIANT_SIZE && !matches!(key, Key::Manifest(_)) {
-        for encoding in Encoding::ALL {
+    let size = object.len() as u64;
+    if !matches!(key, Key::Manifest(_)) {
+        for &encoding in Encoding::of_object(size) {
             let variant = fs::File::create(folder.join(key.with_encoding(Some(encoding)).path()))?;
-            compress(encoding, digest.size, &mut &object[..], variant)?;
+            compress(encoding, size, &mut &object[..], variant)?;
         }
     }
-    Ok(digest)
-}
-
-fn entry(digest: Digest, rows: u64) -> TableEntry {
-    let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
-    let primary_key = vec!["id".to_owned()];
-    TableEntry::new(digest, rows, 1, columns, primary_key)
+    Ok(())
 }

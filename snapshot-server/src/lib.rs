@@ -25,7 +25,6 @@ mod answer;
 mod error;
 mod event;
 mod http;
-mod lock;
 mod observe;
 mod options;
 mod rules;

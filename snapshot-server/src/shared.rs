@@ -1,7 +1,8 @@
 //! What every request and the watcher share.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -11,7 +12,6 @@ use crate::answer::fast_path::files::ResponseFiles;
 use crate::answer::feed::Feed;
 use crate::error::ServerError;
 use crate::event::{Event, Observer};
-use crate::lock::lock;
 use crate::observe::access_log::Logger;
 use crate::observe::metrics::{Gauges, Metrics};
 use crate::options::Options;
@@ -103,7 +103,7 @@ impl Shared {
     /// # Errors
     /// Where a value cannot stand in a header; everything then stays as it was.
     pub(crate) fn configure(&self, new: &Options) -> Result<(), ServerError> {
-        let mut current = lock(&self.options);
+        let mut current = self.options.lock();
         let rules = Rules::of(new)?;
         let had_in_flight_bytes = current.in_flight_bytes;
         let changes = rules::take_over(&mut current, new);
@@ -154,12 +154,12 @@ impl Shared {
     }
 
     pub(crate) fn refusal(&self) -> Option<String> {
-        lock(&self.refusal).clone()
+        self.refusal.lock().clone()
     }
 
     /// Notes how the last look at the folder ended; true where that is news.
     pub(crate) fn set_refusal(&self, refusal: Option<String>) -> bool {
-        let mut last = lock(&self.refusal);
+        let mut last = self.refusal.lock();
         let is_news = *last != refusal;
         *last = refusal;
         is_news
@@ -167,12 +167,14 @@ impl Shared {
 
     /// Notes the version that is served from now on.
     pub(crate) fn note_step(&self, snapshot: &Snapshot) -> Step {
-        lock(&self.steps).note(&snapshot.version, &snapshot.version_bytes)
+        self.steps
+            .lock()
+            .note(&snapshot.version, &snapshot.version_bytes)
     }
 
     /// What is to be said of the current version, where it is not the newest that was served.
     pub(crate) fn warning(&self) -> Option<String> {
-        lock(&self.steps).warning()
+        self.steps.lock().warning()
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {

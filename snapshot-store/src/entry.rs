@@ -48,7 +48,7 @@ pub struct Entry {
 pub struct Metadata {
     /// What stands there: of a link, the link.
     pub kind: Kind,
-    /// Its length in bytes.
+    /// The file's length in bytes.
     pub size_bytes: u64,
     /// When its content was last changed.
     pub modified: SystemTime,

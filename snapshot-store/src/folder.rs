@@ -63,7 +63,7 @@ impl Folder {
         })
     }
 
-    /// Where it was opened.
+    /// The path by which the folder was opened, for messages; it may lead elsewhere by now.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,9 +1,10 @@
 //! A store in the memory of one program: for tests, and for tools that look at a snapshot
 //! before they put it anywhere.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use snapshot_format::Key;
@@ -45,7 +46,7 @@ impl MemoryStore {
 
     // Each change is one insertion or removal, so the map is whole, whoever panicked.
     fn held(&self) -> MutexGuard<'_, BTreeMap<String, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     fn insert(&self, key: &Key, bytes: Vec<u8>) {

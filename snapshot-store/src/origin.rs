@@ -8,12 +8,12 @@ use crate::directory::Directory;
 use crate::reader::{FetchError, Fetched, Order, Reader};
 use crate::site::Site;
 
-/// Where a snapshot is.
+/// Where a snapshot is read from, as a person named it; any [`Reader`] may be behind it.
 #[derive(Debug)]
 pub enum Origin {
     /// In a folder of this machine.
     Directory(Directory),
-    /// Behind `http://` or `https://`.
+    /// Behind `http://` or `https://`: a server, a bucket, a CDN.
     Site(Site),
 }
 
@@ -30,6 +30,22 @@ impl Origin {
             Some(_) => Err(FetchError::Url(name.to_owned())),
             None if name.is_empty() => Err(FetchError::Url(name.to_owned())),
             None => Ok(Self::Directory(Directory::new(name))),
+        }
+    }
+
+    /// The site, where it is one: whoever judges header fields needs more than a reader gives.
+    pub fn site(&self) -> Option<&Site> {
+        match self {
+            Self::Site(site) => Some(site),
+            Self::Directory(_) => None,
+        }
+    }
+
+    /// The folder, where it is one: it can be listed wholly, with what no version names.
+    pub fn directory(&self) -> Option<&Directory> {
+        match self {
+            Self::Directory(directory) => Some(directory),
+            Self::Site(_) => None,
         }
     }
 

@@ -110,7 +110,7 @@ pub enum FetchError {
     /// The text names neither a folder nor a site.
     #[error("{0:?} is neither a folder nor an http or https URL without query and fragment")]
     Url(String),
-    /// The place below refused.
+    /// The file system or the connection refused, or broke off.
     #[error("failed to {action} {location}")]
     Failed {
         /// What was tried: a verb and what goes with it.

@@ -114,7 +114,7 @@ pub enum StoredKind {
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The place below refused.
+    /// The file system refused, or broke off.
     #[error("failed to {action} {location}")]
     Failed {
         /// What was tried: a verb and what goes with it.

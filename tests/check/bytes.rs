@@ -1,18 +1,14 @@
 //! Any bytes at all are judged, none disturbs the reader, and what passes arrives as it was.
 
-use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use futures_util::SinkExt;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use publisher::config::{Config, TableConfig};
-use publisher::database::read_schema;
-use publisher::schema::{Schema, Table};
-use publisher::source::{Problem, Problems, RowDecoder, RowReader, SplitError};
-use snapshot_format::SchemaVersion;
+use publisher::parts::read_schema;
+use publisher::parts::{Config, TableConfig};
+use publisher::parts::{Problem, Problems, RowDecoder, RowReader, SplitError};
+use publisher::parts::{Schema, Table};
 
 use crate::support::TestDatabase;
 
@@ -73,7 +69,7 @@ fn a_value_of_every_kind_arrives_as_postgres_itself_reads_it() {
                 Ok::<_, tokio_postgres::Error>(differing.iter().map(|row| row.get(0)).collect())
             });
             let differing: Vec<String> = arrived.map_err(|error| {
-                TestCaseError::fail(publisher::database::PgError::from(error).to_string())
+                TestCaseError::fail(publisher::parts::PgError::from(error).to_string())
             })?;
             prop_assert_eq!(differing, Vec::<String>::new());
             Ok(())
@@ -178,29 +174,9 @@ fn schema_as_text(schema: &Schema, columns: &[&str]) -> Schema {
 }
 
 fn config(things: TableConfig) -> Config {
-    Config {
-        database_url: None,
-        schema: "public".to_owned(),
-        source: PathBuf::new(),
-        sql: PathBuf::new(),
-        out: PathBuf::new(),
-        state: PathBuf::new(),
-        schema_version: SchemaVersion { major: 1, minor: 0 },
-        exclude: Default::default(),
-        ignore_files: Default::default(),
-        note_prefix: Some("_".to_owned()),
-        store_mode: Default::default(),
-        max_deactivation_percent: 50,
-        limits: Default::default(),
-        max_object_bytes: snapshot_format::MAX_OBJECT_SIZE,
-        lock_timeout: Duration::from_secs(30),
-        statement_timeout: Duration::from_secs(60),
-        connect_timeout: Duration::from_secs(10),
-        extensions: Vec::new(),
-        silence_timeout: Duration::from_secs(30),
-        quiet: true,
-        tables: BTreeMap::from([("things".to_owned(), things)]),
-    }
+    let mut config = Config::default();
+    config.tables.insert("things".to_owned(), things);
+    config
 }
 
 fn runner(cases: u32) -> TestRunner {

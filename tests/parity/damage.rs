@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use publisher::config::Config;
-use publisher::database::{SnapshotReader, WhichRows, fills, read_schema};
-use publisher::parity::{
-    Catalog, Inputs, SnapshotInput, SourceInput, TableSides, contracts, sides,
+use publisher::parts::Config;
+use publisher::parts::files_by_key;
+use publisher::parts::{
+    Catalog, Inputs, SnapshotInput, SourceInput, TableSides, contracts, gather_database,
 };
-use publisher::schema::{Fills, Schema};
-use publisher::source::files_by_key;
+use publisher::parts::{Fills, Schema};
+use publisher::parts::{SnapshotReader, WhichRows, fills, read_schema};
 use serde_json::value::RawValue;
 use snapshot_audit::diff::read_manifest;
 use snapshot_audit::parity::TableSide;
@@ -101,7 +101,7 @@ impl Sound {
             let contract = &inputs.contracts[table];
             let table = self.schema.table(table).unwrap();
             let (all, bar) = (WhichRows::All, ProgressBar::hidden());
-            let gathered = sides::database::gather(table, contract, &reader, all, 20, &bar).await;
+            let gathered = gather_database(table, contract, &reader, all, 20, &bar).await;
             gathered.unwrap()
         })
     }

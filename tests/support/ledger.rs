@@ -1,29 +1,27 @@
 //! A store without a database: states made by hand, what publishers do to them, and a
 //! reader that trusts nobody.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 use jiff::Timestamp;
-use publisher::error::Error;
-use publisher::guard::Provenance;
-use publisher::prune::{Keep, prune};
-use publisher::publish::{Clock, Rendered, RenderedObject, Terms, publish};
-use publisher::rollback::{resume, rollback};
+use publisher::Error;
+use publisher::parts::Provenance;
+use publisher::parts::{Clock, Rendered, RenderedObject, Terms, publish};
+use publisher::parts::{Keep, prune};
+use publisher::parts::{resume, rollback};
 use serde_json::Value;
 use snapshot_audit::verify::verify;
-use snapshot_format::{
-    BootstrapHeader, BootstrapWriter, Digest, DigestWriter, Encoding, FORMAT_VERSION,
-    MAX_OBJECT_SIZE, MIN_VARIANT_SIZE, Manifest, ReferenceVersion, SchemaVersion, TableEntry,
-    TableWriter, content_hash, decompress,
-};
+use snapshot_format::{DigestWriter, Encoding, Key, MAX_OBJECT_SIZE, MIN_VARIANT_SIZE, decompress};
 use snapshot_store::{
     Directory, DirectoryStore, Disk, Origin, Store, StoreError,
     spool::{Spool, Staging},
 };
+
+use super::made::Made;
 
 /// Nobody waits longer for a lock.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -130,9 +128,6 @@ impl Act {
     }
 }
 
-const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
-const GENERATED_AT: &str = "2026-02-24T13:12:04Z";
-
 /// The state of that number: a table without variants that is always the same, and one
 /// with variants that is another in each state.
 fn render(seq: u64, staging: &Staging) -> io::Result<Rendered> {
@@ -143,48 +138,23 @@ fn render(seq: u64, staging: &Staging) -> io::Result<Rendered> {
         ("grips", of(3, "GRIP".to_owned()).collect()),
         ("motions", of(150, format!("MOTION-{seq}-")).collect()),
     ];
-    let header = BootstrapHeader {
-        schema_version: SCHEMA,
-        reference_version: ReferenceVersion(seq),
-        generated_at: GENERATED_AT.to_owned(),
+    let Made { objects, manifest } = Made::of(seq, &states);
+    let spooled = |(key, bytes): (Key, Vec<u8>)| {
+        let mut out = DigestWriter::new(Spool::new(staging));
+        out.write_all(&bytes)?;
+        Ok(match key {
+            Key::Table(table, ..) => RenderedObject::table(table, out),
+            _ => RenderedObject::bootstrap(out),
+        })
     };
-    let mut bootstrap = BootstrapWriter::new(DigestWriter::new(Spool::new(staging)), &header)?;
-    let (mut objects, mut tables) = (Vec::new(), BTreeMap::new());
-    for (name, rows) in states {
-        let key: snapshot_format::TableKey = name.parse().expect("a key");
-        let out = DigestWriter::new(Spool::new(staging));
-        let mut table = TableWriter::new(out, SCHEMA, &key)?;
-        bootstrap.table(&key)?;
-        for row in &rows {
-            table.row(row.as_bytes())?;
-            bootstrap.row(row.as_bytes())?;
-        }
-        let object = RenderedObject::table(key.clone(), table.finish()?.0);
-        tables.insert(key, entry(object.digest(), rows.len() as u64, seq));
-        objects.push(object);
-    }
-    let bootstrap = RenderedObject::bootstrap(bootstrap.finish()?);
-    let manifest = Manifest {
-        format_version: FORMAT_VERSION,
-        schema_version: SCHEMA,
-        reference_version: ReferenceVersion(seq),
-        generated_at: GENERATED_AT.to_owned(),
-        content_hash: content_hash(tables.iter().map(|(key, entry)| (key, entry.hash))),
-        bootstrap: bootstrap.digest().into(),
-        tables,
-    };
-    objects.push(bootstrap);
     Ok(Rendered {
-        objects,
+        objects: objects
+            .into_iter()
+            .map(spooled)
+            .collect::<io::Result<_>>()?,
         manifest,
         provenance: Provenance::default(),
     })
-}
-
-fn entry(digest: Digest, rows: u64, version_seq: u64) -> TableEntry {
-    let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
-    let primary_key = vec!["id".to_owned()];
-    TableEntry::new(digest, rows, version_seq, columns, primary_key)
 }
 
 /// A store of its own for one test.

@@ -1,14 +1,14 @@
 //! A small language for stories: a database, a folder of files, the program.
 
 pub mod ledger;
+mod made;
 pub mod serving;
 pub mod watching;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use publisher::config::Config;
-use publisher::flags::{Common, OutFlags, SourceFlag, SqlFlag};
+use publisher::parts::{Config, ConfigFile};
 use tokio_postgres::{Client, NoTls};
 
 /// A database of its own for one test, dropped at its end.
@@ -20,7 +20,7 @@ pub struct TestDatabase {
     options: tokio_postgres::Config,
     url: String,
     runtime: tokio::runtime::Runtime,
-    own_server: Option<(publisher::database::Embedded, tempfile::TempDir)>,
+    own_server: Option<(embedded_postgres::Embedded, tempfile::TempDir)>,
 }
 
 impl TestDatabase {
@@ -37,7 +37,7 @@ impl TestDatabase {
             Err(_) => {
                 let folder = tempfile::tempdir().unwrap();
                 let embedded = runtime
-                    .block_on(publisher::database::Embedded::start(folder.path()))
+                    .block_on(embedded_postgres::Embedded::start(folder.path()))
                     .unwrap();
                 (embedded.config("postgres"), Some((embedded, folder)))
             }
@@ -84,7 +84,7 @@ impl TestDatabase {
     pub fn execute(&self, sql: &str) {
         let client = self.connect();
         self.block_on(client.batch_execute(sql))
-            .unwrap_or_else(|error| panic!("{sql}: {}", publisher::database::PgError::from(error)));
+            .unwrap_or_else(|error| panic!("{sql}: {}", publisher::parts::PgError::from(error)));
     }
 
     /// Every row of every table, the publisher's own included, each with the transaction
@@ -229,26 +229,15 @@ impl Project {
 
     /// Its settings, as the program settles them.
     pub fn config(&self) -> Config {
-        let common = Common {
+        let file = ConfigFile::load(Some(&self.path("tablecast.toml"))).unwrap();
+        Config {
             database_url: Some(self.database.url().to_owned()),
-            schema: None,
-            config: Some(self.path("tablecast.toml")),
             state: self.path(".tablecast"),
-            lock_timeout: std::time::Duration::from_secs(30),
-            statement_timeout: std::time::Duration::from_secs(600),
-            connect_timeout: std::time::Duration::from_secs(10),
-            silence_timeout: std::time::Duration::from_secs(30),
-            json: false,
+            source: self.path("json-source"),
+            out: self.path("snapshots"),
             quiet: true,
-        };
-        let source = SourceFlag {
-            source: Some(self.path("json-source")),
-        };
-        let out = OutFlags {
-            out: Some(self.path("snapshots")),
-            ..OutFlags::default()
-        };
-        common.settle(&source, &SqlFlag::default(), &out).unwrap()
+            ..file.settle()
+        }
     }
 
     /// Runs the program.

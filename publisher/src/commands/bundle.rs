@@ -16,7 +16,7 @@ use crate::source::Problem;
 /// Flags of `publisher bundle`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct BundleArgs {
+pub(crate) struct BundleArgs {
     /// Write version.json, manifest.json, bootstrap.json and reference.ts of the current snapshot here
     #[arg(value_name = "DIR", required_unless_present = "sqlite")]
     folder: Option<PathBuf>,
@@ -42,7 +42,7 @@ bytes, whenever and wherever it is bundled. A file that is not such a bundle is 
 /// Bundles a snapshot.
 pub(crate) async fn run(args: BundleArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
-    let bar = args.reading.progress().bytes("bundle", 1);
+    let bar = args.reading.output.progress().bytes("bundle", 1);
     let shown = bar.clone();
     let (folder, sqlite) = (args.folder, args.sqlite);
     let bundled = blocking(move || {
@@ -63,12 +63,12 @@ pub(crate) async fn run(args: BundleArgs) -> Result<(), Error> {
     .await;
     bar.finish_and_clear();
     let bundled = bundled?;
-    let text = if args.reading.quiet {
+    let text = if args.reading.output.quiet {
         String::new()
     } else {
         bundled.iter().map(describe).collect()
     };
-    args.reading.answer(&bundled, &text)
+    args.reading.output.answer(&bundled, &text)
 }
 
 fn describe(bundled: &Bundled) -> String {

@@ -1,20 +1,23 @@
 //! `publisher check`
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
-use snapshot_format::TableKey;
 
-use super::migrate::migrate_database;
-use super::{open_database, warn_of_missing_triggers};
+use super::context::Context;
+use super::warnings::warn_of_missing_triggers;
 use crate::config::Config;
-use crate::database::{Database, Unchanged, judge_unique, read_schema, still_dangling};
+use crate::database::{Input, Unchanged, judge_unique, still_dangling};
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
-use crate::progress::Progress;
+use crate::output::Output;
 use crate::schema::Schema;
-use crate::source::{self, Dangling, Known, Problem, Problems, SourceFiles, Subject, Validated};
+use crate::source::{
+    self, Dangling, Files, Known, Problem, Problems, SourceFiles, Subject, Validated, validate,
+};
+use crate::words::counted;
 
 /// Flags of `publisher check`.
 ///
@@ -22,7 +25,7 @@ use crate::source::{self, Dangling, Known, Problem, Problems, SourceFiles, Subje
 /// one, against the migrations, applied to an empty private database that is dropped at
 /// the end.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -36,37 +39,10 @@ pub(crate) async fn run(args: CheckArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&args.source, &args.sql, &OutFlags::default())?;
-    let common = &args.common;
-    let result = match config.database_url {
-        Some(_) => check_against_server(&config, common).await,
-        None => check_against_migrations(&config, common).await,
-    };
-    report(common, &config, result)
-}
-
-async fn check_against_server(config: &Config, common: &Common) -> Result<Checked, Error> {
-    let mut database = open_database(config, common, "check").await?;
-    let schema = read_schema(database.client(), config).await?;
-    warn_of_missing_triggers(common, &schema);
-    let checked = check(&mut database, config, &schema, common.progress()).await;
-    database.close().await?;
-    checked
-}
-
-async fn check_against_migrations(config: &Config, common: &Common) -> Result<Checked, Error> {
-    let mut database = Database::open_scratch(config, "check").await?;
-    let quiet = Common {
-        quiet: true,
-        ..common.clone()
-    };
-    let checked = async {
-        migrate_database(&mut database, config, &quiet).await?;
-        let schema = read_schema(database.client(), config).await?;
-        check(&mut database, config, &schema, common.progress()).await
-    };
-    let checked = checked.await;
-    database.close_scratch(config).await?;
-    checked
+    let output = args.common.output;
+    let source = config.source.clone();
+    let checked = Context::beside_tables(config, output, "check", check).await?;
+    report(output, &source, checked)
 }
 
 struct Checked {
@@ -75,21 +51,28 @@ struct Checked {
     problems: Problems,
 }
 
-async fn check(
-    database: &mut Database,
-    config: &Config,
-    schema: &Schema,
-    progress: Progress,
-) -> Result<Checked, Error> {
+async fn check(context: &mut Context) -> Result<Checked, Error> {
+    let schema = context.schema().await?;
+    if context.config.database_url.is_some() {
+        warn_of_missing_triggers(&schema);
+    }
     let mut problems = Problems::default();
-    let files = list_files(config, schema, &mut problems)?;
-    let validated =
-        validate_files(database, config, schema, &files, progress, &mut problems).await?;
+    let files = list_files(&context.config, &schema, &mut problems)?;
+    let validated = validate_files(context, &schema, &files, &mut problems, None).await?;
     // Only whole files can be staged.
     if problems.is_empty() {
-        let client = database.client();
-        let shared = judge_unique(client, config, schema, &validated.tables, progress).await?;
-        for Problem { place, message } in shared {
+        let Context {
+            config,
+            output,
+            database,
+        } = context;
+        let input = Input {
+            config,
+            schema: &schema,
+            sources: &validated.tables,
+            progress: output.progress(),
+        };
+        for Problem { place, message } in judge_unique(database.client(), input).await? {
             problems.push(place, message);
         }
     }
@@ -114,39 +97,35 @@ pub(super) fn list_files(
 }
 
 /// Validates the files, and asks the database for references that no file holds. `seed`
-/// takes this step too.
+/// takes this step too. `known` is what is known of files that are as they were.
 pub(super) async fn validate_files(
-    database: &mut Database,
-    config: &Config,
+    context: &mut Context,
     schema: &Schema,
     files: &SourceFiles,
-    progress: Progress,
-    problems: &mut Problems,
-) -> Result<Validated, Error> {
-    validate_known(database, config, schema, files, progress, problems, None).await
-}
-
-/// The same, with what is known of files that are as they were.
-pub(super) async fn validate_known(
-    database: &mut Database,
-    config: &Config,
-    schema: &Schema,
-    files: &SourceFiles,
-    progress: Progress,
     problems: &mut Problems,
     known: Option<Known<'_>>,
 ) -> Result<Validated, Error> {
-    let mut validated = source::validate_anew(config, schema, files, progress, problems, known);
-    let dangling = std::mem::take(&mut validated.dangling);
-    let still = still_dangling(
-        database.client(),
+    let Context {
+        config,
+        output,
+        database,
+    } = context;
+    let progress = output.progress();
+    let all = Files {
         config,
         schema,
-        &validated.tables,
-        dangling,
+        files,
         progress,
-    );
-    for reference in still.await? {
+    };
+    let mut validated = validate(all, problems, known);
+    let dangling = std::mem::take(&mut validated.dangling);
+    let input = Input {
+        config,
+        schema,
+        sources: &validated.tables,
+        progress,
+    };
+    for reference in still_dangling(database.client(), input, dangling).await? {
         let message = reference.message();
         let Dangling { place, also, .. } = reference;
         let subject = Subject {
@@ -176,9 +155,9 @@ pub(super) fn without(files: SourceFiles, unchanged: &[Unchanged]) -> SourceFile
 }
 
 /// Problems as the error that ends a command.
-pub(super) fn refuse(problems: Problems, config: &Config, outcome: &'static str) -> Error {
+pub(super) fn refuse(problems: Problems, source: &Path, outcome: &'static str) -> Error {
     let count = problems.count();
-    let what = config.source.display().to_string();
+    let what = source.display().to_string();
     Error::Problems {
         problems: problems.into_sorted(),
         count,
@@ -196,49 +175,30 @@ struct CheckReport<'p> {
     problems: &'p [Problem],
 }
 
-fn report(common: &Common, config: &Config, checked: Result<Checked, Error>) -> Result<(), Error> {
+fn report(output: Output, source: &Path, checked: Checked) -> Result<(), Error> {
     let Checked {
         rows,
         tables,
         problems,
-    } = checked?;
-    let count = problems.count();
-    if count == 0 {
-        common.print_json(&CheckReport {
+    } = checked;
+    let problem_count = problems.count();
+    let report = |problems: &[Problem]| {
+        output.report(&CheckReport {
             tables,
             rows,
-            problem_count: 0,
-            problems: &[],
-        })?;
-        common.say(&format!(
-            "checked: {} in {}, no problem\n",
-            counted(rows, "row"),
-            counted(tables as u64, "file"),
-        ));
+            problem_count,
+            problems,
+        })
+    };
+    if problem_count == 0 {
+        report(&[])?;
+        let (rows, files) = (counted(rows, "row"), counted(tables, "file"));
+        output.say(&format!("checked: {rows} in {files}, no problem\n"));
         return Ok(());
     }
-    let error = refuse(problems, config, "nothing was changed");
+    let error = refuse(problems, source, "nothing was changed");
     if let Error::Problems { problems, .. } = &error {
-        common.print_json(&CheckReport {
-            tables,
-            rows,
-            problem_count: count,
-            problems,
-        })?;
+        report(problems)?;
     }
     Err(error)
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
-}
-
-/// `grips=14`, as `--allow-deactivation` takes it.
-pub(super) fn parse_allowance(text: &str) -> Result<(TableKey, u64), String> {
-    let parse = || {
-        let (table, count) = text.split_once('=')?;
-        Some((table.parse().ok()?, count.parse().ok()?))
-    };
-    parse().ok_or_else(|| format!("{text:?} is not of the form TABLE=N, such as grips=14"))
 }

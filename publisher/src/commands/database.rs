@@ -6,13 +6,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::database::DatabaseError;
-use crate::database::embedded::{Place, place_of, places_elsewhere, remove_orphan, reset};
 use crate::error::Error;
-use crate::flags::answer;
+use crate::output::Output;
+use embedded_postgres::{Place, place_of, places_elsewhere, remove_orphan, reset};
 
 /// Flags of `publisher database`.
 #[derive(Debug, Args)]
-pub struct DatabaseArgs {
+pub(crate) struct DatabaseArgs {
     #[command(subcommand)]
     command: DatabaseCommand,
 }
@@ -149,5 +149,9 @@ fn print(flags: &PlaceFlags, places: Vec<Place>, did: &str) -> Result<(), Error>
         }
     });
     let text: String = lines.collect();
-    answer(flags.json, &Places { places }, &text)
+    let output = Output {
+        json: flags.json,
+        quiet: false,
+    };
+    output.answer(&Places { places }, &text)
 }

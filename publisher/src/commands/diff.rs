@@ -22,7 +22,7 @@ use crate::flags::{Reading, StoreFlag};
 /// Flags of `publisher diff`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// The version to go from [default: the one before TO]
     #[arg(value_name = "FROM")]
     from: Option<String>,
@@ -49,7 +49,7 @@ digits of its manifest's hash. The numbers are those of all rows, however few ar
 /// Compares two versions.
 pub(crate) async fn run(args: DiffArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
-    let bar = args.reading.progress().bytes("diff", 1);
+    let bar = args.reading.output.progress().bytes("diff", 1);
     let shown = bar.clone();
     let (from, to, limit) = (args.from, args.to, args.limit);
     let diff = blocking(move || -> Result<SnapshotDiff, Error> {
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: DiffArgs) -> Result<(), Error> {
     .await;
     bar.finish_and_clear();
     let diff = diff?;
-    args.reading.answer(&diff, &describe(&diff))
+    args.reading.output.answer(&diff, &describe(&diff))
 }
 
 fn chosen<'v>(

@@ -17,7 +17,7 @@ use crate::flags::{Reading, StoreFlag};
 /// Flags of `publisher history`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct HistoryArgs {
+pub(crate) struct HistoryArgs {
     #[command(flatten)]
     store: StoreFlag,
 
@@ -36,7 +36,11 @@ fewer there are. `publisher diff` goes into the rows.";
 /// Lists the history.
 pub(crate) async fn run(args: HistoryArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
-    let usual = if args.reading.json { usize::MAX } else { 20 };
+    let usual = if args.reading.output.json {
+        usize::MAX
+    } else {
+        20
+    };
     let limit = args.limit.unwrap_or(usual);
     let (history, entries, problems) = blocking(move || -> Result<_, Error> {
         let history = read_history(&origin)?;
@@ -49,7 +53,9 @@ pub(crate) async fn run(args: HistoryArgs) -> Result<(), Error> {
         eprintln!("warning: {problem}");
     }
     let more = history.all().len() - entries.len();
-    args.reading.answer(&entries, &describe(&entries, more))
+    args.reading
+        .output
+        .answer(&entries, &describe(&entries, more))
 }
 
 /// The history of a store that has any. `show` and `diff` take this step too.

@@ -1,19 +1,21 @@
 //! The flags of the main job, which `run` and `watch` share.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use clap::Args;
 
-use super::guards::GuardFlags;
 use super::publish::PublishTerms;
 use super::seed::SeedFlags;
 use crate::config::Config;
 use crate::error::Error;
 use crate::flags::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
+use crate::guard::Allowances;
+use crate::output::Output;
 
 /// Flags of the main job.
 #[derive(Debug, Args)]
-pub struct JobFlags {
+pub(crate) struct JobFlags {
     #[command(flatten)]
     pub(super) common: Common,
     #[command(flatten)]
@@ -29,7 +31,7 @@ pub struct JobFlags {
     #[command(flatten)]
     pub(super) clock: ClockFlag,
     #[command(flatten)]
-    pub(super) guards: GuardFlags,
+    pub(super) guards: Allowances,
 
     /// Then serve the snapshot over HTTP, until Ctrl-C; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
@@ -37,6 +39,11 @@ pub struct JobFlags {
 }
 
 impl JobFlags {
+    /// How to speak.
+    pub(super) fn output(&self) -> Output {
+        self.common.output
+    }
+
     /// Settles every setting.
     pub(super) fn settle(&self) -> Result<Config, Error> {
         self.common.settle(&self.source, &self.sql, &self.out)
@@ -45,10 +52,13 @@ impl JobFlags {
     /// How to publish.
     pub(super) fn terms(&self) -> PublishTerms<'_> {
         PublishTerms {
+            since: Instant::now(),
             force: &self.force,
             clock: &self.clock,
-            guards: &self.guards,
-            deactivation: self.seed.allowed_deactivation(),
+            allowed: Allowances {
+                deactivation: self.seed.allowed_deactivation(),
+                ..self.guards.clone()
+            },
         }
     }
 }

@@ -2,18 +2,15 @@
 
 use clap::Args;
 
-use super::{open_database, warn_of_missing_triggers};
-use crate::config::Config;
-use crate::database::{
-    AppliedMigrations, Database, identity, load_migrations, migrate, missing_triggers_sql,
-    read_schema,
-};
+use super::context::Context;
+use crate::database::{identity, missing_triggers_sql};
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::output::print;
 
 /// Flags of `publisher migrate`.
 #[derive(Debug, Args)]
-pub struct MigrateArgs {
+pub(crate) struct MigrateArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -30,33 +27,18 @@ pub(crate) async fn run(args: MigrateArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&SourceFlag::default(), &args.sql, &OutFlags::default())?;
-    let mut database = open_database(&config, &args.common, "migrate").await?;
+    let mut context = Context::open(config, args.common.output, "migrate").await?;
     if args.print_triggers {
-        print_triggers(&mut database, &config).await?;
-        return Ok(database.close().await?);
+        print_triggers(&mut context).await?;
+        return context.close().await;
     }
-    let applied = migrate_database(&mut database, &config, &args.common).await?;
-    args.common.print_json(&applied)?;
-    Ok(database.close().await?)
+    let applied = context.migrate().await?;
+    context.output.report(&applied)?;
+    context.close().await
 }
 
-/// The step itself, which `run` takes too.
-pub(super) async fn migrate_database(
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
-) -> Result<AppliedMigrations, Error> {
-    let migrations = load_migrations(&config.sql)?;
-    let applied = migrate(database.client(), config, &migrations).await?;
-    let schema = read_schema(database.client(), config).await?;
-    common.say(&describe(&applied));
-    warn_of_missing_triggers(common, &schema);
-    Ok(applied)
-}
-
-async fn print_triggers(database: &mut Database, config: &Config) -> Result<(), Error> {
-    use std::io::Write;
-    let schema = read_schema(database.client(), config).await?;
+async fn print_triggers(context: &mut Context) -> Result<(), Error> {
+    let schema = context.schema().await?;
     let lacking: Vec<_> = schema
         .tables
         .iter()
@@ -66,33 +48,15 @@ async fn print_triggers(database: &mut Database, config: &Config) -> Result<(), 
         if schema.tables.is_empty() {
             eprintln!(
                 "the schema {:?} has no table with a primary key",
-                config.schema
+                context.config.schema
             )
         } else {
             eprintln!("every published table has its triggers")
         }
         return Ok(());
     }
-    let identity = identity(database.client()).await?;
+    let identity = identity(context.database.client()).await?;
     let has_parts = schema.tables.iter().any(|table| table.has_parts);
     let sql = missing_triggers_sql(&lacking, has_parts, identity.as_ref());
-    let written = write!(std::io::stdout(), "{sql}");
-    written.map_err(|error| Error::Usage(format!("failed to write to standard output: {error}")))
-}
-
-fn describe(applied: &AppliedMigrations) -> String {
-    let AppliedMigrations {
-        applied,
-        already_applied,
-        elapsed_ms,
-    } = applied;
-    let mut text: String = applied
-        .iter()
-        .map(|file| format!("applied {file}\n"))
-        .collect();
-    text += &format!(
-        "migrated: {} applied, {already_applied} had been before ({elapsed_ms} ms)\n",
-        applied.len()
-    );
-    text
+    print(&sql)
 }

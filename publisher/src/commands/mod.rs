@@ -1,34 +1,27 @@
 //! The commands: each a list of steps, in the order of `docs/cli.md`.
 
-pub mod bundle;
-pub mod check;
-pub mod database;
-pub mod diff;
-pub mod guards;
-pub mod history;
-pub mod job;
-pub mod migrate;
-pub mod parity;
-pub mod plan;
-pub mod preflight;
-pub mod prune;
-pub mod publish;
-pub mod resume;
-pub mod rollback;
-pub mod run;
-pub mod seed;
-pub mod show;
-pub mod types;
-pub mod verify;
-pub mod watch;
-
-use snapshot_store::{DirectoryStore, Settled};
-
-use crate::config::Config;
-use crate::database::Database;
-use crate::error::Error;
-use crate::flags::Common;
-use crate::schema::{Part, Schema, Table};
+pub(crate) mod bundle;
+pub(crate) mod check;
+mod context;
+pub(crate) mod database;
+pub(crate) mod diff;
+pub(crate) mod history;
+pub(crate) mod job;
+pub(crate) mod migrate;
+pub(crate) mod parity;
+pub(crate) mod plan;
+pub(crate) mod preflight;
+pub(crate) mod prune;
+pub(crate) mod publish;
+pub(crate) mod resume;
+pub(crate) mod rollback;
+pub(crate) mod run;
+pub(crate) mod seed;
+pub(crate) mod show;
+pub(crate) mod types;
+pub(crate) mod verify;
+mod warnings;
+pub(crate) mod watch;
 
 /// Resolves at the first Ctrl-C or SIGTERM behind the call.
 pub fn interrupt() -> impl Future<Output = ()> {
@@ -53,101 +46,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
-}
-
-/// Opens the database, and passes on what it has to say.
-async fn open_database(config: &Config, common: &Common, purpose: &str) -> Result<Database, Error> {
-    let database = Database::open(config, purpose).await?;
-    for note in database.notes() {
-        common.say(&format!("{note}\n"));
-    }
-    Ok(database)
-}
-
-/// Gives what lies in the store the mode that its settings name, and says so.
-async fn settle_mode(store: &DirectoryStore, say: impl Fn(&str)) -> Result<(), Error> {
-    let Settled {
-        files,
-        folders,
-        kept,
-        linked,
-        root,
-    } = store.settle_mode().await?;
-    let mode = store.mode();
-    if files + folders > 0 {
-        say(&format!(
-            "store: {files} files have mode {mode} now, and {folders} folders {:04o}\n",
-            mode.folder()
-        ));
-    }
-    if let Some((path, found)) = kept.first() {
-        eprintln!(
-            "warning: {} has mode {found:04o} and belongs to another user{}; with store_mode {mode} it should be open to more",
-            path.display(),
-            also(kept.len() - 1)
-        );
-    }
-    if let Some((path, found)) = linked.first() {
-        eprintln!(
-            "warning: {} has mode {found:04o} and other names too (hard links){}, so its mode was left; with store_mode {mode} it should be open to more",
-            path.display(),
-            also(linked.len() - 1)
-        );
-    }
-    if let Some(found) = root {
-        let root = store.root().display();
-        eprintln!(
-            "warning: {root} has mode {found:04o}, so not everybody who may read its files gets in; `chmod {:04o} {root}`, or set store_mode",
-            found | mode.folder()
-        );
-    }
-    Ok(())
-}
-
-fn also(others: usize) -> String {
-    match others {
-        0 => String::new(),
-        1 => ", as does 1 more".to_owned(),
-        _ => format!(", as do {others} more"),
-    }
-}
-
-/// Says which published tables can change without a trace.
-fn warn_of_missing_triggers(common: &Common, schema: &Schema) {
-    let mut can_be_mended = false;
-    for table in &schema.tables {
-        if !table.missing_triggers.is_empty() {
-            can_be_mended = true;
-            common.warn(&format!(
-                "table {} has no trigger that records {}; its changes do not raise the reference \
-                 version",
-                table.name,
-                table.missing_triggers.join(", ")
-            ));
-        }
-        for part in &table.untracked_parts {
-            can_be_mended |= !part.is_foreign;
-            common.warn(&untracked(part, table));
-        }
-    }
-    if can_be_mended {
-        common.warn("write the missing migration by `publisher migrate --print-triggers`");
-    }
-}
-
-fn untracked(part: &Part, table: &Table) -> String {
-    let (name, table) = (&part.name, &table.name);
-    if part.is_foreign {
-        format!(
-            "table {name}, a part of {table}, is a foreign table, on which no trigger can record \
-             changes; they do not raise the reference version"
-        )
-    } else {
-        format!(
-            "table {name}, a part of {table}, has no trigger that records {}; changes that name it \
-             do not raise the reference version",
-            part.missing_triggers.join(", ")
-        )
     }
 }

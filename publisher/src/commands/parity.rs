@@ -14,12 +14,13 @@ use snapshot_store::{
     history::{History, name},
 };
 
-use super::migrate::migrate_database;
-use super::{blocking, open_database};
+use super::blocking;
+use super::context::Context;
 use crate::config::Config;
-use crate::database::{self, Database, SnapshotReader, read_schema};
+use crate::database::{SnapshotReader, fills};
 use crate::error::Error;
-use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::output::Output;
 use crate::parity::{
     Catalog, DatabaseInput, Inputs, SnapshotInput, SourceInput, contracts, parity,
 };
@@ -29,7 +30,7 @@ use crate::source::files_by_key;
 /// Flags of `publisher parity`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct ParityArgs {
+pub(crate) struct ParityArgs {
     /// Compare the JSON files in this folder
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
@@ -69,17 +70,17 @@ migrations, applied to an empty private one. Exit status: 0 equal, 1 different, 
 
 /// Compares the sides.
 pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
-    let chosen = Chosen::of(&args)?;
+    let sides = Sides::of(&args)?;
     let source = SourceFlag {
         source: args.source.clone(),
     };
     let config = args
         .common
         .settle(&source, &args.sql, &OutFlags::default())?;
-    let report = compare(&args, &config, &chosen).await?;
+    let output = args.common.output;
+    let report = compare(config, &sides).await?;
     write_files(&args, &report)?;
-    let text = text::describe(&report, args.common.quiet);
-    answer(args.common.json, &report, &text)?;
+    output.answer(&report, &text::describe(&report, output.quiet))?;
     if report.passed {
         Ok(())
     } else {
@@ -89,148 +90,132 @@ pub(crate) async fn run(args: ParityArgs) -> Result<(), Error> {
     }
 }
 
-// Which sides are compared.
-struct Chosen {
+/// Which sides are compared, and how that is told.
+pub(super) struct Sides {
     source: bool,
     database: bool,
     snapshot: bool,
+    // Where the snapshot is, if not where the settings say.
+    place: Option<String>,
+    limit: usize,
+    output: Output,
 }
 
-impl Chosen {
+impl Sides {
     fn of(args: &ParityArgs) -> Result<Self, Error> {
-        let named = Self {
+        let mut sides = Self {
             source: args.source.is_some(),
             database: args.database,
             snapshot: args.snapshot.is_some(),
+            place: args.snapshot.clone(),
+            limit: args.limit,
+            output: args.common.output,
         };
-        match [named.source, named.database, named.snapshot].iter().filter(|side| **side).count() {
-            0 => Ok(Self {
-                source: true,
-                database: true,
-                snapshot: true,
-            }),
+        let named = [sides.source, sides.database, sides.snapshot];
+        match named.iter().filter(|side| **side).count() {
+            0 => {
+                (sides.source, sides.database, sides.snapshot) = (true, true, true);
+                Ok(sides)
+            }
             1 => Err(Error::Usage(
                 "parity compares two sides: name another of --source, --database and --snapshot, or none for all three".to_owned(),
             )),
-            _ => Ok(named),
+            _ => Ok(sides),
         }
     }
-}
 
-/// Compares all three sides, for whoever wants to know whether they are equal.
-pub(super) async fn compare_all(
-    config: &Config,
-    common: &Common,
-    place: &str,
-) -> Result<Report, Error> {
-    let all = Chosen {
-        source: true,
-        database: true,
-        snapshot: true,
-    };
-    compare(&ParityArgs::of(common, place), config, &all).await
-}
-
-/// Compares files, those of `config.source`, with a snapshot.
-pub(super) async fn compare_files(
-    config: &Config,
-    common: &Common,
-    place: &str,
-) -> Result<Report, Error> {
-    let files = Chosen {
-        source: true,
-        database: false,
-        snapshot: true,
-    };
-    compare(&ParityArgs::of(common, place), config, &files).await
-}
-
-impl ParityArgs {
-    fn of(common: &Common, place: &str) -> Self {
+    /// All three, for whoever wants to know whether they are equal.
+    pub(super) fn all(place: &str, output: Output) -> Self {
         Self {
-            source: None,
-            snapshot: Some(place.to_owned()),
-            database: false,
+            source: true,
+            database: true,
+            snapshot: true,
+            place: Some(place.to_owned()),
             limit: 0,
-            junit: None,
-            markdown: None,
-            sql: SqlFlag::default(),
-            common: common.clone(),
+            output,
+        }
+    }
+
+    /// The files of the settings, and a snapshot.
+    pub(super) fn files_and_snapshot(place: &str, output: Output) -> Self {
+        Self {
+            database: false,
+            ..Self::all(place, output)
         }
     }
 }
 
-async fn compare(args: &ParityArgs, config: &Config, chosen: &Chosen) -> Result<Report, Error> {
-    let snapshot = if chosen.snapshot {
-        Some(open_snapshot(args, config).await?)
+/// Compares the sides that are chosen.
+pub(super) async fn compare(config: Config, sides: &Sides) -> Result<Report, Error> {
+    let snapshot = if sides.snapshot {
+        Some(open_snapshot(&config, sides).await?)
     } else {
         None
     };
-    let gives_catalog = chosen.source && config.sql.is_dir();
-    if chosen.database || chosen.source && config.database_url.is_some() {
-        compare_beside_database(args, config, chosen, snapshot).await
-    } else if gives_catalog {
-        let known = catalog_of_migrations(args, config).await?;
-        let inputs = inputs(args, config, chosen, snapshot, known)?;
-        finish(inputs, None, config).await
-    } else {
-        let known = (Catalog::Manifest, Schema::default(), BTreeMap::new());
-        let inputs = inputs(args, config, chosen, snapshot, known)?;
-        finish(inputs, None, config).await
+    let gives_catalog = sides.source && config.sql.is_dir();
+    if sides.database || sides.source && config.database_url.is_some() {
+        return compare_beside_database(config, sides, snapshot).await;
     }
+    let known = if gives_catalog {
+        let known = async |context: &mut Context| Known::read(context, Catalog::Migrations).await;
+        Context::in_scratch(config.clone(), sides.output, "parity", known).await?
+    } else {
+        Known {
+            catalog: Catalog::Manifest,
+            schema: Schema::default(),
+            fills: BTreeMap::new(),
+        }
+    };
+    let inputs = inputs(&config, sides, snapshot, known)?;
+    finish(inputs, None, &config).await
 }
 
 // What says which columns there are, and what the database fills them with.
-type Known = (Catalog, Schema, BTreeMap<String, Fills>);
+struct Known {
+    catalog: Catalog,
+    schema: Schema,
+    fills: BTreeMap<String, Fills>,
+}
+
+impl Known {
+    async fn read(context: &mut Context, catalog: Catalog) -> Result<Self, Error> {
+        let schema = context.schema().await?;
+        context.config.check(&schema)?;
+        let client = context.database.client();
+        Ok(Self {
+            fills: fills(client, &context.config, &schema).await?,
+            catalog,
+            schema,
+        })
+    }
+}
 
 async fn compare_beside_database(
-    args: &ParityArgs,
-    config: &Config,
-    chosen: &Chosen,
+    config: Config,
+    sides: &Sides,
     snapshot: Option<SnapshotInput>,
 ) -> Result<Report, Error> {
-    let mut database = open_database(config, &args.common, "parity").await?;
-    let name = database.target.clone();
+    let mut context = Context::open(config, sides.output, "parity").await?;
+    let name = context.database.target.clone();
     let compared = async {
-        let schema = read_schema(database.client(), config).await?;
-        config.check(&schema)?;
-        let fills = database::fills(database.client(), config, &schema).await?;
-        let known = (Catalog::Database, schema, fills);
-        let inputs = inputs(args, config, chosen, snapshot, known)?;
-        let reader = SnapshotReader::begin(database.client()).await?;
+        let known = Known::read(&mut context, Catalog::Database).await?;
+        let inputs = inputs(&context.config, sides, snapshot, known)?;
+        let reader = SnapshotReader::begin(context.database.client()).await?;
         reader.wait_for_other_sides().await?;
         let side = DatabaseInput {
             reader: &reader,
             name,
-            is_side: chosen.database,
+            is_side: sides.database,
         };
-        finish(inputs, Some(&side), config).await
+        finish(inputs, Some(&side), &context.config).await
     };
     let report = compared.await;
-    database.close().await?;
+    context.close().await?;
     report
 }
 
-async fn catalog_of_migrations(args: &ParityArgs, config: &Config) -> Result<Known, Error> {
-    let mut database = Database::open_scratch(config, "parity").await?;
-    let quiet = Common {
-        quiet: true,
-        ..args.common.clone()
-    };
-    let known = async {
-        migrate_database(&mut database, config, &quiet).await?;
-        let schema = read_schema(database.client(), config).await?;
-        config.check(&schema)?;
-        let fills = database::fills(database.client(), config, &schema).await?;
-        Ok((Catalog::Migrations, schema, fills))
-    };
-    let known = known.await;
-    database.close_scratch(config).await?;
-    known
-}
-
-async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInput, Error> {
-    let origin = match &args.snapshot {
+async fn open_snapshot(config: &Config, sides: &Sides) -> Result<SnapshotInput, Error> {
+    let origin = match &sides.place {
         Some(place) => Origin::named(place)?,
         None => Origin::named(&config.out.display().to_string())?,
     };
@@ -254,13 +239,17 @@ async fn open_snapshot(args: &ParityArgs, config: &Config) -> Result<SnapshotInp
 }
 
 fn inputs(
-    args: &ParityArgs,
     config: &Config,
-    chosen: &Chosen,
+    sides: &Sides,
     snapshot: Option<SnapshotInput>,
-    (catalog, schema, fills): Known,
+    known: Known,
 ) -> Result<Inputs, Error> {
-    let source = if chosen.source {
+    let Known {
+        catalog,
+        schema,
+        fills,
+    } = known;
+    let source = if sides.source {
         Some(SourceInput {
             name: config.source.display().to_string(),
             files: files_by_key(config).map_err(|source| Error::Source {
@@ -283,8 +272,8 @@ fn inputs(
         without_file: without_file.map(|(key, _)| key.clone()).collect(),
         source,
         snapshot,
-        limit: args.limit,
-        bar: args.common.progress().bytes("parity", 1),
+        limit: sides.limit,
+        bar: sides.output.progress().bytes("parity", 1),
     })
 }
 

@@ -7,16 +7,17 @@ use clap::Args;
 use serde::Serialize;
 use snapshot_format::IS_ACTIVE;
 
+use super::context::Context;
 use super::diff::{GONE, HEAD, NEW, OTHER, counted, describe_column, shortened};
 use super::seed::{SeedFlags, read_source};
-use super::{open_database, warn_of_missing_triggers};
-use crate::config::Config;
+use super::warnings::warn_of_missing_triggers;
 use crate::database::{
-    self, Database, Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable,
+    self, Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable,
     load_migrations, pending_migrations,
 };
 use crate::error::Error;
-use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::output::warn;
 
 /// Flags of `publisher plan`.
 ///
@@ -24,7 +25,7 @@ use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
 /// not applied. What only writing would show, such as a row against a CHECK of its table, is
 /// not foreseen.
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -56,17 +57,19 @@ struct PlanReport<'p> {
 
 /// Shows what a seed would change.
 pub(crate) async fn run(args: PlanArgs) -> Result<ExitCode, Error> {
-    let common = &args.common;
-    let config = common.settle(&args.source, &args.sql, &OutFlags::default())?;
-    let mut database = open_database(&config, common, "plan").await?;
-    let pending = look_for_migrations(&mut database, &config, common).await?;
-    let plan = plan_seed(&mut database, &config, &args).await?;
-    database.close().await?;
+    let output = args.common.output;
+    let config = args
+        .common
+        .settle(&args.source, &args.sql, &OutFlags::default())?;
+    let mut context = Context::open(config, output, "plan").await?;
+    let pending = look_for_migrations(&mut context).await?;
+    let plan = plan_seed(&mut context, &args).await?;
+    context.close().await?;
     let report = PlanReport {
         pending_migrations: &pending,
         plan: &plan,
     };
-    answer(common.json, &report, &describe(&plan))?;
+    output.answer(&report, &describe(&plan))?;
     let changes = plan.totals.written() > 0;
     refuse(plan)?;
     Ok(if args.exit_code && changes {
@@ -76,44 +79,28 @@ pub(crate) async fn run(args: PlanArgs) -> Result<ExitCode, Error> {
     })
 }
 
-async fn plan_seed(
-    database: &mut Database,
-    config: &Config,
-    args: &PlanArgs,
-) -> Result<Plan, Error> {
-    let common = &args.common;
-    let source = read_source(database, config, common, &args.flags, "nothing was planned").await?;
-    warn_of_missing_triggers(common, &source.schema);
+async fn plan_seed(context: &mut Context, args: &PlanArgs) -> Result<Plan, Error> {
+    let source = read_source(context, &args.flags, "nothing was planned").await?;
+    warn_of_missing_triggers(&source.schema);
     let options = PlanOptions {
         allow_deactivation: args.flags.allowed_deactivation(),
         limit: args.limit,
     };
-    let plan = database::plan(
-        database.client(),
-        config,
-        &source.schema,
-        &source.tables,
-        &source.unchanged,
-        &options,
-        common.progress(),
-    );
-    Ok(plan.await?)
+    let input = source.input(&context.config, context.output.progress());
+    let client = context.database.client();
+    Ok(database::plan(client, input, &source.unchanged, &options).await?)
 }
 
 // Names the migrations that `run` would apply first. A project may do without a folder of
 // them.
-async fn look_for_migrations(
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
-) -> Result<Vec<String>, Error> {
-    if !config.sql.exists() {
+async fn look_for_migrations(context: &mut Context) -> Result<Vec<String>, Error> {
+    if !context.config.sql.exists() {
         return Ok(Vec::new());
     }
-    let migrations = load_migrations(&config.sql)?;
-    let pending = pending_migrations(database.client(), &migrations).await?;
+    let migrations = load_migrations(&context.config.sql)?;
+    let pending = pending_migrations(context.database.client(), &migrations).await?;
     if !pending.is_empty() {
-        common.warn(&format!(
+        warn(&format!(
             "{} not applied yet ({}); the plan is for the tables as they are, `publisher migrate` \
              changes them",
             match pending.len() {

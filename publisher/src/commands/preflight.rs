@@ -9,16 +9,18 @@ use std::path::PathBuf;
 use clap::Args;
 use snapshot_store::Origin;
 
-use super::parity::compare_all;
+use super::parity::{Sides, compare};
 use crate::config::Config;
 use crate::error::Error;
-use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag, answer};
+use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::output::Output;
 use crate::preflight::{Check, Report};
+use crate::words::{counted, with_causes};
 
 /// Flags of `publisher preflight`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct PreflightArgs {
+pub(crate) struct PreflightArgs {
     /// Where apps read: the URL under which version.json stands, or a folder [default: the setting `out`]
     #[arg(long, value_name = "URL|DIR")]
     public: Option<String>,
@@ -61,8 +63,10 @@ Exit status: 0 none failed, 1 one did, 2 the command line is wrong.";
 
 /// Makes the checks.
 pub(crate) async fn run(args: PreflightArgs) -> Result<(), Error> {
-    let common = &args.common;
-    let config = common.settle(&args.source, &args.sql, &OutFlags::default())?;
+    let output = args.common.output;
+    let config = args
+        .common
+        .settle(&args.source, &args.sql, &OutFlags::default())?;
     let place = match &args.public {
         Some(place) => place.clone(),
         None => config.out.display().to_string(),
@@ -70,23 +74,23 @@ pub(crate) async fn run(args: PreflightArgs) -> Result<(), Error> {
     // A name that names no place is a mistake of the command line.
     Origin::named(&place).map_err(|error| Error::Usage(format!("--public {error}")))?;
 
-    let mut checks = database::checks(&config, common).await;
-    let public = public::checks(&config, common, &place, args.rollback_to.as_deref()).await;
+    let mut checks = database::checks(&config, output).await;
+    let public = public::checks(&config, output, &place, args.rollback_to.as_deref()).await;
     checks.extend([public.snapshot, public.service]);
-    checks.push(parity(&config, common, &place).await);
+    checks.push(parity(&config, output, &place).await);
     checks.push(public.rollback);
     checks.extend(app::checks(&args, &config, &place, public.current.as_ref()).await);
 
     let report = Report::of(checks);
-    answer(common.json, &report, &report.describe(common.quiet))?;
+    output.answer(&report, &report.describe(output.quiet))?;
     match report.failed() {
         0 => Ok(()),
         count => Err(Error::NotReady { count }),
     }
 }
 
-async fn parity(config: &Config, common: &Common, place: &str) -> Check {
-    match compare_all(config, common, place).await {
+async fn parity(config: &Config, output: Output, place: &str) -> Check {
+    match compare(config.clone(), &Sides::all(place, output)).await {
         Ok(report) if report.passed => {
             Check::passed("parity", "files, database and snapshot hold the same")
         }
@@ -101,12 +105,7 @@ async fn parity(config: &Config, common: &Common, place: &str) -> Check {
 
 /// A check that could not be made.
 fn refused(check: &'static str, error: &Error) -> Check {
-    let mut detail = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(because) = cause {
-        detail = format!("{detail}: {because}");
-        cause = because.source();
-    }
+    let mut detail = with_causes(error);
     if let Error::Problems { problems, .. } = error {
         let lines = problems.iter().take(MOST_LINES);
         detail.extend(lines.map(|problem| format!("\n{problem}")));
@@ -133,11 +132,4 @@ fn listed(headline: &str, lines: &[String]) -> String {
         detail += &format!("\nand {} more", lines.len() - MOST_LINES);
     }
     detail
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
-    }
 }

@@ -14,10 +14,11 @@ use snapshot_store::history::name;
 use crate::error::Error;
 use crate::flags::{Upkeep, duration};
 use crate::prune::{Keep, Pruned, prune};
+use crate::words::counted;
 
 /// Flags of `publisher prune`.
 #[derive(Debug, Args)]
-pub struct PruneArgs {
+pub(crate) struct PruneArgs {
     #[command(flatten)]
     upkeep: Upkeep,
 
@@ -54,12 +55,13 @@ pub(crate) async fn run(args: PruneArgs) -> Result<(), Error> {
     for path in &pruned.foreign {
         eprintln!("warning: {path} is not of a store; it was left alone");
     }
-    args.upkeep.say(&describe(&pruned, args.dry_run));
-    args.upkeep.print_json(&PruneReport {
+    let report = PruneReport {
         dry_run: args.dry_run,
         size_bytes: pruned.size_bytes(),
         pruned: &pruned,
-    })
+    };
+    let text = describe(&pruned, args.dry_run);
+    args.upkeep.output.done(&report, &text)
 }
 
 fn describe(pruned: &Pruned, dry_run: bool) -> String {
@@ -110,11 +112,9 @@ fn counts(pruned: &Pruned) -> String {
     for file in &pruned.files {
         *counts.entry(kind_of(&file.path)).or_default() += 1;
     }
-    let words = counts.into_iter().map(|(kind, count)| {
-        let noun = NOUNS[kind];
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{count} {noun}{plural}")
-    });
+    let words = counts
+        .into_iter()
+        .map(|(kind, count)| counted(count, NOUNS[kind]));
     words.collect::<Vec<_>>().join(", ")
 }
 

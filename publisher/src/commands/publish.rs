@@ -1,28 +1,30 @@
 //! `publisher publish`
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
-use snapshot_format::{ReferenceVersion, TableKey};
+use snapshot_format::ReferenceVersion;
 use snapshot_store::{DirectoryStore, Disk, Holder, Store};
 
-use super::guards::GuardFlags;
-use super::{open_database, settle_mode, warn_of_missing_triggers};
+use super::context::Context;
+use super::warnings::{settle_mode, warn_of_missing_triggers};
 use crate::config::Config;
-use crate::database::{Database, SnapshotReader, read_schema};
+use crate::database::{Database, SnapshotReader};
+use crate::duration::millis;
 use crate::error::Error;
 use crate::flags::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};
-use crate::guard::Guards;
+use crate::guard::{Allowances, Guards};
+use crate::output::Output;
+use crate::progress::Progress;
 use crate::publish::{Event, Last, Published, Rendered, Terms, complete, judge, publish_after};
 use crate::schema::Schema;
 use crate::snapshot::{KeptRows, Rendition, State, render_snapshot};
 
 /// Flags of `publisher publish`.
 #[derive(Debug, Args)]
-pub struct PublishArgs {
+pub(crate) struct PublishArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -32,13 +34,13 @@ pub struct PublishArgs {
     #[command(flatten)]
     clock: ClockFlag,
     #[command(flatten)]
-    guards: GuardFlags,
+    guards: Allowances,
 }
 
 /// What a publication did.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PublishReport {
+pub(crate) struct PublishReport {
     /// How it ended.
     #[serde(flatten)]
     pub published: Published,
@@ -63,38 +65,38 @@ pub(crate) async fn run(args: PublishArgs) -> Result<(), Error> {
         .common
         .settle(&SourceFlag::default(), &SqlFlag::default(), &args.out)?;
     DirectoryStore::check(&config.out)?;
-    let mut database = open_database(&config, &args.common, "publish").await?;
-    let start = Instant::now();
+    let mut context = Context::open(config, args.common.output, "publish").await?;
+    let since = Instant::now();
     // The store first: whoever holds it decides alone which state comes next.
-    let target = Target::open(&config, |holder| say_waiting(&args.common, holder)).await?;
-    target.settle_mode(&args.common).await?;
-    let schema = read_schema(database.client(), &config).await?;
-    config.check(&schema)?;
-    warn_of_missing_triggers(&args.common, &schema);
+    let target = Target::open(&context.config, context.output).await?;
+    target.settle_mode(context.output).await?;
+    let schema = context.schema().await?;
+    context.config.check(&schema)?;
+    warn_of_missing_triggers(&schema);
     let terms = PublishTerms {
+        since,
         force: &args.force,
         clock: &args.clock,
-        guards: &args.guards,
-        deactivation: BTreeMap::new(),
+        allowed: args.guards,
     };
-    let publication = Publication::begin(&config, &args.common, &schema, terms, start)?;
-    let report = publication.end(target, &mut database, None, None).await?;
-    args.common.say(&describe(&report));
-    args.common.print_json(&report)?;
-    Ok(database.close().await?)
-}
-
-pub(super) fn say_waiting(common: &Common, holder: &Holder) {
-    common.say(&format!("waiting for another publisher: {holder}\n"));
+    let Context {
+        config,
+        output,
+        database,
+    } = &mut context;
+    let publication = Publication::begin(config, *output, &schema, terms)?;
+    let report = publication.end(target, database, None, None).await?;
+    output.done(&report, &describe(&report))?;
+    context.close().await
 }
 
 /// How to publish, by the flags of a command.
 pub(super) struct PublishTerms<'a> {
+    /// When it was begun.
+    pub(super) since: Instant,
     pub(super) force: &'a ForceFlag,
     pub(super) clock: &'a ClockFlag,
-    pub(super) guards: &'a GuardFlags,
-    /// What the seed of the same run was allowed.
-    pub(super) deactivation: BTreeMap<TableKey, u64>,
+    pub(super) allowed: Allowances,
 }
 
 /// A store that nobody else writes meanwhile, and its last publication.
@@ -105,10 +107,10 @@ pub(super) struct Target {
 
 impl Target {
     /// Opens the store, and ends what a publisher that died had begun.
-    pub(super) async fn open(
-        config: &Config,
-        waiting: impl FnOnce(&Holder),
-    ) -> Result<Self, Error> {
+    pub(super) async fn open(config: &Config, output: Output) -> Result<Self, Error> {
+        let waiting = |holder: &Holder| {
+            output.say(&format!("waiting for another publisher: {holder}\n"));
+        };
         let disk = Disk::with_mode(config.store_mode);
         let wait = config.lock_timeout;
         let store = DirectoryStore::open_on(disk, &config.out, wait, waiting).await?;
@@ -117,8 +119,8 @@ impl Target {
     }
 
     /// Gives what lies in the store the mode that its settings name, and says so.
-    pub(super) async fn settle_mode(&self, common: &Common) -> Result<(), Error> {
-        settle_mode(&self.store, |text| common.say(text)).await
+    pub(super) async fn settle_mode(&self, output: Output) -> Result<(), Error> {
+        settle_mode(&self.store, output).await
     }
 
     /// Refuses a frozen store, before anything is begun.
@@ -130,7 +132,7 @@ impl Target {
 /// A publication from the judgement of its state to its swap.
 pub(super) struct Publication<'a> {
     config: &'a Config,
-    common: &'a Common,
+    output: Output,
     schema: &'a Schema,
     guards: Guards,
     force: bool,
@@ -143,20 +145,22 @@ impl<'a> Publication<'a> {
     /// Settles what it may do. A flag that names no table is a mistake of the command line.
     pub(super) fn begin(
         config: &'a Config,
-        common: &'a Common,
+        output: Output,
         schema: &'a Schema,
         terms: PublishTerms<'_>,
-        start: Instant,
     ) -> Result<Self, Error> {
-        let allowed = terms.guards.allowances(schema, terms.deactivation)?;
+        if let Some((flag, table)) = terms.allowed.misspelt(schema) {
+            let message = format!("{flag} {table}: no table has that key");
+            return Err(Error::Usage(message));
+        }
         Ok(Self {
             config,
-            common,
+            output,
             schema,
-            guards: config.guards(allowed),
+            guards: config.guards(terms.allowed),
             force: terms.force.force,
             clock: terms.clock.clone(),
-            start,
+            start: terms.since,
             render: Duration::ZERO,
         })
     }
@@ -193,7 +197,7 @@ impl<'a> Publication<'a> {
         } = state;
         let (tables, rows) = size_of(&rendered);
         let database_version = rendered.manifest.reference_version;
-        let published = put(rendered, target, self.common, self.terms()).await?;
+        let published = put(rendered, target, self.output.progress(), self.terms()).await?;
         match &published {
             Published::Changed { notes: reached, .. } => notes.extend_from_slice(reached),
             // It was said when it was published.
@@ -223,7 +227,7 @@ impl<'a> Publication<'a> {
             schema: self.schema,
             guards: &self.guards,
             staging: target.store.staging(),
-            progress: self.common.progress(),
+            progress: self.output.progress(),
         };
         let state = render_snapshot(reader, rendition, kept, earlier).await?;
         self.render += start.elapsed();
@@ -243,11 +247,11 @@ impl<'a> Publication<'a> {
 async fn put(
     rendered: Rendered,
     target: Target,
-    common: &Common,
+    progress: Progress,
     terms: Terms,
 ) -> Result<Published, Error> {
     let Target { store, last } = target;
-    let bar = common.progress().bytes("publish", 1);
+    let bar = progress.bytes("publish", 1);
     let shown = bar.clone();
     let published = publish_after(last, rendered, &store, terms, move |step| match step {
         Event::Compressing {
@@ -324,8 +328,4 @@ pub(super) fn describe(report: &PublishReport) -> String {
         ),
     };
     text
-}
-
-fn millis(duration: Duration) -> u64 {
-    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

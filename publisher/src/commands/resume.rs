@@ -3,14 +3,14 @@
 use clap::Args;
 use snapshot_store::history::name;
 
-use super::settle_mode;
+use super::warnings::settle_mode;
 use crate::error::Error;
 use crate::flags::{ClockFlag, Upkeep};
 use crate::rollback::{Turned, resume};
 
 /// Flags of `publisher resume`.
 #[derive(Debug, Args)]
-pub struct ResumeArgs {
+pub(crate) struct ResumeArgs {
     #[command(flatten)]
     upkeep: Upkeep,
     #[command(flatten)]
@@ -19,12 +19,11 @@ pub struct ResumeArgs {
 
 /// Lets publishing go on after a rollback.
 pub(crate) async fn run(args: ResumeArgs) -> Result<(), Error> {
-    let most = args.upkeep.max_object_bytes()?;
+    let most = args.upkeep.settings.max_object_bytes()?;
     let store = args.upkeep.open().await?;
-    settle_mode(&store, |text| args.upkeep.say(text)).await?;
+    settle_mode(&store, args.upkeep.output).await?;
     let turned = resume(&store, &args.clock.clock(), most).await?;
-    args.upkeep.say(&describe(&turned));
-    args.upkeep.print_json(&turned)
+    args.upkeep.output.done(&turned, &describe(&turned))
 }
 
 fn describe(turned: &Turned) -> String {

@@ -3,14 +3,14 @@
 use clap::Args;
 use snapshot_store::history::name;
 
-use super::settle_mode;
+use super::warnings::settle_mode;
 use crate::error::Error;
 use crate::flags::{ClockFlag, Upkeep};
 use crate::rollback::{Turned, rollback};
 
 /// Flags of `publisher rollback`.
 #[derive(Debug, Args)]
-pub struct RollbackArgs {
+pub(crate) struct RollbackArgs {
     #[command(flatten)]
     upkeep: Upkeep,
     #[command(flatten)]
@@ -24,12 +24,11 @@ pub struct RollbackArgs {
 
 /// Publishes an earlier version's content again.
 pub(crate) async fn run(args: RollbackArgs) -> Result<(), Error> {
-    let most = args.upkeep.max_object_bytes()?;
+    let most = args.upkeep.settings.max_object_bytes()?;
     let store = args.upkeep.open().await?;
-    settle_mode(&store, |text| args.upkeep.say(text)).await?;
+    settle_mode(&store, args.upkeep.output).await?;
     let turned = rollback(&store, &args.to, &args.clock.clock(), most).await?;
-    args.upkeep.say(&describe(&turned));
-    args.upkeep.print_json(&turned)
+    args.upkeep.output.done(&turned, &describe(&turned))
 }
 
 fn describe(turned: &Turned) -> String {

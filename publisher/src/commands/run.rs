@@ -2,26 +2,25 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
 use snapshot_store::DirectoryStore;
 
+use super::context::Context;
 use super::job::JobFlags;
-use super::migrate::migrate_database;
-use super::publish::{Publication, PublishReport, Target, say_waiting};
+use super::publish::{Publication, PublishReport, Target};
 use super::seed::read_source;
+use super::warnings::warn_of_missing_triggers;
 use super::watch::{WatchArgs, WatchFlags};
-use super::{open_database, warn_of_missing_triggers};
 use crate::config::Config;
-use crate::database::{self, AppliedMigrations, Database, SeedReport};
+use crate::database::{AppliedMigrations, SeedReport, begin_seed};
 use crate::error::Error;
-use crate::flags::Common;
+use crate::output::Output;
 
 /// Flags of `publisher run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     job: JobFlags,
 
@@ -59,7 +58,7 @@ struct RunReport {
 pub(crate) struct Serving {
     config: Config,
     address: SocketAddr,
-    common: Common,
+    output: Output,
 }
 
 /// Migrates, seeds, publishes; gives what is then to be served, where that is asked for.
@@ -68,18 +67,20 @@ pub(crate) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     let config = args.settle()?;
     // Before the seed: a store that is refused leaves the database as it was, too.
     DirectoryStore::check(&config.out)?;
-    let mut database = open_database(&config, &args.common, "run").await?;
-    args.common.say(&format!("database: {}\n", database.target));
+    let mut context = Context::open(config, args.output(), "run").await?;
+    let output = context.output;
+    output.say(&format!("database: {}\n", context.database.target));
     // The store before anything is written: what it refuses, it refuses at once.
-    let target = Target::open(&config, |holder| say_waiting(&args.common, holder)).await?;
+    let target = Target::open(&context.config, output).await?;
     target.check_hold(&args.force)?;
-    target.settle_mode(&args.common).await?;
-    let migrate = migrate_database(&mut database, &config, &args.common).await?;
-    let done = seed_and_publish(&mut database, &config, &args, target).await;
+    target.settle_mode(output).await?;
+    let migrate = context.migrate().await?;
+    let done = seed_and_publish(&mut context, &args, target).await;
     let (seed, publish) = done.map_err(|error| error.after_migrations(&migrate.applied))?;
+    let config = context.config.clone();
     // Serving needs no database.
-    database.close().await?;
-    args.common.print_json(&RunReport {
+    context.close().await?;
+    output.report(&RunReport {
         migrate,
         seed,
         publish,
@@ -87,30 +88,25 @@ pub(crate) async fn run(args: RunArgs) -> Result<Option<Serving>, Error> {
     Ok(args.serve.map(|address| Serving {
         config,
         address,
-        common: args.common,
+        output,
     }))
 }
 
 async fn seed_and_publish(
-    database: &mut Database,
-    config: &Config,
+    context: &mut Context,
     args: &JobFlags,
     mut target: Target,
 ) -> Result<(SeedReport, PublishReport), Error> {
-    let common = &args.common;
-    let source = read_source(database, config, common, &args.seed, "nothing was seeded").await?;
-    let start = Instant::now();
-    let mut publication = Publication::begin(config, common, &source.schema, args.terms(), start)?;
-    let seeding = database::begin_seed(
-        database.client(),
+    let source = read_source(context, &args.seed, "nothing was seeded").await?;
+    let Context {
         config,
-        &source.schema,
-        &source.tables,
-        &source.unchanged,
-        &args.seed.options(false),
-        common.progress(),
-    )
-    .await?;
+        output,
+        database,
+    } = context;
+    let mut publication = Publication::begin(config, *output, &source.schema, args.terms())?;
+    let input = source.input(config, output.progress());
+    let options = args.seed.options(false);
+    let seeding = begin_seed(database.client(), input, &source.unchanged, &options).await?;
     // Without a file to compare, the seed has written nothing.
     let judged = if source.tables.is_empty() {
         None
@@ -121,10 +117,10 @@ async fn seed_and_publish(
         Some(judged.map_err(Error::before_the_commit)?)
     };
     let seed = seeding.end().await?;
-    warn_of_missing_triggers(common, &source.schema);
-    common.say(&super::seed::describe(&seed));
+    warn_of_missing_triggers(&source.schema);
+    output.say(&super::seed::describe(&seed));
     let publish = publication.end(target, database, None, judged).await?;
-    common.say(&super::publish::describe(&publish));
+    output.say(&super::publish::describe(&publish));
     Ok((seed, publish))
 }
 
@@ -138,7 +134,7 @@ impl Serving {
             () = &mut interrupted => return Ok(()),
         };
         let url = format!("http://{}", server.local_addr());
-        self.common.say(&format!(
+        self.output.say(&format!(
             "serving {} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap\n\
              Ctrl-C ends it.\n",
             self.config.out.display()

@@ -6,20 +6,21 @@ use std::fmt::Write;
 use clap::Args;
 use snapshot_format::TableKey;
 
-use super::check::{list_files, parse_allowance, refuse, validate_files, without};
-use super::{open_database, warn_of_missing_triggers};
+use super::check::{list_files, refuse, validate_files, without};
+use super::context::Context;
+use super::warnings::warn_of_missing_triggers;
 use crate::config::Config;
-use crate::database::{
-    self, Database, SeedOptions, SeedReport, SeededTable, Unchanged, read_schema,
-};
+use crate::database::{self, Input, SeedOptions, SeedReport, SeededTable, Unchanged};
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
+use crate::guard::table_and_number;
+use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::source::{Problems, SourceTable};
 
 /// Flags of `publisher seed`.
 #[derive(Debug, Args)]
-pub struct SeedArgs {
+pub(crate) struct SeedArgs {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -34,10 +35,10 @@ pub struct SeedArgs {
 
 /// Flags that `seed` and `run` share.
 #[derive(Debug, Clone, Default, Args)]
-pub struct SeedFlags {
+pub(crate) struct SeedFlags {
     /// Let exactly N rows of TABLE be deactivated, more than the guard allows; may be
     /// given for several tables
-    #[arg(long, value_name = "TABLE=N", value_parser = parse_allowance)]
+    #[arg(long, value_name = "TABLE=N", value_parser = table_and_number)]
     allow_deactivation: Vec<(TableKey, u64)>,
 
     /// Compare every row, also of files and tables that are known to be unchanged
@@ -84,42 +85,19 @@ pub(crate) async fn run(args: SeedArgs) -> Result<(), Error> {
     let config = args
         .common
         .settle(&args.source, &SqlFlag::default(), &OutFlags::default())?;
-    let mut database = open_database(&config, &args.common, "seed").await?;
-    let report = seed_database(
-        &mut database,
-        &config,
-        &args.common,
-        &args.options,
-        args.dry_run,
-    )
-    .await?;
-    args.common.print_json(&report)?;
-    Ok(database.close().await?)
-}
-
-/// The step itself.
-async fn seed_database(
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
-    flags: &SeedFlags,
-    dry_run: bool,
-) -> Result<SeedReport, Error> {
-    let source = read_source(database, config, common, flags, "nothing was seeded").await?;
-    let options = flags.options(dry_run);
-    let report = database::seed(
-        database.client(),
+    let mut context = Context::open(config, args.common.output, "seed").await?;
+    let source = read_source(&mut context, &args.options, "nothing was seeded").await?;
+    let Context {
         config,
-        &source.schema,
-        &source.tables,
-        &source.unchanged,
-        &options,
-        common.progress(),
-    )
-    .await?;
-    warn_of_missing_triggers(common, &source.schema);
-    common.say(&describe(&report));
-    Ok(report)
+        output,
+        database,
+    } = &mut context;
+    let input = source.input(config, output.progress());
+    let options = args.options.options(args.dry_run);
+    let report = database::seed(database.client(), input, &source.unchanged, &options).await?;
+    warn_of_missing_triggers(&source.schema);
+    output.done(&report, &describe(&report))?;
+    context.close().await
 }
 
 /// Files that are validated, and the tables that they belong to.
@@ -132,39 +110,36 @@ pub(super) struct Source {
     pub(super) unchanged: Vec<Unchanged>,
 }
 
-/// Validates the files, which must have no problem. `plan` takes this step too.
-pub(super) async fn read_source(
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
-    flags: &SeedFlags,
-    outcome: &'static str,
-) -> Result<Source, Error> {
-    let schema = read_schema(database.client(), config).await?;
-    read_source_of(database, config, common, flags, schema, outcome).await
+impl Source {
+    /// What of it the database is given.
+    pub(super) fn input<'i>(&'i self, config: &'i Config, progress: Progress) -> Input<'i> {
+        Input {
+            config,
+            schema: &self.schema,
+            sources: &self.tables,
+            progress,
+        }
+    }
 }
 
-/// The same, with the catalog in hand.
-pub(super) async fn read_source_of(
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
+/// Validates the files, which must have no problem. `plan` and `run` take this step too.
+pub(super) async fn read_source(
+    context: &mut Context,
     flags: &SeedFlags,
-    schema: Schema,
     outcome: &'static str,
 ) -> Result<Source, Error> {
+    let schema = context.schema().await?;
     flags.check(&schema)?;
     let mut problems = Problems::default();
-    let files = list_files(config, &schema, &mut problems)?;
+    let files = list_files(&context.config, &schema, &mut problems)?;
     let unchanged = if flags.recheck {
         Vec::new()
     } else {
-        database::unchanged(database.client(), config, &schema, &files).await?
+        let client = context.database.client();
+        database::unchanged(client, &context.config, &schema, &files).await?
     };
     let files = without(files, &unchanged);
-    let progress = common.progress();
-    let validated =
-        validate_files(database, config, &schema, &files, progress, &mut problems).await?;
+    let validated = validate_files(context, &schema, &files, &mut problems, None).await?;
     if problems.is_empty() {
         Ok(Source {
             schema,
@@ -172,7 +147,7 @@ pub(super) async fn read_source_of(
             unchanged,
         })
     } else {
-        Err(refuse(problems, config, outcome))
+        Err(refuse(problems, &context.config.source, outcome))
     }
 }
 

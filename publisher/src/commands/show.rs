@@ -21,7 +21,7 @@ use crate::flags::{Reading, StoreFlag};
 
 /// Flags of `publisher show`.
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// The version: EPOCH-SEQUENCE, SEQUENCE, seq:N, or four or more digits of its
     /// manifest's hash [default: the current one]
     #[arg(value_name = "VERSION")]
@@ -37,7 +37,7 @@ pub struct ShowArgs {
 /// One version, with its manifest.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Shown {
+pub(crate) struct Shown {
     /// `EPOCH-SEQUENCE`.
     pub name: String,
     /// Whether it is the one that `version.json` holds.
@@ -58,7 +58,7 @@ pub struct Shown {
 /// A table that differs.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TableChange {
+pub(crate) struct TableChange {
     /// What became of it.
     pub change: Change,
     /// How many rows it had; 0 where it was not there.
@@ -69,7 +69,7 @@ pub struct TableChange {
 pub(crate) async fn run(args: ShowArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.store.out.as_deref())?;
     let shown = blocking(move || show(&origin, args.version.as_deref())).await?;
-    args.reading.answer(&shown, &describe(&shown))
+    args.reading.output.answer(&shown, &describe(&shown))
 }
 
 fn show(origin: &Origin, named: Option<&str>) -> Result<Shown, Error> {

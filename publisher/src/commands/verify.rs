@@ -9,11 +9,12 @@ use snapshot_audit::verify::{Finding, Report, verify_within};
 use super::blocking;
 use crate::error::Error;
 use crate::flags::Reading;
+use crate::words::counted;
 
 /// Flags of `publisher verify`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The folder, or the URL under which version.json stands [default: the setting `out`]
     #[arg(value_name = "DIR|URL", env = "TABLECAST_OUT")]
     origin: Option<String>,
@@ -38,14 +39,15 @@ fields. Names every fault in one run, and changes nothing.";
 /// Verifies a snapshot.
 pub(crate) async fn run(args: VerifyArgs) -> Result<(), Error> {
     let origin = args.reading.origin(args.origin.as_deref())?;
-    let bar = args.reading.progress().bytes("verify", 1);
+    let bar = args.reading.output.progress().bytes("verify", 1);
     let shown = bar.clone();
-    let most = args.reading.max_object_bytes()?;
+    let most = args.reading.settings.max_object_bytes()?;
     let report = blocking(move || verify_within(&origin, args.all, most, &shown)).await;
     bar.finish_and_clear();
     let report = report?;
     args.reading
-        .answer(&report, &describe(&report, args.reading.quiet))?;
+        .output
+        .answer(&report, &describe(&report, args.reading.output.quiet))?;
     let warnings = if args.strict {
         report.warnings.len()
     } else {
@@ -119,7 +121,6 @@ fn closing_line(report: &Report) -> String {
 fn plural(count: usize, noun: &str) -> String {
     match count {
         0 => format!("no {noun}"),
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
+        _ => counted(count, noun),
     }
 }

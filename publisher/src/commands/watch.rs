@@ -35,7 +35,7 @@ use crate::watch::{
 /// publish. What is broken is reported as `publisher check` does, and the last good
 /// version stays public until the next good save. Ctrl-C ends it.
 #[derive(Debug, Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(super) job: JobFlags,
     #[command(flatten)]
@@ -51,7 +51,7 @@ impl WatchArgs {
 
 /// Flags of watching, which `run --watch` takes too.
 #[derive(Debug, Clone, Default, Args)]
-pub struct WatchFlags {
+pub(crate) struct WatchFlags {
     /// Look at the files in intervals, where the system does not tell of changes: on network
     /// drives, in some containers; reads every file each time [default: 1s, if given]
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = duration)]
@@ -88,8 +88,8 @@ pub(crate) async fn run(args: WatchArgs) -> Result<(), Error> {
     let mut ended = pin!(super::interrupt());
     let config = args.job.settle()?;
     DirectoryStore::check(&config.out)?;
-    let places = places(&config, args.job.common.config.as_deref())?;
-    let reporter = Reporter::new(&args.job.common, &config.out);
+    let places = places(&config, args.job.common.settings.config.as_deref())?;
+    let reporter = Reporter::new(args.job.output(), &config.out);
     let mut watch = Watch::new(args.job, config, places, &args.watching, reporter);
     let result = tokio::select! {
         result = watch.go() => result,

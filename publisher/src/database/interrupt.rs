@@ -3,7 +3,7 @@
 //! A server notices that a client has gone only when it next writes to it, so a long
 //! statement would go on, and keep its locks, behind a program that has ended.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use futures_util::future::join_all;
 use tokio_postgres::CancelToken;
@@ -38,7 +38,7 @@ pub(super) struct Registered(u64);
 
 /// Puts a session into the list.
 pub(super) fn register(token: CancelToken, destination: Destination) -> Registered {
-    let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut sessions = SESSIONS.lock();
     sessions.last += 1;
     let number = sessions.last;
     sessions.open.push(Session {
@@ -55,7 +55,7 @@ pub(super) fn register(token: CancelToken, destination: Destination) -> Register
 impl Registered {
     /// Takes the session out of the list: it has ended.
     pub(super) fn ended(self) {
-        let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = SESSIONS.lock();
         sessions.open.retain(|session| session.number != self.0);
     }
 }
@@ -64,7 +64,7 @@ impl Registered {
 /// it is. A server that does not answer is not waited for here: the caller has a bound.
 pub async fn cancel_statements() {
     let sessions = {
-        let sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = SESSIONS.lock();
         sessions.open.clone()
     };
     let asked = sessions.iter();

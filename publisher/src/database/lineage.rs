@@ -26,7 +26,9 @@ GRANT SELECT ON tablecast.lineage TO PUBLIC;";
 ///
 /// # Errors
 /// Where a query fails.
-pub async fn identity(client: &impl GenericClient) -> Result<Option<Identity>, DatabaseError> {
+pub(crate) async fn identity(
+    client: &impl GenericClient,
+) -> Result<Option<Identity>, DatabaseError> {
     let failed = |source| DatabaseError::query("read the database's lineage", source);
     let rows = client.query(READABLE, &[]).await.map_err(failed)?;
     let readable: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();

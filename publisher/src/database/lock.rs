@@ -4,14 +4,13 @@
 //! `pg_advisory_lock` holds a snapshot, against which `CREATE INDEX CONCURRENTLY` of the
 //! holder waits in turn.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::error::{DatabaseError, PgError, holders, is_one_of};
-use super::read::ReadError;
-use super::seed::SeedError;
+use super::answer::{PgError, is_one_of};
+use super::error::{DatabaseError, MayWait};
+use super::holder::{Holder, holders};
 use super::sql::identifier;
 use crate::schema::Table;
 
@@ -19,32 +18,6 @@ use crate::schema::Table;
 const ADVISORY_LOCK: i64 = 0x7461_626c_6563_6173;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// A session that holds a lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    pid: i32,
-    application: String,
-    user: String,
-    state: String,
-    seconds: i64,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            pid,
-            application,
-            user,
-            state,
-            seconds,
-        } = self;
-        write!(
-            f,
-            "{application:?} (process {pid}, user {user}, {state} for {seconds} s)"
-        )
-    }
-}
 
 /// Takes the lock of migrate and seed until the session or [`release_session_lock`] ends it.
 pub(super) async fn take_session_lock(
@@ -179,35 +152,6 @@ async fn table_writers(
     );
     let rows = client.query(&query, &[&names]).await;
     read_holders(rows)
-}
-
-/// An error that may be that of a statement which waited for a lock.
-pub(super) trait MayWait {
-    fn database(&mut self) -> Option<&mut DatabaseError>;
-}
-
-impl MayWait for DatabaseError {
-    fn database(&mut self) -> Option<&mut DatabaseError> {
-        Some(self)
-    }
-}
-
-impl MayWait for SeedError {
-    fn database(&mut self) -> Option<&mut DatabaseError> {
-        match self {
-            Self::Database(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl MayWait for ReadError {
-    fn database(&mut self) -> Option<&mut DatabaseError> {
-        match self {
-            Self::Database(error) => Some(error),
-            _ => None,
-        }
-    }
 }
 
 /// Says who holds the lock, where an error is that it was waited for too long. Its

@@ -21,7 +21,7 @@ pub struct TableVersion {
 ///
 /// # Errors
 /// Where the query fails.
-pub async fn reference_versions(
+pub(crate) async fn reference_versions(
     client: &impl GenericClient,
     schema: &str,
 ) -> Result<BTreeMap<String, TableVersion>, DatabaseError> {

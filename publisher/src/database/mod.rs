@@ -1,33 +1,21 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
+mod answer;
 mod catalog;
 mod connection;
-mod dangling;
-mod defaults;
-pub mod embedded;
 mod error;
-mod fixed;
-mod gate;
-mod hazards;
-mod inheriting;
+mod holder;
 mod interrupt;
-mod judge;
 mod lineage;
 mod lock;
 mod metadata;
 mod migrate;
-mod plan;
-mod planned_rows;
 mod read;
-mod recheck;
 mod seed;
-mod sequences;
 mod shape;
 mod sql;
-mod stage;
-mod unique;
+mod triggers;
 mod whole_rows;
-mod write;
 
 use std::time::Duration;
 
@@ -37,33 +25,32 @@ use nix::unistd::Pid;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, GenericClient};
 
+pub use answer::PgError;
 pub use catalog::read_schema;
-pub use dangling::still_dangling;
-pub use embedded::{Embedded, EmbeddedError};
-pub use error::{DatabaseError, PgError, Pooling};
-pub use gate::{Unchanged, connected_only, unchanged, unchanged_each};
+pub(crate) use error::DatabaseError;
 pub use interrupt::cancel_statements;
-pub use judge::judge_unique;
-pub use lineage::identity;
-pub use lock::Holder;
-pub use metadata::{TableVersion, reference_versions};
-pub use migrate::{
-    AppliedMigrations, Migration, MigrationError, load_migrations, migrate, pending_migrations,
+pub(crate) use lineage::identity;
+pub(crate) use metadata::TableVersion;
+pub(crate) use migrate::{
+    AppliedMigrations, MigrationError, load_migrations, migrate, pending_migrations,
 };
-pub use plan::{Plan, PlanOptions, PlannedCounts, PlannedTable, plan};
-pub use planned_rows::{PlannedChange, PlannedRow};
-pub use read::{ReadError, SnapshotReader, TableRows};
-pub use seed::{SeedError, SeedOptions, SeedReport, SeededTable, Seeding, begin_seed, seed};
+pub(crate) use read::ReadError;
+pub use read::SnapshotReader;
+pub(crate) use seed::{
+    Input, Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable, SeedError,
+    SeedOptions, SeedReport, SeededTable, Unchanged, begin_seed, connected_only, judge_unique,
+    plan, seed, still_dangling, unchanged, unchanged_each,
+};
 pub(crate) use shape::read_shape;
-pub use sql::missing_triggers_sql;
+pub(crate) use triggers::missing_triggers_sql;
 pub use whole_rows::{WhichRows, fills};
 
 use crate::config::Config;
 use connection::{Destination, Patience};
-use embedded::roles::{OWN_PUBLIC, OWNER, bounds_of};
+use embedded_postgres::{Embedded, OWN_PUBLIC, OWNER, bounds_of};
 
 /// A connection, and the server behind it where that is our own.
-pub struct Database {
+pub(crate) struct Database {
     client: Client,
     connection: JoinHandle<()>,
     session: interrupt::Registered,
@@ -81,7 +68,7 @@ const SCRATCH: &str = "tablecast_scratch_";
 impl Database {
     /// What whoever started the embedded server should know: where its data is, if that
     /// is not where they would look.
-    pub fn notes(&self) -> &[String] {
+    pub(crate) fn notes(&self) -> &[String] {
         self.embedded
             .as_ref()
             .map_or(&[], |embedded| &embedded.notes)
@@ -93,7 +80,7 @@ impl Database {
     ///
     /// # Errors
     /// Where there is no such server, or it lets us not in.
-    pub async fn open(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
+    pub(crate) async fn open(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
         match &config.database_url {
             Some(url) => Self::connect(url, purpose, config).await,
             None => {
@@ -108,7 +95,10 @@ impl Database {
     ///
     /// # Errors
     /// Where there is no such server.
-    pub async fn open_scratch(config: &Config, purpose: &str) -> Result<Self, DatabaseError> {
+    pub(crate) async fn open_scratch(
+        config: &Config,
+        purpose: &str,
+    ) -> Result<Self, DatabaseError> {
         let embedded = Embedded::start(&config.state).await?;
         let name = format!("{SCRATCH}{}", std::process::id());
         for left in left_by_the_dead(&embedded, config).await? {
@@ -124,7 +114,7 @@ impl Database {
     ///
     /// # Errors
     /// Where the server does not do it.
-    pub async fn close_scratch(self, config: &Config) -> Result<(), DatabaseError> {
+    pub(crate) async fn close_scratch(self, config: &Config) -> Result<(), DatabaseError> {
         let name = self.target.clone();
         let embedded = self.disconnect().await;
         if let Some(embedded) = embedded {
@@ -135,12 +125,12 @@ impl Database {
     }
 
     /// The connection.
-    pub fn client(&mut self) -> &mut Client {
+    pub(crate) fn client(&mut self) -> &mut Client {
         &mut self.client
     }
 
     /// Whether the connection has ended, as it does when the server goes.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
@@ -148,7 +138,7 @@ impl Database {
     ///
     /// # Errors
     /// Where our own server does not stop.
-    pub async fn close(self) -> Result<(), DatabaseError> {
+    pub(crate) async fn close(self) -> Result<(), DatabaseError> {
         match self.disconnect().await {
             Some(embedded) => Ok(embedded.stop().await?),
             None => Ok(()),

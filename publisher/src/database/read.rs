@@ -11,11 +11,11 @@ use snapshot_store::hint_for;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
-use super::error::DatabaseError;
-use super::inheriting::{Among, keys_that_stand_twice};
+use super::error::{DatabaseError, MayWait};
 use super::lineage;
 use super::lock;
 use super::metadata::{TableVersion, reference_versions};
+use super::seed::inheriting::{Among, keys_that_stand_twice};
 use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
 use crate::guard::Provenance;
@@ -49,6 +49,15 @@ impl ReadError {
             Self::Database(error) => error.hint(),
             Self::Render(error) => error.hint(),
             Self::Write { source, .. } => hint_for(source).map(str::to_owned),
+        }
+    }
+}
+
+impl MayWait for ReadError {
+    fn database(&mut self) -> Option<&mut DatabaseError> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
         }
     }
 }

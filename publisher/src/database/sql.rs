@@ -4,8 +4,6 @@ use serde::Serialize;
 use snapshot_format::ColumnType;
 use tera::{Context, Tera};
 
-use super::lineage::GIVE_LINEAGE;
-use crate::guard::Identity;
 use crate::schema::{Column, Table};
 
 /// A name as SQL writes it.
@@ -27,7 +25,7 @@ pub(super) fn qualified(table: &Table) -> String {
     qualified_name(&table.namespace, &table.name)
 }
 
-fn qualified_name(namespace: &str, name: &str) -> String {
+pub(super) fn qualified_name(namespace: &str, name: &str) -> String {
     format!("{}.{}", identifier(namespace), identifier(name))
 }
 
@@ -83,63 +81,6 @@ fn compiled() -> Tera {
     // SQL is quoted by `identifier` and `literal`, not escaped as HTML.
     tera.autoescape_on(Vec::new());
     tera
-}
-
-/// A migration that installs what `tables` lack: `reference_metadata`, its trigger
-/// function, and the triggers. A database without an `identity` gets a lineage too.
-///
-/// There is one function for all. Where a table of the schema `has_parts`, it counts their
-/// changes too: also when all that is printed now is another table's.
-pub fn missing_triggers_sql(
-    tables: &[&Table],
-    has_parts: bool,
-    identity: Option<&Identity>,
-) -> String {
-    #[derive(Serialize)]
-    struct Triggers {
-        schema: String,
-        schema_literal: String,
-        has_parts: bool,
-        give_lineage: Option<&'static str>,
-        tables: Vec<Missing>,
-        parts: Vec<Missing>,
-    }
-    #[derive(Serialize, PartialEq)]
-    struct Missing {
-        name: String,
-        literal: String,
-        events: Vec<&'static str>,
-    }
-    let namespace = tables
-        .first()
-        .map_or("public", |table| table.namespace.as_str());
-    let mut context = Triggers {
-        schema: identifier(namespace),
-        schema_literal: literal(namespace),
-        has_parts,
-        give_lineage: identity.is_none().then(|| GIVE_LINEAGE.trim_start()),
-        tables: tables
-            .iter()
-            .map(|table| Missing {
-                name: qualified(table),
-                literal: literal(&table.name),
-                events: table.missing_triggers.clone(),
-            })
-            .collect(),
-        parts: Vec::new(),
-    };
-    // A table may be a part of several.
-    for part in tables.iter().flat_map(|table| &table.untracked_parts) {
-        let missing = Missing {
-            name: qualified_name(&part.namespace, &part.name),
-            literal: literal(&part.name),
-            events: part.missing_triggers.clone(),
-        };
-        if !part.is_foreign && !context.parts.contains(&missing) {
-            context.parts.push(missing);
-        }
-    }
-    render("triggers.sql", &context)
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use snapshot_format::SOURCE_TYPE;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
-use super::defaults::varying_defaults;
 use super::error::DatabaseError;
-use super::hazards::Hazards;
 use super::lock;
 use super::read::{ReadError, SnapshotReader};
+use super::seed::defaults::varying_defaults;
+use super::seed::hazards::Hazards;
 use super::sql::{identifier, qualified};
 use crate::config::Config;
 use crate::schema::{Fills, Schema, Table};

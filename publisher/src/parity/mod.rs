@@ -16,7 +16,7 @@
 //! read by the seed's decoder, rows of the database not by the renderer.
 
 mod contract;
-pub mod sides;
+pub(crate) mod sides;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -114,7 +114,7 @@ pub struct SnapshotInput {
 }
 
 /// The database side, for as long as its transaction lives.
-pub struct DatabaseInput<'r, 'c> {
+pub(crate) struct DatabaseInput<'r, 'c> {
     /// Shows one committed state.
     pub reader: &'r SnapshotReader<'c>,
     /// Where it is, for people.
@@ -173,7 +173,7 @@ pub fn contracts(
 ///
 /// # Errors
 /// Where a side cannot be read.
-pub async fn parity(
+pub(crate) async fn parity(
     inputs: Arc<Inputs>,
     database: Option<&DatabaseInput<'_, '_>>,
     config: &Config,

@@ -1,4 +1,4 @@
 //! The sides that only the publisher can read: each gives a table's rows to the same contract.
 
-pub mod database;
-pub mod source;
+pub(crate) mod database;
+pub(crate) mod source;

@@ -6,9 +6,9 @@ use snapshot_audit::diff::RowCounts;
 use snapshot_format::{Key, MAX_VERSION_SIZE, Manifest, TableKey, Version};
 use snapshot_store::{FetchError, Reader, Store};
 
-use super::Rendered;
 use super::changes::{Counted, row_changes};
 use super::read_back::read_manifest;
+use super::rendered::Rendered;
 use crate::guard::{Before, is_next, newest_of};
 
 // Each is at most 1 KiB. Two suffice where a database of the same lineage published last.

@@ -13,8 +13,10 @@ use snapshot_format::{
 };
 use snapshot_store::Store;
 
-use super::read_back::{self, with_causes};
-use super::{Fault, Rendered, RenderedObject};
+use super::fault::Fault;
+use super::read_back;
+use super::rendered::{Rendered, RenderedObject};
+use crate::words::with_causes;
 
 /// What is known by the object that is public and the one that would follow.
 pub(super) type Counted = BTreeMap<(TableKey, ObjectHash, ObjectHash), RowCounts>;

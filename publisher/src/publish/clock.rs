@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use snapshot_format::Version;
 
-use super::PublishError;
+use super::error::PublishError;
 use crate::source::Problem;
 
 /// By how much two clocks may differ: machines that ask the network for the time differ by

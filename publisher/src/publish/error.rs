@@ -3,7 +3,7 @@
 use snapshot_format::{MAX_NUMBER, ReferenceVersion, VersionError};
 use snapshot_store::{FetchError, StoreError, hint_for, history::name};
 
-use super::Fault;
+use super::fault::Fault;
 use crate::source::Problem;
 
 /// Why a snapshot was not made public. The old version is then still in place, whole.

@@ -4,7 +4,8 @@ use snapshot_format::{Key, MAX_VERSION_SIZE, ReferenceVersion, Version};
 use snapshot_store::Store;
 
 use super::changes::Counted;
-use super::{PublishError, following};
+use super::error::PublishError;
+use super::sequence::following;
 
 /// The last publication in a store.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use snapshot_format::{MAX_MANIFEST_SIZE, MAX_NUMBER, Manifest, Version};
 
-use super::PublishError;
+use super::error::PublishError;
 use crate::source::Problem;
 
 /// Every bound of a reader that a state goes beyond. Some readers take larger objects than

@@ -4,7 +4,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use snapshot_format::Encoding;
 use snapshot_store::{Store, StoreError};
 
-use super::{CONCURRENT_REQUESTS, PublishError, RenderedObject, variants};
+use super::error::PublishError;
+use super::rendered::RenderedObject;
+use super::workers::CONCURRENT_REQUESTS;
 
 /// An object of which the store lacks something.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ async fn missing_of(
         }
     };
     let mut encodings = Vec::new();
-    for &encoding in variants::of_size(expected_bytes) {
+    for &encoding in Encoding::of_object(expected_bytes) {
         let key = object.key.with_encoding(Some(encoding));
         if store.size(&key).await?.is_none() {
             encodings.push(encoding);

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use snapshot_format::Version;
+
+use crate::duration::milliseconds;
 
 /// What is reported while a publication goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +100,4 @@ impl fmt::Display for Published {
             Self::Changed { .. } => write!(f, "published {epoch}-{sequence}"),
         }
     }
-}
-
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,54 +1,17 @@
 //! Reads back what a store holds of a snapshot, as a reader would get it.
 
-use std::fmt;
 use std::io::BufReader;
 
 use futures_util::{StreamExt, stream};
 use snapshot_format::{
-    Digest, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, check_object, check_variant,
+    Digest, Encoding, Key, MAX_MANIFEST_SIZE, Manifest, ObjectHash, Version, check_object,
+    check_variant,
 };
-use snapshot_store::{
-    FetchError, Fetched, Store,
-    history::{Reason, Unreadable, name},
-};
+use snapshot_store::{FetchError, Fetched, Store};
 
-use super::{CONCURRENT_REQUESTS, variants};
-
-/// Something that a reader would stumble over.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
-    /// The file, as a path or URL.
-    pub location: String,
-    /// What is wrong, as a lower-case fragment.
-    pub message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.location, self.message)
-    }
-}
-
-impl Fault {
-    /// What is wrong with a page of the history.
-    pub(crate) fn of_page(page: &Unreadable) -> Self {
-        let message = match &page.reason {
-            Reason::Fetch(FetchError::Failed { source, .. }) => {
-                format!("cannot be read: {source}")
-            }
-            Reason::Fetch(FetchError::TooLarge { limit_bytes, .. }) => {
-                format!("is longer than the {limit_bytes} bytes that it may have")
-            }
-            Reason::Fetch(other) => other.to_string(),
-            Reason::Version(source) => format!("{}; {}", with_causes(source), source.hint()),
-            Reason::Misplaced(order) => format!("holds the publication {}", name(*order)),
-        };
-        Self {
-            location: page.location.clone(),
-            message,
-        }
-    }
-}
+use super::fault::Fault;
+use super::workers::CONCURRENT_REQUESTS;
+use crate::words::with_causes;
 
 /// The manifest that a version names, or what is wrong with it.
 pub(crate) async fn read_manifest(
@@ -110,7 +73,7 @@ pub(crate) async fn read_back(store: &impl Store, manifest: &Manifest) -> Vec<Fa
 
 /// An object's key and those of its variants.
 pub(crate) fn files_of(object: &Key, size_bytes: u64) -> Vec<Key> {
-    let variants = variants::of_size(size_bytes).iter();
+    let variants = Encoding::of_object(size_bytes).iter();
     let variants = variants.map(|&encoding| object.with_encoding(Some(encoding)));
     std::iter::once(object.clone()).chain(variants).collect()
 }
@@ -156,10 +119,4 @@ fn unreadable(error: FetchError) -> String {
         FetchError::Failed { source, .. } => format!("cannot be read: {source}"),
         other => with_causes(&other),
     }
-}
-
-/// An error and what caused it, on one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -1,26 +1,19 @@
 //! Makes the variants of objects, on every core at once.
 
+use parking_lot::Mutex;
 use std::io::{self, BufReader, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use snapshot_format::{Encoding, Key, MIN_VARIANT_SIZE, compress};
+use snapshot_format::{Encoding, Key, compress};
 use snapshot_store::spool::{Spool, Staging};
 
+use super::error::PublishError;
 use super::missing::MissingObject;
+use super::outcome::Event;
 use super::workers;
-use super::{Event, PublishError};
 
 type Report = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// The variants that an object of `size_bytes` has.
-pub(super) fn of_size(size_bytes: u64) -> &'static [Encoding] {
-    if size_bytes < MIN_VARIANT_SIZE {
-        &[]
-    } else {
-        &Encoding::ALL
-    }
-}
 
 /// What is missing of the objects as files to put: first the objects, then their
 /// variants.
@@ -100,7 +93,7 @@ fn compress_all(
     workers::on_each(work.jobs.len(), move || shared.compress());
     let work = Arc::into_inner(work).expect("every thread has ended its part");
     let results = work.results.into_inner();
-    let results = results.unwrap_or_else(PoisonError::into_inner);
+    let results = results;
     let variants = results.into_iter().collect::<Result<_, _>>()?;
     Ok((work.missing, variants))
 }
@@ -138,10 +131,7 @@ impl Work {
             let result = self.run(*job);
             let failed = result.is_err();
             // Before the others are stopped: the first result that failed has the reason.
-            self.results
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(result);
+            self.results.lock().push(result);
             if failed {
                 self.meter.stopped.store(true, Ordering::Relaxed);
             }

@@ -4,10 +4,15 @@
 //! region of its own, and a compressor's large buffers pass through all of them in time. A
 //! watch that had published some hundred times so held two hundred megabytes.
 
+use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::thread;
+
+/// So many requests are on their way at once: enough to hide the wait for a disk or a
+/// network, few enough to keep their files open.
+pub(super) const CONCURRENT_REQUESTS: usize = 16;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -56,7 +61,7 @@ impl Workers {
     }
 
     fn send(&self, work: Work) {
-        let sender = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = self.work.lock();
         sender.send(work).expect("the threads never end");
     }
 }
@@ -64,7 +69,7 @@ impl Workers {
 fn go_on(to_do: &Mutex<Receiver<Work>>) {
     loop {
         let next = {
-            let to_do = to_do.lock().unwrap_or_else(PoisonError::into_inner);
+            let to_do = to_do.lock();
             to_do.recv()
         };
         let Ok(work) = next else { return };

@@ -14,8 +14,9 @@ use snapshot_format::{
 };
 
 use super::convert::{Context, convert, number_key};
-use super::problem::{Place, Problem, Problems, Subject};
-use super::split::{RawRow, position_behind};
+use super::problem::{Place, Problem};
+use super::problems::{Problems, Subject};
+use super::raw_row::{Positions, RawRow};
 use crate::config::{Config, TableConfig};
 use crate::schema::{Column, Table};
 use crate::suggest::closest;
@@ -37,9 +38,6 @@ pub struct RowDecoder<'t> {
     suggestions: Suggestions<'t>,
     canonical: Vec<u8>,
 }
-
-/// The row that was decoded last.
-pub type DecodedRow<'d, 't> = &'d RowDecoder<'t>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Field {
@@ -95,7 +93,7 @@ impl<'t> RowDecoder<'t> {
         self.report(file, row, problems)
     }
 
-    /// Where a column's value stands, for [`RawRow::position_of`].
+    /// Where a column's value stands, for `RawRow::position_of`.
     pub fn offset(&self, column: usize) -> usize {
         self.offsets[column]
     }
@@ -466,56 +464,6 @@ impl<'t> Suggestions<'t> {
             self.0.insert(name.to_owned(), known);
         }
         known
-    }
-}
-
-/// Lines and columns in a row, by offsets from the row's (or its key's) first byte. Offsets
-/// that rise are found in one pass over the row.
-struct Positions<'r> {
-    row: RawRow<'r>,
-    // An offset whose position is known.
-    offset: usize,
-    position: (usize, usize),
-}
-
-impl<'r> Positions<'r> {
-    fn of(row: RawRow<'r>) -> Self {
-        Self {
-            row,
-            offset: 0,
-            position: row.position,
-        }
-    }
-
-    fn at(&mut self, offset: usize) -> (usize, usize) {
-        let RawRow {
-            key,
-            bytes,
-            position,
-            value_position,
-            value_offset,
-            ..
-        } = self.row;
-        // The key and the value are texts of their own: what stands between them is not here.
-        let (start, first, text) = match key {
-            Some(key) if offset < value_offset => (0, position, key),
-            _ => (value_offset, value_position, bytes),
-        };
-        if offset < self.offset || self.offset < start {
-            (self.offset, self.position) = (start, first);
-        }
-        let end = |offset: usize| offset.saturating_sub(start).min(text.len());
-        let passed = &text[end(self.offset)..end(offset)];
-        self.position = position_behind(self.position, passed);
-        self.offset = offset.max(start);
-        self.position
-    }
-}
-
-impl RawRow<'_> {
-    /// Line and column of the byte at `offset` from the row's (or its key's) first.
-    pub fn position_of(&self, offset: usize) -> (usize, usize) {
-        Positions::of(*self).at(offset)
     }
 }
 

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Place, Problem, Problems, Subject};
+use super::problem::{Place, Problem};
+use super::problems::{Problems, Subject};
 use crate::config::Config;
 use crate::schema::{Schema, Table};
 use crate::suggest::closest;
@@ -31,7 +32,7 @@ impl SourceFile {
 
 /// The files of a source folder, by table key.
 #[derive(Debug, Default)]
-pub struct SourceFiles {
+pub(crate) struct SourceFiles {
     /// Those that belong to a table.
     pub by_table: BTreeMap<String, SourceFile>,
 }
@@ -40,7 +41,11 @@ pub struct SourceFiles {
 ///
 /// # Errors
 /// Where the folder cannot be read.
-pub fn list(config: &Config, schema: &Schema, problems: &mut Problems) -> io::Result<SourceFiles> {
+pub(crate) fn list(
+    config: &Config,
+    schema: &Schema,
+    problems: &mut Problems,
+) -> io::Result<SourceFiles> {
     let mut files = SourceFiles::default();
     for (key, file) in files_by_key(config)? {
         let name = &file.name;

@@ -11,6 +11,9 @@ use crate::schema::{Schema, Table};
 /// 128 bits stand for a key's values: no two keys of a table are alike by chance.
 pub(super) type KeyHash = [u8; 16];
 
+/// The rows that a file refers to, for each foreign key of its table.
+pub(super) type References = Vec<HashSet<KeyHash>>;
+
 /// The keys of every table that a foreign key points at.
 pub(super) struct KeySets {
     // A table and some of its columns, with the index of their set.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use snapshot_format::TableKey;
 
-use super::keys::{KeyHash, KeySets};
-use super::validate::SourceTable;
+use super::keys::{KeyHash, KeySets, References};
+use super::table::SourceTable;
 use crate::config::{Config, TableConfig};
 use crate::schema::Table;
 
@@ -18,7 +18,7 @@ const MOST_KEYS: usize = 1_000_000;
 
 /// Files without a problem, by the key of their table.
 #[derive(Debug, Default)]
-pub struct Remembered {
+pub(crate) struct Remembered {
     files: BTreeMap<TableKey, File>,
 }
 
@@ -32,9 +32,6 @@ struct File {
     keys: BTreeMap<Vec<String>, Arc<HashSet<KeyHash>>>,
     references: References,
 }
-
-/// The rows that a file refers to, for each foreign key of its table.
-pub(super) type References = Vec<HashSet<KeyHash>>;
 
 impl Remembered {
     /// Takes in the keys of a table's file that is known to be the same, with this hash. Gives

@@ -10,10 +10,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope};
 
 use super::decode::RowDecoder;
-use super::keys::{KeyHash, KeySets, hash_of};
-use super::problem::Problems;
-use super::remembered::References;
-use super::split::{RawRow, RowBatch};
+use super::keys::{KeyHash, KeySets, References, hash_of};
+use super::problems::Problems;
+use super::raw_row::{RawRow, RowBatch};
 use crate::config::Config;
 use crate::schema::Table;
 

@@ -1,11 +1,12 @@
 //! The folders, watched by the system: events become hints.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
@@ -101,8 +102,7 @@ impl Hints {
     }
 
     fn gather(&self) -> MutexGuard<'_, Gather> {
-        let gather = self.shared.gather.lock();
-        gather.unwrap_or_else(PoisonError::into_inner)
+        self.shared.gather.lock()
     }
 }
 

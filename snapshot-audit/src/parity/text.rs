@@ -266,8 +266,10 @@ fn look_alike(expected: &str, actual: &str) -> String {
     )
 }
 
-/// `1 row`, `2 rows`
-pub fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+/// `1 row`, `2 rows`: a number with its noun, which takes an `s` where there is not one.
+pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        many => format!("{many} {noun}s"),
+    }
 }

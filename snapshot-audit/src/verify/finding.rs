@@ -1,8 +1,8 @@
 //! What is found: one line each.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -117,8 +117,7 @@ impl Finder<'_> {
             found,
             also: 0,
         };
-        let found = self.all.found.lock();
-        let mut found = found.unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.all.found.lock();
         found.push((self.part, severity, finding));
     }
 }
@@ -131,8 +130,7 @@ impl Findings {
 
     /// Faults, warnings and notes, each in order of key and each said once.
     pub(super) fn into_sorted(self) -> [Vec<Finding>; 3] {
-        let all = self.found.into_inner();
-        let mut all = all.unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.found.into_inner();
         // What one part finds of a key stays in the order in which it was found.
         all.sort_by(|(first, _, a), (second, _, b)| (&a.key, first).cmp(&(&b.key, second)));
         let mut said = HashSet::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
-use snapshot_store::{FetchError, Origin, Page};
+use snapshot_store::{FetchError, Page};
 
 use super::finding::{Severity, in_one_line};
 use super::judge::Judge;
@@ -17,7 +17,7 @@ impl Judge<'_> {
         let read = |key: &Key| self.small(key, MAX_VERSION_SIZE);
         let mut pages = Page::all(self.origin, current_order, &read)?;
         // Over HTTP what a rollback leads back to is found by its name alone.
-        if let Origin::Site(_) = self.origin {
+        if self.origin.site().is_some() {
             let named = self.rollbacks(current, &pages);
             pages.extend(
                 named

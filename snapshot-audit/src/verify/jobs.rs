@@ -1,15 +1,14 @@
 //! The objects: each read once, on every core at once, the longest first.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use snapshot_format::{
     Digest, Encoding, Key, MIN_VARIANT_SIZE, Manifest, ObjectHash, SchemaVersion, TableEntry,
     TableKey, Version,
 };
-use snapshot_store::Origin;
 
 use super::bootstrap;
 use super::judge::{Judge, Manifests};
@@ -34,23 +33,23 @@ impl Judge<'_> {
         self.in_parallel(&jobs, |judge, job| match job {
             Job::Table(table, entry, schema) => {
                 if let Some(rows) = judge.table(table, entry, *schema) {
-                    let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut tables = tables.lock();
                     tables.insert(((*table).clone(), entry.hash), rows);
                 }
             }
             Job::Bootstrap(manifest) => {
                 if let Some(tables) = judge.bootstrap(manifest) {
-                    let mut bootstraps = bootstraps.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut bootstraps = bootstraps.lock();
                     bootstraps.insert(ObjectHash::of(&manifest.to_bytes()), tables);
                 }
             }
             Job::Variant(key, encoding, digest) => judge.variant(key, *encoding, digest),
             Job::Negotiated(key, digest) => judge.negotiated(key, digest),
         });
-        let tables = tables.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let tables = tables.into_inner();
         let bootstraps = bootstraps.into_inner();
         let last = self.for_part(jobs.len() + 1);
-        for (hash, found) in bootstraps.unwrap_or_else(PoisonError::into_inner) {
+        for (hash, found) in bootstraps {
             if let Some(manifest) = manifests.get(&hash) {
                 last.same_rows(manifest, &found, &tables);
             }
@@ -96,7 +95,7 @@ impl Judge<'_> {
         for (key, digest, is_current) in objects.into_values() {
             let encodings = Encoding::ALL.into_iter();
             jobs.extend(encodings.map(|encoding| Job::Variant(key.clone(), encoding, digest)));
-            let negotiates = matches!(self.origin, Origin::Site(_)) && is_current;
+            let negotiates = self.origin.site().is_some() && is_current;
             if negotiates && digest.size >= MIN_VARIANT_SIZE {
                 jobs.push(Job::Negotiated(key, digest));
             }
@@ -125,9 +124,10 @@ impl Judge<'_> {
     // Over a network most of the time is waiting.
     fn threads(&self) -> usize {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        match self.origin {
-            Origin::Directory(_) => cores,
-            Origin::Site(_) => cores.max(8),
+        if self.origin.site().is_some() {
+            cores.max(8)
+        } else {
+            cores
         }
     }
 }

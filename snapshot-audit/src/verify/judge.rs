@@ -1,7 +1,7 @@
 //! Who looks at an origin, and what every part of the look needs.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 use snapshot_format::{Manifest, ObjectHash};
@@ -25,7 +25,7 @@ pub(super) type Manifests = BTreeMap<ObjectHash, Manifest>;
 
 impl Judge<'_> {
     pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.counts.lock());
     }
 
     pub(super) fn for_part(&self, part: usize) -> Self {

@@ -31,7 +31,7 @@ mod special;
 mod strays;
 mod version;
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use indicatif::ProgressBar;
 use snapshot_format::{MAX_OBJECT_SIZE, Version};
@@ -74,7 +74,7 @@ pub fn verify_within(
         bar,
     };
     let current = judge.current()?;
-    if let Origin::Directory(directory) = origin {
+    if let Some(directory) = origin.directory() {
         judge.special(directory)?;
     }
     let mut versions: Vec<Version> = current.iter().cloned().collect();
@@ -84,14 +84,14 @@ pub fn verify_within(
     judge.count(|counts| counts.versions = versions.len());
     let manifests = judge.manifests(&versions);
     judge.objects(&manifests, current.as_ref());
-    if let Origin::Site(site) = origin {
+    if let Some(site) = origin.site() {
         judge.what_is_missing(site, &manifests);
         judge.what_is_refused(site, &manifests);
     }
-    if let (true, Origin::Directory(directory)) = (all, origin) {
+    if let Some(directory) = origin.directory().filter(|_| all) {
         judge.strays(directory, &versions, &manifests)?;
     }
-    let checked = *counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let checked = *counts.lock();
     let [faults, warnings, notes] = findings.into_sorted();
     Ok(Report {
         origin: origin.to_string(),

@@ -8,7 +8,7 @@ use snapshot_format::{
     Digest, DigestWriter, Encoding, Key, MIN_VARIANT_SIZE, ObjectHash, ReadError, SchemaVersion,
     TableEntry, TableKey, TableReader, unpack,
 };
-use snapshot_store::{FetchError, Fetched, Origin, Reader};
+use snapshot_store::{FetchError, Fetched, Reader};
 
 use super::finding::in_one_line;
 use super::judge::Judge;
@@ -63,9 +63,9 @@ impl Judge<'_> {
 
     /// Opens a key; over HTTP its header fields are judged on the way.
     pub(super) fn open(&self, key: &Key) -> Result<Option<Fetched>, FetchError> {
-        match self.origin {
-            Origin::Directory(_) => self.origin.open(key),
-            Origin::Site(site) => self.open_at(site, key),
+        match self.origin.site() {
+            Some(site) => self.open_at(site, key),
+            None => self.origin.open(key),
         }
     }
 
@@ -207,9 +207,10 @@ impl Judge<'_> {
     }
 
     fn exists(&self, key: &Key) -> Result<bool, FetchError> {
-        match self.origin {
-            Origin::Directory(directory) => Ok(directory.metadata(key.path())?.is_some()),
-            Origin::Site(site) => self.exists_at(site, key),
+        match (self.origin.site(), self.origin.directory()) {
+            (Some(site), _) => self.exists_at(site, key),
+            (_, Some(directory)) => Ok(directory.metadata(key.path())?.is_some()),
+            _ => Ok(self.origin.open(key)?.is_some()),
         }
     }
 

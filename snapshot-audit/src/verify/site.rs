@@ -45,7 +45,7 @@ impl Judge<'_> {
 
     /// An object by its own path, coded as the server likes.
     pub(super) fn negotiated(&self, key: &Key, digest: &Digest) {
-        let snapshot_store::Origin::Site(site) = self.origin else {
+        let Some(site) = self.origin.site() else {
             return;
         };
         let answer = match site.ask(Method::Get, key, CODINGS) {

@@ -36,7 +36,7 @@ pub(crate) enum Head {
     /// Nobody has looked, or what was found was dropped.
     #[default]
     Unknown,
-    /// It was this.
+    /// It was looked at, and this was there; `None` where nothing was.
     Seen(Option<Vec<u8>>),
 }
 

@@ -44,11 +44,11 @@ pub enum ErrorCode {
     UnknownTable,
     /// The caller gave up waiting.
     Aborted,
-    /// The provider was disposed.
+    /// The provider was disposed, so nothing is fetched or shown any more.
     Disposed,
-    /// A listener panicked.
+    /// A listener of the app panicked; all others were told nevertheless.
     Listener,
-    /// The configuration is refused.
+    /// The configuration is refused: the message names the field and what it may be.
     Config,
 }
 

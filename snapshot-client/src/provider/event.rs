@@ -8,7 +8,7 @@ use super::status::{ReadyState, Status};
 use crate::error::Error;
 use crate::snapshot::Source;
 
-/// Another snapshot became current.
+/// Another snapshot became current: what it is, and which tables differ.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Change {
@@ -22,19 +22,19 @@ pub struct Change {
     pub changed_tables: Vec<String>,
 }
 
-/// What a provider reports.
+/// What a provider reports to its listeners, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// The cache was read; sent again when the first data is there.
     Ready(ReadyState),
-    /// Another snapshot became current.
+    /// Another snapshot became current; reads give its rows from now on.
     Change(Box<Change>),
     /// A refresh, the cache or a listener failed. A cache that goes on failing is reported once.
     Error(Error),
     /// A refresh succeeded after others had failed.
     Recovered,
-    /// The status changed.
+    /// The status changed; this is all of it.
     Status(Arc<Status>),
     /// The server offers this `schemaVersion` (`2.0`) or format (`formatVersion 2`), which this app
     /// does not know: the app needs an update. Sent once for each.

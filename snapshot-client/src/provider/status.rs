@@ -12,7 +12,7 @@ use crate::error::Error;
 pub enum ProviderKind {
     /// From the app alone: the bundled snapshot. No request is sent.
     Local,
-    /// From the server too.
+    /// From the server too: the version is polled, and what differs is fetched.
     Remote,
 }
 
@@ -88,13 +88,14 @@ pub struct RefreshResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefreshStatus {
-    /// Another snapshot became current.
+    /// Another snapshot was fetched whole, and became current.
     Updated,
     /// The current version is the newest.
     NotModified,
     /// Nothing was fetched: the provider is stopped, its flag is off, or the device has no network.
     Skipped,
-    /// [`RefreshResult::error`] says why.
+    /// Something stood in the way, and what was current stays: [`RefreshResult::error`] says
+    /// what.
     Failed,
 }
 

@@ -20,7 +20,8 @@ const MICROSECONDS_PER_HOUR: i64 = 60 * MICROSECONDS_PER_MINUTE;
 pub struct Interval {
     /// Months; twelve are a year.
     pub months: i32,
-    /// Days.
+    /// Whole days, which PostgreSQL keeps apart from months and from hours; they may be
+    /// negative.
     pub days: i32,
     /// Microseconds; those of an hour and a minute are always as many.
     pub microseconds: i64,

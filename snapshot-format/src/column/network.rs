@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Network {
-    /// The address.
+    /// The address, of version 4 or 6.
     pub address: IpAddr,
     /// How many of its bits name the network; at most 32 and 128.
     pub prefix: u8,

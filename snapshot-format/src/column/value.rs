@@ -66,7 +66,7 @@ impl ColumnType {
             Self::Text(_) | Self::Citext | Self::Character(_) => true,
             // Its labels are the database's: the manifest does not name them.
             Self::Enum { .. } => true,
-            Self::Uuid => is_uuid(text),
+            Self::Uuid => is_uuid(text) && !text.bytes().any(|byte| byte.is_ascii_uppercase()),
             Self::Date => is_date(text),
             Self::Time => is_time(text) || text == "24:00:00",
             Self::Timestamp | Self::TimestampTz => is_timestamp(text),
@@ -218,11 +218,13 @@ fn write_named(
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+/// Whether a text is a UUID as RFC 9562 writes it: 36 characters, groups of 8, 4, 4, 4 and 12
+/// hexadecimal digits of either case. A canonical one has no capitals.
+pub fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(index, byte)| match index {
             8 | 13 | 18 | 23 => byte == b'-',
-            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            _ => byte.is_ascii_hexdigit(),
         })
 }
 

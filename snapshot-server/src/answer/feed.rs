@@ -5,18 +5,18 @@
 //! so what waits for a slow one is bounded, and the sweep over all connections
 //! closes it.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use snapshot_format::Version;
 use tokio::sync::watch;
 
-use crate::lock::lock;
 use crate::socket::connection::{AtRest, Connection};
 use crate::socket::limits::share_of_client;
 
@@ -101,7 +101,7 @@ impl Feed {
     }
 
     pub(crate) fn listeners(&self) -> usize {
-        lock(&self.listeners).count
+        self.listeners.lock().count
     }
 
     /// One of at most so many, and of so many of this client's share (0: any number).
@@ -112,7 +112,7 @@ impl Feed {
         most_per_client: usize,
     ) -> Result<Place, Full> {
         let whose = client.filter(|_| most_per_client > 0).map(share_of_client);
-        let mut listeners = lock(&self.listeners);
+        let mut listeners = self.listeners.lock();
         if listeners.count >= most {
             return Err(Full::ForAll);
         }
@@ -171,7 +171,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut listeners = lock(&self.listeners);
+        let mut listeners = self.listeners.lock();
         listeners.count -= 1;
         if let Some(whose) = self.whose
             && let Some(places) = listeners.of_client.get_mut(&whose)
@@ -293,6 +293,6 @@ mod tests {
             assert!(take(third).is_ok());
         }
         assert_eq!(feed.listeners(), 0);
-        assert!(lock(&feed.listeners).of_client.is_empty());
+        assert!(feed.listeners.lock().of_client.is_empty());
     }
 }

@@ -2,9 +2,9 @@
 //! terminal or disk delays no response. What it cannot keep up with is dropped
 //! and counted.
 
+use parking_lot::Mutex;
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -15,8 +15,6 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode, Version};
 use jiff::Timestamp;
 use serde::Serialize;
-
-use crate::lock::lock;
 
 /// How requests are logged, to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,7 +107,7 @@ impl Logger {
             sent_bytes,
             took,
         };
-        let mut writer = lock(&self.writer);
+        let mut writer = self.writer.lock();
         if writer.is_none() {
             // Without a thread there is no log; the server serves all the same.
             *writer = Writer::start().ok();
@@ -130,7 +128,7 @@ impl Writer {
 
 impl Drop for Logger {
     fn drop(&mut self) {
-        if let Some(Writer { lines, thread }) = lock(&self.writer).take() {
+        if let Some(Writer { lines, thread }) = self.writer.lock().take() {
             drop(lines);
             let _ = thread.join();
         }

@@ -4,14 +4,14 @@
 //! Found by key only, verified like everything else, and cached for a while, so
 //! that clients which are one version behind do not cost a hash each time.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
 
-use crate::lock::lock;
 use crate::snapshot::error::{LoadError, unreadable};
 use crate::snapshot::listing::Listing;
 use crate::snapshot::load::{Folder, put_at, read_small, with_variants, without_variants};
@@ -80,8 +80,8 @@ impl Archive {
 
     /// What was found before.
     pub(crate) fn cached(&self, key: &Key) -> Option<Arc<Resource>> {
-        let cached = lock(&self.cached);
-        cached
+        self.cached
+            .lock()
             .iter()
             .find(|(known, _)| known == key)
             .map(|(_, resource)| resource.clone())
@@ -93,7 +93,7 @@ impl Archive {
     /// Where there is no such file, or it is not what its name says.
     pub(crate) fn find(&self, key: &Key) -> Result<Arc<Resource>, LoadError> {
         let resource = Arc::new(self.read(key)?);
-        let mut cached = lock(&self.cached);
+        let mut cached = self.cached.lock();
         cached.push_front((key.clone(), resource.clone()));
         cached.truncate(MOST_CACHED);
         Ok(resource)

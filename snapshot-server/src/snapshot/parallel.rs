@@ -1,9 +1,7 @@
 //! Work on all cores.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crate::lock::lock;
 
 /// `work` on every item, on all cores, results in the items' order. After the
 /// first failure nothing new is begun.
@@ -23,20 +21,20 @@ pub(crate) fn in_parallel<I: Sync, O: Send, E: Send>(
             items.get(at).map(|item| (at, item))
         } {
             match work(item) {
-                Ok(output) => lock(&results).push((at, output)),
+                Ok(output) => results.lock().push((at, output)),
                 Err(error) => {
                     next.store(items.len(), Ordering::Relaxed);
-                    lock(&failure).get_or_insert(error);
+                    failure.lock().get_or_insert(error);
                 }
             }
         }
     };
     std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(run))));
 
-    if let Some(error) = lock(&failure).take() {
+    if let Some(error) = failure.lock().take() {
         return Err(error);
     }
-    let mut results = std::mem::take(&mut *lock(&results));
+    let mut results = std::mem::take(&mut *results.lock());
     results.sort_by_key(|(at, _)| *at);
     Ok(results.into_iter().map(|(_, output)| output).collect())
 }

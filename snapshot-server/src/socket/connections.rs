@@ -4,16 +4,16 @@
 //! progress here, and one sweep over all connections finds those that are
 //! overdue, so that a request costs a few stores to memory.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::lock::lock;
 use crate::socket::clock::Clock;
 use crate::socket::connection::{Connection, Order};
 use crate::socket::limits::{Limits, share_of_client};
@@ -65,7 +65,7 @@ impl Connections {
         let connection = Arc::new(Connection::new(self.clock.clone()));
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let most = self.limits().most;
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         if open.connections.len() >= most {
             open.make_room(|_| true, share_of(most));
         }
@@ -80,18 +80,18 @@ impl Connections {
     /// Whether no more can be taken: all are at work.
     pub(crate) fn is_full(&self) -> bool {
         let most = self.limits().most;
-        let open = &lock(&self.open).connections;
+        let open = &self.open.lock().connections;
         open.len() >= most && !open.values().any(|connection| connection.is_waiting())
     }
 
     /// Lets waiting connections go, for the system has no descriptors left.
     pub(crate) fn shed(&self) {
         let count = share_of(self.limits().most);
-        lock(&self.open).make_room(|_| true, count);
+        self.open.lock().make_room(|_| true, count);
     }
 
     pub(crate) fn count(&self) -> usize {
-        lock(&self.open).connections.len()
+        self.open.lock().connections.len()
     }
 
     /// Closes what is overdue, again and again.
@@ -102,7 +102,7 @@ impl Connections {
             let pause = (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
             tokio::time::sleep(pause).await;
             let now = self.clock.advance();
-            let open = lock(&self.open);
+            let open = self.open.lock();
             open.connections
                 .values()
                 .filter(|connection| connection.is_overdue(now, &timeouts))
@@ -113,7 +113,8 @@ impl Connections {
     /// Lets every connection finish what it does, then, at the deadline, not.
     pub(crate) async fn stop(&self) {
         let tell_all = |order| {
-            lock(&self.open)
+            self.open
+                .lock()
                 .connections
                 .values()
                 .for_each(|connection| connection.tell(order))
@@ -124,7 +125,8 @@ impl Connections {
         if tokio::time::timeout(goodbye, self.empty()).await.is_ok() {
             return;
         }
-        lock(&self.open)
+        self.open
+            .lock()
             .connections
             .values()
             .filter(|connection| connection.is_silent_after_goodbye())
@@ -200,7 +202,7 @@ impl Admitted {
     /// false where all of them are at work.
     pub(crate) fn identify(&self, client: IpAddr, most: usize) -> bool {
         let whose = share_of_client(client);
-        let mut open = lock(&self.connections.open);
+        let mut open = self.connections.open.lock();
         // It may have given way already, and is then counted no more.
         if !open.connections.contains_key(&self.id) {
             return false;
@@ -223,7 +225,7 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut open = lock(&self.connections.open);
+        let mut open = self.connections.open.lock();
         open.remove(self.id);
         if open.connections.is_empty() {
             self.connections.emptied.notify_waiters();

@@ -1,11 +1,12 @@
 //! The accept loops, and one task for each connection.
 
+use parking_lot::Mutex;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -17,7 +18,6 @@ use crate::answer::fast_path::{self, Agreed, Next, Opening};
 use crate::answer::respond::respond;
 use crate::http::request::{MAX_HEAD_BYTES, MAX_PARSED_FIELDS, PARSER_LIMIT_BYTES};
 use crate::http::route::Surface;
-use crate::lock::lock;
 use crate::shared::Shared;
 use crate::socket::connection::{Connection, Protocol};
 use crate::socket::connections::{Admitted, Connections};
@@ -263,7 +263,7 @@ async fn http1<S: Stream>(
     let (surface, verdict) = (*surface, Mutex::new(Some(verdict)));
     let service = service_fn(|request| {
         // hyper sees one request.
-        let verdict = lock(&verdict).take().unwrap_or(Ok(()));
+        let verdict = verdict.lock().take().unwrap_or(Ok(()));
         let response = respond(
             request,
             verdict,

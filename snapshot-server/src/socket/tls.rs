@@ -1,8 +1,9 @@
 //! TLS, and a certificate that can be renewed while the server runs.
 
+use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio_rustls::TlsAcceptor;
@@ -12,7 +13,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::lock::lock;
 use crate::socket::stream::Stream;
 
 /// The files of a certificate, in PEM.
@@ -72,7 +72,7 @@ impl Tls {
     /// Takes the files' new content, if there is any and it is whole.
     pub(crate) fn reload(&self) -> Result<bool, TlsError> {
         let bytes = read(&self.files)?;
-        let mut loaded = lock(&self.loaded);
+        let mut loaded = self.loaded.lock();
         if *loaded == bytes {
             return Ok(false);
         }

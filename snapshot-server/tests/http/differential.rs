@@ -59,7 +59,7 @@ const CODINGS: &[(&[&str], Coding)] = &[
     (&[""], Coding::Identity),
 ];
 
-/// What preconditions mean: RFC 9110 §13.2.2.
+/// What preconditions mean: RFC 9110 §13.2.2. Here is the one list of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Condition {
     Passes,

@@ -8,22 +8,18 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use snapshot_format::{
-    BootstrapHeader, BootstrapWriter, Digest, Encoding, Key, MIN_VARIANT_SIZE, Manifest, ObjectRef,
-    ReferenceVersion, SchemaVersion, TableEntry, TableKey, TableWriter, Version, compress,
-    content_hash,
-};
+use snapshot_format::{Encoding, Key, Manifest, TableKey, Version, compress};
 use snapshot_server::{Event, Listen, Options, Reload};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+#[path = "../../../tests/support/made.rs"]
+mod made;
+
+use made::{Made, Tables};
+
 /// Long enough for a loaded machine; no test waits for it when it passes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
-const GENERATED_AT: &str = "2026-02-24T13:12:04Z";
-
-/// A table and its rows, as JSON texts.
-pub(crate) type Tables<'a> = &'a [(&'a str, Vec<String>)];
 
 /// A store in a folder of its own.
 pub(crate) struct Store {
@@ -88,68 +84,18 @@ impl Store {
     /// The next version, with nothing of it put yet.
     pub(crate) fn render(&mut self, tables: Tables<'_>) -> Published {
         self.sequence += 1;
-        let reference_version = ReferenceVersion(40 + self.sequence);
+        let made = Made::of(40 + self.sequence, tables);
+        let version = made.version(self.sequence);
+        let Made {
+            objects: keyed,
+            manifest,
+        } = made;
         let mut objects = BTreeMap::new();
-        let mut entries = BTreeMap::new();
-        let header = BootstrapHeader {
-            schema_version: SCHEMA,
-            reference_version,
-            generated_at: GENERATED_AT.to_owned(),
-        };
-        let mut bootstrap = BootstrapWriter::new(Vec::new(), &header).expect("memory");
-        for (name, rows) in tables {
-            let table: TableKey = name.parse().expect("a table key");
-            let mut writer = TableWriter::new(Vec::new(), SCHEMA, &table).expect("memory");
-            bootstrap.table(&table).expect("memory");
-            for row in rows {
-                writer.row(row.as_bytes()).expect("memory");
-                bootstrap.row(row.as_bytes()).expect("memory");
-            }
-            let (bytes, count) = writer.finish().expect("memory");
-            let digest = Digest::of(&bytes);
-            add(
-                &mut objects,
-                &Key::Table(table.clone(), digest.hash, None),
-                bytes,
-            );
-            entries.insert(table, entry(digest, count));
+        for (key, bytes) in keyed {
+            add(&mut objects, &key, bytes);
         }
-        let bootstrap = bootstrap.finish().expect("memory");
-        let digest = Digest::of(&bootstrap);
-        add(&mut objects, &Key::Bootstrap(digest.hash, None), bootstrap);
-
-        let manifest = Manifest {
-            format_version: 1,
-            schema_version: SCHEMA,
-            reference_version,
-            generated_at: GENERATED_AT.to_owned(),
-            content_hash: content_hash(entries.iter().map(|(key, entry)| (key, entry.hash))),
-            bootstrap: digest.into(),
-            tables: entries,
-        };
-        let bytes = manifest.to_bytes();
-        let manifest_digest = Digest::of(&bytes);
-        add(&mut objects, &Key::Manifest(manifest_digest.hash), bytes);
-
-        let version = Version {
-            format_version: 1,
-            epoch: 1_771_938_724,
-            sequence: self.sequence,
-            schema_version: SCHEMA,
-            reference_version,
-            lineage: None,
-            generated_at: GENERATED_AT.to_owned(),
-            published_at: "2026-02-24T13:12:09Z".to_owned(),
-            manifest: ObjectRef {
-                hash: manifest_digest.hash,
-                size: manifest_digest.size,
-            },
-            bootstrap: ObjectRef {
-                hash: digest.hash,
-                size: digest.size,
-            },
-            rollback: None,
-        };
+        let key = Key::Manifest(version.manifest.hash);
+        add(&mut objects, &key, manifest.to_bytes());
         let (epoch, sequence) = version.order();
         let version_bytes = version.to_bytes();
         add(
@@ -207,20 +153,14 @@ pub(crate) fn rows(count: usize) -> Vec<String> {
 
 fn add(objects: &mut BTreeMap<String, Vec<u8>>, key: &Key, bytes: Vec<u8>) {
     let has_variants = matches!(key, Key::Bootstrap(..) | Key::Table(..));
-    if has_variants && bytes.len() as u64 >= MIN_VARIANT_SIZE {
-        for encoding in Encoding::ALL {
+    if has_variants {
+        for &encoding in Encoding::of_object(bytes.len() as u64) {
             let mut variant = Vec::new();
             compress(encoding, bytes.len() as u64, &mut &bytes[..], &mut variant).expect("memory");
             objects.insert(key.with_encoding(Some(encoding)).path(), variant);
         }
     }
     objects.insert(key.path(), bytes);
-}
-
-fn entry(digest: Digest, rows: u64) -> TableEntry {
-    let columns = BTreeMap::from([("id".to_owned(), "text".to_owned())]);
-    let primary_key = vec!["id".to_owned()];
-    TableEntry::new(digest, rows, 1, columns, primary_key)
 }
 
 /// A running server. It stops, and is waited for, when it is dropped.

@@ -22,7 +22,7 @@ use super::mode::StoreMode;
 /// What is about to happen to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// A folder is made.
+    /// A folder is made where one was missing.
     CreateFolder,
     /// An empty file is made, under a name that nobody reads.
     CreateFile,
@@ -36,7 +36,7 @@ pub enum Step {
     Replace,
     /// The names in a folder are made durable.
     SyncFolder,
-    /// A leftover is removed.
+    /// A leftover of a publisher that died is removed.
     Remove,
     /// A file or folder gets another mode.
     SetMode,

@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for StoreMode {
 }
 
 impl StoreMode {
-    /// Of what readers read.
+    /// The mode of the files that readers read, such as `0o644`.
     pub fn file(self) -> u32 {
         self.0
     }

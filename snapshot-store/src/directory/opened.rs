@@ -1,9 +1,9 @@
 //! The work in a store that is open, as it is done on a blocking thread.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use snapshot_format::Key;
@@ -242,7 +242,7 @@ impl Opened {
 
     // Sets of paths are whole at every instant, whoever panicked.
     fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock()
     }
 }
 

@@ -28,7 +28,7 @@ impl Directory {
         &self.root
     }
 
-    /// Where a key lies.
+    /// The path of the file under a key: the folder as it was named, and the key's path below.
     pub fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.path())
     }

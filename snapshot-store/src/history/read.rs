@@ -33,7 +33,7 @@ pub struct Unreadable {
 /// What is wrong with a page of the history.
 #[derive(Debug)]
 pub enum Reason {
-    /// It cannot be fetched.
+    /// The page cannot be fetched, or is longer than a version may be.
     Fetch(FetchError),
     /// It does not hold a version.
     Version(VersionError),

@@ -10,12 +10,13 @@ use snapshot_store::Origin;
 use snapshot_store::history::name;
 
 use super::super::blocking;
-use super::super::parity::compare_files;
-use super::{PreflightArgs, counted, listed, refused};
+use super::super::parity::{Sides, compare};
+use super::{PreflightArgs, listed, refused};
 use crate::bundle::write_sqlite;
 use crate::config::Config;
 use crate::error::Error;
 use crate::preflight::Check;
+use crate::words::counted;
 
 const BUNDLE: &str = "`publisher bundle` writes it anew; ship that with the app's next release";
 
@@ -154,7 +155,8 @@ async fn own_files(args: &PreflightArgs, config: &Config, folder: &Path, place: 
         source: folder.to_owned(),
         ..config.clone()
     };
-    match compare_files(&config, &args.common, place).await {
+    let sides = Sides::files_and_snapshot(place, args.common.output);
+    match compare(config, &sides).await {
         Err(error) => refused("app", &error),
         Ok(report) if report.passed => Check::passed("app", format!("{what} holds what is public")),
         Ok(report) => Check::failed(

@@ -1,21 +1,19 @@
 //! Whether the database is what the migrations and the files make it.
 
-use super::super::migrate::migrate_database;
-use super::super::open_database;
+use super::super::context::Context;
 use super::super::seed::{SeedFlags, read_source};
-use super::{counted, listed, refused};
+use super::{listed, refused};
 use crate::config::Config;
-use crate::database::{
-    self, Database, PlanOptions, load_migrations, pending_migrations, read_shape,
-};
+use crate::database::{PlanOptions, load_migrations, pending_migrations, plan, read_shape};
 use crate::error::Error;
-use crate::flags::Common;
-use crate::preflight::{Check, Shape, differences};
+use crate::output::Output;
+use crate::preflight::{Check, differences};
+use crate::words::counted;
 
 /// `migrations`, `catalog` and `seed`.
-pub(super) async fn checks(config: &Config, common: &Common) -> Vec<Check> {
-    let mut database = match open_database(config, common, "preflight").await {
-        Ok(database) => database,
+pub(super) async fn checks(config: &Config, output: Output) -> Vec<Check> {
+    let mut context = match Context::open(config.clone(), output, "preflight").await {
+        Ok(context) => context,
         Err(error) => {
             let skipped = |check| {
                 Check::skipped(check, "there is no database to look at", "see `migrations`")
@@ -28,37 +26,37 @@ pub(super) async fn checks(config: &Config, common: &Common) -> Vec<Check> {
         }
     };
     let checks = vec![
-        migrations(&mut database, config).await,
-        catalog(&mut database, config, common).await,
-        seed(&mut database, config, common).await,
+        migrations(&mut context).await,
+        catalog(&mut context).await,
+        seed(&mut context).await,
     ];
-    match database.close().await {
+    match context.close().await {
         Ok(()) => checks,
-        Err(error) => vec![refused("migrations", &error.into())],
+        Err(error) => vec![refused("migrations", &error)],
     }
 }
 
 const NO_MIGRATIONS: &str = "the migrations belong to somebody else: there is no such folder";
 
-async fn migrations(database: &mut Database, config: &Config) -> Check {
-    if !config.sql.exists() {
+async fn migrations(context: &mut Context) -> Check {
+    if !context.config.sql.exists() {
         return Check::skipped("migrations", NO_MIGRATIONS, "name it with --sql");
     }
     let found = async {
-        let migrations = load_migrations(&config.sql)?;
-        let pending = pending_migrations(database.client(), &migrations).await?;
+        let migrations = load_migrations(&context.config.sql)?;
+        let pending = pending_migrations(context.database.client(), &migrations).await?;
         Ok::<_, Error>((migrations.len(), pending))
     };
     match found.await {
         Err(error) => refused("migrations", &error),
         Ok((all, pending)) if pending.is_empty() => Check::passed(
             "migrations",
-            format!("{} applied", counted(all as u64, "migration")),
+            format!("{} applied", counted(all, "migration")),
         ),
         Ok((_, pending)) => Check::failed(
             "migrations",
             listed(
-                &format!("{} not applied", counted(pending.len() as u64, "migration")),
+                &format!("{} not applied", counted(pending.len(), "migration")),
                 &pending,
             ),
             "`publisher migrate` applies them",
@@ -66,24 +64,32 @@ async fn migrations(database: &mut Database, config: &Config) -> Check {
     }
 }
 
-async fn catalog(database: &mut Database, config: &Config, common: &Common) -> Check {
-    if !config.sql.exists() {
+async fn catalog(context: &mut Context) -> Check {
+    if !context.config.sql.exists() {
         return Check::skipped("catalog", NO_MIGRATIONS, "name it with --sql");
     }
     let shapes = async {
+        let Context {
+            config,
+            output,
+            database,
+        } = context;
         let actual = read_shape(database.client(), config).await?;
-        let expected = shape_of_migrations(config, common).await?;
+        let made = async |context: &mut Context| {
+            Ok(read_shape(context.database.client(), &context.config).await?)
+        };
+        let expected = Context::in_scratch(config.clone(), *output, "preflight", made).await?;
         Ok::<_, Error>((expected, actual))
     };
     match shapes.await {
         Err(error) => refused("catalog", &error),
         Ok((expected, actual)) => {
             let found = differences(&expected, &actual);
-            let objects = counted(expected.len() as u64, "object");
+            let objects = counted(expected.len(), "object");
             if found.is_empty() {
                 Check::passed("catalog", format!("{objects}, as the migrations make them"))
             } else {
-                let differences = counted(found.len() as u64, "difference");
+                let differences = counted(found.len(), "difference");
                 Check::failed(
                     "catalog",
                     listed(
@@ -97,45 +103,23 @@ async fn catalog(database: &mut Database, config: &Config, common: &Common) -> C
     }
 }
 
-async fn shape_of_migrations(config: &Config, common: &Common) -> Result<Shape, Error> {
-    let mut scratch = Database::open_scratch(config, "preflight").await?;
-    let quiet = Common {
-        quiet: true,
-        ..common.clone()
-    };
-    let shape = async {
-        migrate_database(&mut scratch, config, &quiet).await?;
-        Ok(read_shape(scratch.client(), config).await?)
-    };
-    let shape = shape.await;
-    scratch.close_scratch(config).await?;
-    shape
-}
-
-async fn seed(database: &mut Database, config: &Config, common: &Common) -> Check {
+async fn seed(context: &mut Context) -> Check {
     let flags = SeedFlags::default();
-    let plan = async {
-        let source = read_source(database, config, common, &flags, "nothing was planned").await?;
+    let planned = async {
+        let source = read_source(context, &flags, "nothing was planned").await?;
         let options = PlanOptions {
             allow_deactivation: flags.allowed_deactivation(),
             limit: 0,
         };
-        let plan = database::plan(
-            database.client(),
-            config,
-            &source.schema,
-            &source.tables,
-            &source.unchanged,
-            &options,
-            common.progress(),
-        );
-        Ok::<_, Error>(plan.await?)
+        let input = source.input(&context.config, context.output.progress());
+        let client = context.database.client();
+        Ok::<_, Error>(plan(client, input, &source.unchanged, &options).await?)
     };
-    match plan.await {
+    match planned.await {
         Err(error) => refused("seed", &error),
         Ok(plan) if !plan.problems.is_empty() => {
             let lines: Vec<String> = plan.problems.iter().map(ToString::to_string).collect();
-            let problems = counted(lines.len() as u64, "problem");
+            let problems = counted(lines.len(), "problem");
             Check::failed(
                 "seed",
                 listed(&format!("it would be refused: {problems}"), &lines),

@@ -6,11 +6,12 @@ use snapshot_store::history::{History, before, name, resolve};
 use snapshot_store::{FetchError, Origin, Site};
 
 use super::super::blocking;
-use super::{counted, listed, refused};
+use super::{listed, refused};
 use crate::config::Config;
 use crate::error::Error;
-use crate::flags::Common;
+use crate::output::Output;
 use crate::preflight::Check;
+use crate::words::counted;
 
 /// The checks that look at what is public alone.
 pub(super) struct Public {
@@ -23,11 +24,11 @@ pub(super) struct Public {
 
 pub(super) async fn checks(
     config: &Config,
-    common: &Common,
+    output: Output,
     place: &str,
     rollback_to: Option<&str>,
 ) -> Public {
-    let bar = common.progress().bytes("verify", 1);
+    let bar = output.progress().bytes("verify", 1);
     let moved = bar.clone();
     let (place, most) = (place.to_owned(), config.max_object_bytes);
     let rollback_to = rollback_to.map(str::to_owned);
@@ -85,12 +86,12 @@ fn snapshot(report: &Report) -> Check {
                 checked.objects,
                 checked.variants,
                 checked.bytes,
-                counted(checked.versions as u64, "version")
+                counted(checked.versions, "version")
             ),
         );
     }
-    let count = counted(report.faults.len() as u64, "fault");
-    let warnings = counted(report.warnings.len() as u64, "warning");
+    let count = counted(report.faults.len(), "fault");
+    let warnings = counted(report.warnings.len(), "warning");
     Check::failed(
         "snapshot",
         listed(
@@ -103,7 +104,7 @@ fn snapshot(report: &Report) -> Check {
 
 // snapshot-server, or what stands in its place, says by itself whether it can serve.
 fn service(origin: &Origin, current: Option<&Version>) -> Check {
-    let Origin::Site(site) = origin else {
+    let Some(site) = origin.site() else {
         return Check::skipped(
             "service",
             "a folder has none",

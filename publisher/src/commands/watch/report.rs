@@ -13,14 +13,15 @@ use snapshot_store::{Directory, Reader, history::name};
 use super::round::{Rounded, Rounds, Steps};
 use crate::database::SeededTable;
 use crate::error::Error;
-use crate::flags::Common;
+use crate::output::{Output, warn};
 use crate::prune::Pruned;
 use crate::publish::Published;
 use crate::source::Problem;
+use crate::words::with_causes;
 
 /// Tells what happens.
 pub(super) struct Reporter {
-    common: Common,
+    output: Output,
     // The store, whose version.json says what is public.
     out: PathBuf,
     // What stands in the way, as it was told last.
@@ -102,9 +103,9 @@ struct Change<'e> {
 }
 
 impl Reporter {
-    pub(super) fn new(common: &Common, out: &Path) -> Self {
+    pub(super) fn new(output: Output, out: &Path) -> Self {
         Self {
-            common: common.clone(),
+            output,
             out: out.to_owned(),
             told: None,
             problems: BTreeSet::new(),
@@ -133,7 +134,7 @@ impl Reporter {
             format!(", each {} ms", poll.as_millis())
         });
         let _ = writeln!(text, "watching {source} and {sql}{how}; Ctrl-C ends it");
-        self.common.say(&text);
+        self.output.say(&text);
         self.print(&Event::Started {
             source,
             sql,
@@ -150,7 +151,7 @@ impl Reporter {
         self.recovered();
         self.problems.clear();
         for setting in &rounded.fixed {
-            self.common.warn(&format!(
+            warn(&format!(
                 "tablecast.toml: another {setting} is in force after a restart of the watch"
             ));
         }
@@ -163,9 +164,9 @@ impl Reporter {
         }
         let notes: Vec<&String> = notes(rounded).collect();
         for note in &notes {
-            self.common.say(&format!("{note}\n"));
+            self.output.say(&format!("{note}\n"));
         }
-        self.common
+        self.output
             .say(&line_of(files, rounded, &changes, version, first));
         self.print(&Event::Round {
             at: now(),
@@ -260,20 +261,20 @@ impl Reporter {
 
     fn recovered(&mut self) {
         if self.told.take().is_some() {
-            self.common.say(&format!("{} recovered\n", clock()));
+            self.output.say(&format!("{} recovered\n", clock()));
             self.print(&Event::Recovered { at: now() });
         }
     }
 
     pub(super) fn stopped(&self) {
-        self.common.say("stopped\n");
+        self.output.say("stopped\n");
         self.print(&Event::Stopped { at: now() });
     }
 
     /// What is not kept any more was removed.
     pub(super) fn pruned(&self, pruned: &Pruned) {
         let line = super::super::prune::in_one_line(pruned);
-        self.common.say(&format!("{} pruned: {line}\n", clock()));
+        self.output.say(&format!("{} pruned: {line}\n", clock()));
         self.print(&Event::Pruned {
             at: now(),
             versions: pruned.removed.len(),
@@ -295,7 +296,7 @@ impl Reporter {
 
     // Who reads no more is no reason to stop.
     fn print(&self, event: &Event<'_>) {
-        let _ = self.common.print_json(event);
+        let _ = self.output.report(event);
     }
 }
 
@@ -431,10 +432,6 @@ impl Steps {
             .collect();
         taken.join(", ")
     }
-}
-
-fn with_causes(error: &Error) -> String {
-    crate::publish::read_back::with_causes(error)
 }
 
 // For people, in their own time.

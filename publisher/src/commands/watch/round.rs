@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
+use super::super::context::Context;
 use super::super::job::JobFlags;
 use super::super::publish::{Publication, PublishReport, Target};
-use super::super::warn_of_missing_triggers;
+use super::super::warnings::warn_of_missing_triggers;
 use super::source;
 use crate::config::Config;
-use crate::database::{
-    self, AppliedMigrations, Database, SeedReport, load_migrations, migrate, read_schema,
-};
+use crate::database::{AppliedMigrations, SeedReport, begin_seed, load_migrations, migrate};
 use crate::error::Error;
-use crate::flags::Common;
 use crate::publish::Published;
 use crate::snapshot::KeptRows;
 use crate::source::Remembered;
@@ -28,10 +26,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// What rounds have in common.
 pub(super) struct Rounds {
     job: JobFlags,
-    // Says nothing: a round is one line.
-    quiet: Common,
     config: Config,
-    database: Option<Database>,
+    // While there is a connection. Its steps say nothing: a round is one line.
+    context: Option<Context>,
     // Of what the database was brought up to date with: nothing where that is not known.
     migrated: Option<Inputs>,
     // What is known while the connection, the migrations and the settings are the same.
@@ -89,13 +86,9 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
 impl Rounds {
     pub(super) fn new(job: JobFlags, config: Config) -> Self {
         Self {
-            quiet: Common {
-                quiet: true,
-                ..job.common.clone()
-            },
             config: within_patience(config),
             job,
-            database: None,
+            context: None,
             migrated: None,
             kept: KeptRows::default(),
             remembered: Remembered::default(),
@@ -107,12 +100,11 @@ impl Rounds {
         if self.has_lost_its_connection() {
             self.close().await?;
         }
-        if self.database.is_none() {
-            let database = Database::open(&self.config, "watch").await?;
-            for note in database.notes() {
-                self.job.common.say(&format!("{note}\n"));
-            }
-            self.database = Some(database);
+        if self.context.is_none() {
+            let config = self.config.clone();
+            let mut context = Context::open(config, self.job.output(), "watch").await?;
+            context.output = context.output.quietly();
+            self.context = Some(context);
         }
         Ok(())
     }
@@ -120,8 +112,8 @@ impl Rounds {
     /// Ends the connection, and the private PostgreSQL with it.
     pub(super) async fn close(&mut self) -> Result<(), Error> {
         self.forget();
-        match self.database.take() {
-            Some(database) => Ok(database.close().await?),
+        match self.context.take() {
+            Some(context) => context.close().await,
             None => Ok(()),
         }
     }
@@ -132,7 +124,9 @@ impl Rounds {
     }
 
     pub(super) fn has_lost_its_connection(&self) -> bool {
-        self.database.as_ref().is_some_and(Database::is_closed)
+        self.context
+            .as_ref()
+            .is_some_and(|context| context.database.is_closed())
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -149,8 +143,8 @@ impl Rounds {
 
     /// Where the database is, for people.
     pub(super) fn target(&self) -> &str {
-        let database = self.database.as_ref();
-        database.map_or("the database", |database| &database.target)
+        let context = self.context.as_ref();
+        context.map_or("the database", |context| &context.database.target)
     }
 
     /// Brings the database and the snapshot in step with the files.
@@ -173,10 +167,10 @@ impl Rounds {
         }
         let fixed = self.settle_anew(inputs)?;
         // The store before anything is written: what it refuses, it refuses at once.
-        let target = Target::open(&self.config, |_| {}).await?;
+        let target = Target::open(&self.config, self.job.output().quietly()).await?;
         target.check_hold(&self.job.force)?;
         if self.migrated.is_none() {
-            target.settle_mode(&self.job.common).await?;
+            target.settle_mode(self.job.output()).await?;
         }
         let mut steps = Steps::default();
         let applied = self.migrate(inputs, &mut steps).await?;
@@ -201,36 +195,30 @@ impl Rounds {
     ) -> Result<(Option<SeedReport>, PublishReport), Error> {
         let Self {
             job,
-            quiet,
-            config,
-            database,
+            context,
             kept,
             remembered,
             ..
         } = self;
-        let database = database.as_mut().expect("it was opened above");
+        let context = context.as_mut().expect("it was opened above");
         let mut clock = Clock::start();
-        let schema = read_schema(database.client(), config).await?;
+        let schema = context.schema().await?;
         if self.migrated.is_none() {
-            warn_of_missing_triggers(&job.common, &schema);
+            warn_of_missing_triggers(&schema);
         }
-        let source = source::read(database, config, quiet, &job.seed, schema, remembered).await?;
+        let source = source::read(context, &job.seed, schema, remembered).await?;
         steps.check = clock.lap();
-        let start = Instant::now();
-        let mut publication =
-            Publication::begin(config, quiet, &source.schema, job.terms(), start)?;
+        let Context {
+            config,
+            output,
+            database,
+        } = context;
+        let mut publication = Publication::begin(config, *output, &source.schema, job.terms())?;
         let (mut seed, mut judged) = (None, None);
         if !source.tables.is_empty() {
-            let seeding = database::begin_seed(
-                database.client(),
-                config,
-                &source.schema,
-                &source.tables,
-                &source.unchanged,
-                &job.seed.options(false),
-                quiet.progress(),
-            )
-            .await?;
+            let input = source.input(config, output.progress());
+            let options = job.seed.options(false);
+            let seeding = begin_seed(database.client(), input, &source.unchanged, &options).await?;
             steps.seed = clock.lap();
             let state = publication
                 .judge(&mut target, &seeding.reader(), Some(kept))
@@ -260,6 +248,9 @@ impl Rounds {
         }
         let new = within_patience(self.job.settle()?);
         let (config, fixed) = taken_over(&self.config, new);
+        if let Some(context) = &mut self.context {
+            context.config.clone_from(&config);
+        }
         self.config = config;
         Ok(fixed)
     }
@@ -271,8 +262,8 @@ impl Rounds {
         }
         let mut clock = Clock::start();
         let migrations = load_migrations(&self.config.sql)?;
-        let database = self.database.as_mut().expect("it was opened before");
-        let migrated = migrate(database.client(), &self.config, &migrations).await;
+        let context = self.context.as_mut().expect("it was opened before");
+        let migrated = migrate(context.database.client(), &self.config, &migrations).await;
         let AppliedMigrations { applied, .. } = migrated?;
         steps.migrate = clock.lap();
         Ok(applied)

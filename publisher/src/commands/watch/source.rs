@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use snapshot_format::TableKey;
 
-use super::super::check::{list_files, refuse, validate_known, without};
+use super::super::check::{list_files, refuse, validate_files, without};
+use super::super::context::Context;
 use super::super::seed::{SeedFlags, Source};
-use crate::config::Config;
-use crate::database::{self, Database};
+use crate::database::{connected_only, unchanged_each};
 use crate::error::Error;
-use crate::flags::Common;
 use crate::schema::Schema;
 use crate::source::{Known, Problems, Remembered};
 
@@ -17,44 +16,37 @@ use crate::source::{Known, Problems, Remembered};
 /// rows are as they were is not among those to be seeded, also where another file refers to
 /// it: then its file is read for its keys alone, and only the first time.
 pub(super) async fn read(
-    database: &mut Database,
-    config: &Config,
-    common: &Common,
+    context: &mut Context,
     flags: &SeedFlags,
     schema: Schema,
     remembered: &mut Remembered,
 ) -> Result<Source, Error> {
     flags.check(&schema)?;
     let mut problems = Problems::default();
-    let files = list_files(config, &schema, &mut problems)?;
+    let files = list_files(&context.config, &schema, &mut problems)?;
     let unchanged = if flags.recheck() {
         Vec::new()
     } else {
-        database::unchanged_each(database.client(), config, &schema, &files).await?
+        let client = context.database.client();
+        unchanged_each(client, &context.config, &schema, &files).await?
     };
     let same: BTreeMap<TableKey, blake3::Hash> = unchanged
         .iter()
         .map(|table| (table.key.clone(), table.hash))
         .collect();
-    let apart = database::connected_only(&schema, &files, unchanged.clone());
+    let apart = connected_only(&schema, &files, unchanged.clone());
     let files = without(files, &apart);
     let known = Known {
         same: &same,
         remembered,
     };
-    let progress = common.progress();
-    let validated = validate_known(
-        database,
-        config,
-        &schema,
-        &files,
-        progress,
-        &mut problems,
-        Some(known),
-    )
-    .await?;
+    let validated = validate_files(context, &schema, &files, &mut problems, Some(known)).await?;
     if !problems.is_empty() {
-        return Err(refuse(problems, config, "nothing was seeded"));
+        return Err(refuse(
+            problems,
+            &context.config.source,
+            "nothing was seeded",
+        ));
     }
     let changed = validated.tables.into_iter();
     Ok(Source {

@@ -12,7 +12,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{CancelToken, Client, Config, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::error::PgError;
+use super::super::answer::PgError;
 use super::wire::{AsItIs, Plain, Pulse, Transport, Wire};
 
 /// A session, what drives it, and what is known of its wire.

@@ -21,7 +21,8 @@ use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{DatabaseError, PgError};
+use super::answer::PgError;
+use super::error::DatabaseError;
 use dial::{Refusal, Session, cancel, dial};
 use wire::Pulse;
 

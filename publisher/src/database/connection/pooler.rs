@@ -12,7 +12,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
-use super::super::error::{DatabaseError, PgError, Pooling};
+use super::super::answer::PgError;
+use super::super::error::{DatabaseError, Pooling};
 use super::{Destination, Session, ask};
 
 const ROUNDS: u32 = 10;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use tokio_postgres::Config;
 
-use super::super::error::{DatabaseError, PgError};
+use super::super::answer::PgError;
+use super::super::error::DatabaseError;
 use super::tls::{Names, TlsOptions};
 
 /// What the URL says.

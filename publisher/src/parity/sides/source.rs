@@ -13,7 +13,7 @@ use crate::source::{RowReader, SourceFile, SplitError};
 ///
 /// # Errors
 /// Where the file cannot be read, or rows cannot be put aside.
-pub fn gather(
+pub(crate) fn gather(
     table: &str,
     contract: &Contract,
     file: &SourceFile,

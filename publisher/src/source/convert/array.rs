@@ -3,7 +3,8 @@
 use snapshot_format::ColumnType;
 use snapshot_format::json::{Parser, Value};
 
-use super::{Context, Converted, convert, push};
+use super::context::{Context, Converted, push};
+use super::scalar::convert;
 
 // PostgreSQL's array literal: `{a,"b c",NULL}`, nested for several dimensions.
 // Source: <https://www.postgresql.org/docs/current/arrays.html>, "Array Input".

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::civil;
 use snapshot_format::json::{Parser, Value};
 use snapshot_format::number::{MAX_SAFE_INTEGER, equal_decimals, write_f32};
-use snapshot_format::{Interval, Network, canonical};
+use snapshot_format::{Interval, Network, canonical, is_uuid};
 
 use super::rule::Rule;
 use crate::parity::decimal;
@@ -80,14 +80,6 @@ fn write_string(rule: &Rule, text: &str, out: &mut String) {
         _ => None,
     };
     write_json_string(by_value.as_deref().unwrap_or(text), out);
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(index, byte)| match index {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 fn date(text: &str) -> Option<String> {

@@ -146,7 +146,7 @@ pub(super) enum Job {
 /// Whether a refresh may be answered by caches on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Freshness {
-    /// It may.
+    /// A cache may answer, within the time that the server allows it.
     Any,
     /// The server has announced a version that a cache may not have yet.
     PastCaches,

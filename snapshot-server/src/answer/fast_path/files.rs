@@ -9,14 +9,14 @@
 //! A file system may make whoever opens, writes or closes a file wait for its
 //! disk, so a thread of its own does all three, and none that serves ever does.
 
+use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use snapshot_format::Encoding;
 
-use crate::lock::lock;
 use crate::snapshot::content::Content;
 use crate::snapshot::state::Resource;
 use crate::socket::clock::DateLine;
@@ -90,7 +90,7 @@ impl ResponseFiles {
         encoding: Option<Encoding>,
         date_line: &DateLine,
     ) -> Option<Arc<OnceLock<Whole>>> {
-        let mut entries = lock(&self.entries);
+        let mut entries = self.entries.lock();
         entries.retain(|entry| entry.date_line == *date_line);
         let asked_for = |entry: &Entry| {
             entry.encoding == encoding
@@ -268,7 +268,7 @@ mod tests {
             }
         }
         // Those of other seconds are gone.
-        assert_eq!(lock(&files.entries).len(), 1);
+        assert_eq!(files.entries.lock().len(), 1);
     }
 
     #[test]
@@ -279,7 +279,7 @@ mod tests {
             assert!(files.ask(resource, None, &date(1)).is_none());
         }
         assert!(files.clerk.get().is_none(), "no thread for nothing");
-        assert_eq!(lock(&files.entries).len(), MOST_ENTRIES);
+        assert_eq!(files.entries.lock().len(), MOST_ENTRIES);
     }
 
     #[test]
