@@ -92,7 +92,7 @@ check_workflows() {
 
 # The page names the programs by their own names; they are built by it, too.
 rehearse() {
-    npm_run snapshot-client-ts build &&
+    npm_run snapshot-client-ts build && npm_run examples/exercise-app build &&
         unguarded node tests/rehearsal/rehearse.mjs "$@"
 }
 

@@ -69,6 +69,11 @@ describe('the smoke paths', { skip: reasonToSkip() }, () => {
         'Choose a motion.',
         'Choose at least one muscle group.',
       ]);
+      const groups = page.getByRole('group', { name: 'Muscle groups' }).getByRole('button');
+      assert.deepEqual(
+        await groups.allInnerTexts(),
+        'Neck,Shoulders,Chest,Back,Upper Arms,Forearms,Core,Hips,Thighs,Lower Legs'.split(','),
+      );
       await person.field('Name').fill('Close-grip bench');
       await person.choose('Motion', 'Bench Press');
       // The motion's first group is proposed.
@@ -78,6 +83,10 @@ describe('the smoke paths', { skip: reasonToSkip() }, () => {
       await person.choose('Training focus', 'Muscle Growth');
       // What a barbell allows, and the paths of this motion beside those of any.
       const options = (label) => person.field(label).locator('option').allInnerTexts();
+      assert.ok((await options('Equipment')).includes('Cable Stack'));
+      // What can only be hung on something else.
+      assert.ok(!(await options('Equipment')).includes('D-Handle'));
+      assert.ok(!(await options('Training focus')).includes('Reactive Strength'));
       assert.deepEqual(await options('Grip'), GRIPS_OF_A_BARBELL);
       assert.ok((await options('Motion path')).includes('J-Curve'));
       assert.ok(!(await options('Motion path')).includes('To the Collarbones'));

@@ -30,6 +30,41 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** Chromium, without what it would ask the world for by itself. */
+export function startBrowser() {
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
+/** The built app behind a web server of its own, which passes /reference on. */
+export async function serveApp(reference, dist = join(APP, 'dist')) {
+  const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+  const server = createServer((asked, answer) => {
+    const path = new URL(asked.url, 'http://localhost').pathname;
+    if (path.startsWith('/reference/')) {
+      const to = reference + asked.url.slice('/reference'.length);
+      const passed = request(to, { headers: asked.headers }, (got) => {
+        answer.writeHead(got.statusCode, got.headers);
+        got.pipe(answer);
+        got.on('error', () => answer.destroy());
+      });
+      passed.on('error', () => answer.destroy());
+      asked.on('close', () => passed.destroy());
+      passed.end();
+      return;
+    }
+    const file = join(dist, path === '/' ? 'index.html' : path);
+    if (!existsSync(file)) return void answer.writeHead(404).end();
+    answer.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    answer.end(readFileSync(file));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const end = () => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${server.address().port}/`, end };
+}
+
 export class World {
   #ends = [];
   #folder = mkdtempSync(join(tmpdir(), 'tablecast-app-'));
@@ -44,8 +79,10 @@ export class World {
       cpSync(join(ROOT, 'tablecast.toml'), join(world.#folder, 'tablecast.toml'));
       world.publish();
       world.reference = await world.#serveSnapshots();
-      world.url = await world.#serveApp(dist);
-      world.browser = await chromium.launch({ executablePath, args: FLAGS });
+      const app = await serveApp(world.reference, dist);
+      world.#ends.push(app.end);
+      world.url = app.url;
+      world.browser = await startBrowser();
       world.#ends.push(() => world.browser.close());
       return world;
     } catch (error) {
@@ -81,18 +118,7 @@ export class World {
 
   /** A browser of a person's own. */
   async person({ flag = 'off', ...options } = {}) {
-    const context = await this.browser.newContext({ viewport: { width: 390, height: 844 }, ...options });
-    // Long enough for a machine that has much else to do.
-    context.setDefaultTimeout(Number(process.env.SMOKE_PATIENCE_MS ?? 30_000));
-    const requests = [];
-    context.on('request', (asked) => {
-      if (new URL(asked.url()).pathname.startsWith('/reference')) requests.push(asked);
-    });
-    const page = await context.newPage();
-    const person = new Person(context, page, requests, this.url);
-    await page.goto(this.url);
-    if (flag === 'on') await person.turnFlag(true);
-    return person;
+    return Person.arrives(this.browser, this.url, flag, options);
   }
 
   async #serveSnapshots() {
@@ -115,36 +141,6 @@ export class World {
     });
   }
 
-  async #serveApp(dist) {
-    const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
-    const server = createServer((asked, answer) => {
-      const path = new URL(asked.url, 'http://localhost').pathname;
-      if (path.startsWith('/reference/')) {
-        const passed = request(
-          this.reference + asked.url.slice('/reference'.length),
-          { headers: asked.headers },
-          (got) => {
-            answer.writeHead(got.statusCode, got.headers);
-            got.pipe(answer);
-          },
-        );
-        passed.on('error', () => answer.destroy());
-        passed.end();
-        return;
-      }
-      const file = join(dist, path === '/' ? 'index.html' : path);
-      if (!existsSync(file)) return void answer.writeHead(404).end();
-      answer.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
-      answer.end(readFileSync(file));
-    });
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    this.#ends.push(() => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    });
-    return `http://127.0.0.1:${server.address().port}/`;
-  }
-
   async end() {
     for (const end of this.#ends.reverse()) await end();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -152,7 +148,22 @@ export class World {
 }
 
 /** A person with a browser: what they see and do, by the words on the screen. */
-class Person {
+export class Person {
+  static async arrives(browser, url, flag, options) {
+    const context = await browser.newContext({ viewport: { width: 390, height: 844 }, ...options });
+    // Long enough for a machine that has much else to do.
+    context.setDefaultTimeout(Number(process.env.SMOKE_PATIENCE_MS ?? 30_000));
+    const requests = [];
+    context.on('request', (asked) => {
+      if (new URL(asked.url()).pathname.startsWith('/reference')) requests.push(asked);
+    });
+    const page = await context.newPage();
+    const person = new Person(context, page, requests, url);
+    await page.goto(url);
+    if (flag === 'on') await person.turnFlag(true);
+    return person;
+  }
+
   constructor(context, page, requests, url) {
     Object.assign(this, { context, page, requests, url });
   }
