@@ -9,8 +9,8 @@ use snapshot_store::DirectoryStore;
 
 use super::context::Context;
 use super::job::JobFlags;
-use super::publish::{Publication, PublishReport, Target};
-use super::seed::read_source;
+use super::publication::{Publication, PublishReport, Target};
+use super::source::read_source;
 use super::warnings::warn_of_missing_triggers;
 use super::watch::{WatchArgs, WatchFlags};
 use crate::config::Config;
@@ -120,7 +120,7 @@ async fn seed_and_publish(
     warn_of_missing_triggers(&source.schema);
     output.say(&super::seed::describe(&seed));
     let publish = publication.end(target, database, None, judged).await?;
-    output.say(&super::publish::describe(&publish));
+    output.say(&super::publication::describe(&publish));
     Ok((seed, publish))
 }
 

@@ -1,5 +1,7 @@
 //! `publisher watch`: the main job, again at each edit.
 
+mod event;
+mod public;
 mod report;
 mod round;
 mod source;
