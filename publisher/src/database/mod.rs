@@ -1,6 +1,7 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
 mod answer;
+mod ask;
 mod catalog;
 mod connection;
 mod error;

@@ -10,6 +10,7 @@ use super::connection::{Destination, Patience};
 use super::error::DatabaseError;
 use super::sql;
 use crate::config::Config;
+use crate::database::ask::Ask;
 
 /// What the name of a scratch database begins with; the number of its process follows.
 const SCRATCH: &str = "tablecast_scratch_";
@@ -121,8 +122,7 @@ pub(super) async fn drop_database(
         sql::identifier(name)
     );
     let client = maintenance(embedded, config).await?;
-    let dropped = client.batch_execute(&statement).await;
-    dropped.map_err(|source| DatabaseError::query("drop the scratch database", source))
+    client.run("drop the scratch database", &statement).await
 }
 
 async fn maintenance(embedded: &Embedded, config: &Config) -> Result<Client, DatabaseError> {

@@ -19,6 +19,7 @@ use super::references::broken_references;
 use super::seed::inheriting::{Among, keys_that_stand_twice};
 use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::guard::Provenance;
 use crate::render::{RenderError, RowRenderer};
 use crate::schema::{Schema, Table};
@@ -105,8 +106,8 @@ impl<'c> SnapshotReader<'c> {
             .await;
         let tx = begun.map_err(|source| DatabaseError::query("begin to read", source))?;
         // Sorting a large table in memory, if it fits.
-        let set = tx.batch_execute("SET LOCAL work_mem = '256MB'").await;
-        set.map_err(|source| DatabaseError::query("begin to read", source))?;
+        tx.run("begin to read", "SET LOCAL work_mem = '256MB'")
+            .await?;
         Ok(Self {
             tx: Reading::Own(tx),
         })

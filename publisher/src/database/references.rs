@@ -7,8 +7,11 @@ use tokio_postgres::{Row, Transaction};
 
 use super::error::DatabaseError;
 use super::sql::{identifier, qualified};
+use crate::database::ask::Ask;
 use crate::schema::{ForeignKey, Schema, Table};
 use crate::source::Problem;
+
+const CHECK: &str = "check the references of active rows";
 
 /// Those of each table. Of each foreign key, the first thousand.
 pub(super) async fn broken_references(
@@ -40,11 +43,7 @@ async fn broken<'s>(
     if each.is_empty() {
         return Ok(Vec::new());
     }
-    let failed = |source| DatabaseError::query("check the references of active rows", source);
-    let rows = tx.query(&each.join(" UNION ALL "), &[]).await;
-    let rows = rows.map_err(failed)?;
-    let broken: Result<Vec<i32>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-    let broken = broken.map_err(failed)?;
+    let broken: Vec<i32> = tx.column(CHECK, &each.join(" UNION ALL "), &[]).await?;
     let mut references = references.into_iter().zip(0..).collect::<Vec<_>>();
     references.retain(|(_, index)| broken.contains(index));
     Ok(references
@@ -71,8 +70,6 @@ async fn problems_of(
         text(&names),
         reference.broken_rows(),
     );
-    let failed = |source| DatabaseError::query("check the references of active rows", source);
-    let rows = tx.query(&query, &[]).await.map_err(failed)?;
     let problem = |row: &Row| {
         let (key, value): (Vec<String>, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
         let message = format!(
@@ -88,10 +85,7 @@ async fn problems_of(
             message,
         })
     };
-    rows.iter()
-        .map(problem)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+    tx.list(CHECK, &query, &[], problem).await
 }
 
 // A foreign key whose target may hold inactive rows.

@@ -5,6 +5,7 @@ use tokio_postgres::{GenericClient, Row};
 
 use super::stage::{Stage, StagedColumn};
 use super::unique::{key_text, numbered};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::source::{Place, Problem};
 
@@ -22,11 +23,10 @@ pub(super) async fn changed_identities(
     }
     for column in &stage.sql.fixed {
         let what = format!("compare {} with its table", stage.source.file.name);
-        let rows = client.query(&changed_sql(stage, column), &[]).await;
         let told = |row: &Row| told(stage, column, row);
-        let told: Result<Vec<Problem>, tokio_postgres::Error> =
-            rows.and_then(|rows| rows.iter().map(told).collect());
-        problems.extend(told.map_err(|source| DatabaseError::query(&what, source))?);
+        let sql = changed_sql(stage, column);
+        let found: Vec<Problem> = client.list(what, &sql, &[], told).await?;
+        problems.extend(found);
     }
     Ok(problems)
 }

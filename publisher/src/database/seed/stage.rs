@@ -17,6 +17,7 @@ use super::input::Input;
 use super::report::SeededTable;
 use crate::config::Config;
 use crate::database::answer::PgError;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::sql::{identifier, qualified, render};
 use crate::duration::millis;
@@ -162,9 +163,7 @@ impl<'s> Stage<'s> {
 
     pub(super) async fn is_empty_table(&self, tx: &Transaction<'_>) -> Result<bool, DatabaseError> {
         let query = format!("SELECT NOT EXISTS (SELECT FROM {})", self.sql.table);
-        let row = tx.query_one(&query, &[]).await;
-        let empty = row.and_then(|row| row.try_get(0));
-        empty.map_err(|source| DatabaseError::query("look whether a table is empty", source))
+        tx.value("look whether a table is empty", &query, &[]).await
     }
 
     pub(super) async fn create(&self, tx: &Transaction<'_>) -> Result<(), DatabaseError> {
@@ -185,8 +184,7 @@ impl<'s> Stage<'s> {
         // A temporary table is never analysed by itself, and the join needs to know its size.
         if self.source.rows > MANY_ROWS {
             let analyze = format!("ANALYZE {}", self.sql.stage);
-            let analyzed = tx.batch_execute(&analyze).await;
-            analyzed.map_err(|source| DatabaseError::query(&what, source))?;
+            tx.run(&what, &analyze).await?;
         }
         Ok(())
     }
@@ -335,9 +333,10 @@ impl<'s> Stage<'s> {
             join.join(" AND "),
             text = text.join(", "),
         );
-        let rows = tx.query(&query, &[]).await;
-        let keys = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
-        keys.map_err(|source| DatabaseError::query("list an administrator's rows", source))
+        tx.list("list an administrator's rows", &query, &[], |row| {
+            row.try_get(0)
+        })
+        .await
     }
 
     fn not_in_file_columns(&self) -> Vec<String> {

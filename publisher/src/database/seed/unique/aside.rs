@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::UniqueIndex;
 use super::interim::{Interim, Way, gap, series, texts};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::stage::Stage;
 use crate::database::sql::identifier;
@@ -183,6 +184,5 @@ pub(super) async fn rollback(tx: &Transaction<'_>) -> Result<(), DatabaseError> 
 
 /// Runs what has no result.
 pub(super) async fn execute(tx: &Transaction<'_>, sql: &str) -> Result<(), DatabaseError> {
-    let done = tx.batch_execute(sql).await;
-    done.map_err(|source| DatabaseError::query("let rows trade values", source))
+    tx.run("let rows trade values", sql).await
 }

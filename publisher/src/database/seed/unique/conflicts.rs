@@ -4,6 +4,7 @@ use snapshot_format::{ColumnType, IS_ACTIVE};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::{UniqueIndex, unique_indexes};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::defaults::VaryingDefaults;
 use crate::database::seed::stage::Stage;
@@ -60,9 +61,7 @@ async fn shared(
     varying: &VaryingDefaults,
 ) -> Result<Vec<Sharing>, DatabaseError> {
     let what = format!("compare the unique values of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
     let sql = shared_sql(stage, index, varying);
-    let rows = tx.query(&sql, &[]).await.map_err(failed)?;
     let sharing = |row: &Row| {
         Ok(Sharing {
             group: row.try_get(0)?,
@@ -72,10 +71,7 @@ async fn shared(
             is_admin: row.try_get(4)?,
         })
     };
-    rows.iter()
-        .map(sharing)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+    tx.list(what, &sql, &[], sharing).await
 }
 
 // A name with a space in it is none of a table's columns.
@@ -308,8 +304,6 @@ pub(in crate::database) async fn equal_keys(
         numbered = numbered(stage),
     );
     let what = format!("compare the keys of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
-    let rows = client.query(&sql, &[]).await.map_err(failed)?;
     let problem = |row: &Row| {
         let (key, its): (Vec<Option<String>>, Vec<Option<String>>) =
             (row.try_get(0)?, row.try_get(3)?);
@@ -326,10 +320,7 @@ pub(in crate::database) async fn equal_keys(
             ),
         })
     };
-    rows.iter()
-        .map(problem)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+    client.list(what, &sql, &[], problem).await
 }
 
 /// Rows of a staged file whose primary key is equal to a stored one and written otherwise.
@@ -383,8 +374,6 @@ pub(in crate::database) async fn respelled_keys(
         otherwise.join(" OR "),
     );
     let what = format!("compare the keys of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
-    let rows = client.query(&sql, &[]).await.map_err(failed)?;
     let problem = |row: &Row| {
         let (key, its): (Vec<Option<String>>, Vec<Option<String>>) =
             (row.try_get(0)?, row.try_get(2)?);
@@ -403,8 +392,5 @@ pub(in crate::database) async fn respelled_keys(
             ),
         })
     };
-    rows.iter()
-        .map(problem)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+    client.list(what, &sql, &[], problem).await
 }

@@ -16,6 +16,7 @@ use super::in_order::in_order;
 use super::interim::{Interim, ways};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::answer::PgError;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::defaults::VaryingDefaults;
 use crate::database::seed::error::SeedError;
@@ -202,8 +203,6 @@ async fn cannot_trade(
         changing(stage, index, &format!("({})", numbered(stage)))
     );
     let what = format!("name the rows of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
-    let rows = tx.query(&sql, &[]).await.map_err(failed)?;
     let problem = |row: &tokio_postgres::Row| {
         let key: Vec<Option<String>> = row.try_get(0)?;
         let number: i64 = row.try_get(1)?;
@@ -220,8 +219,7 @@ async fn cannot_trade(
             ),
         })
     };
-    let problems: Result<Vec<Problem>, tokio_postgres::Error> = rows.iter().map(problem).collect();
-    let mut problems = problems.map_err(failed)?;
+    let mut problems: Vec<Problem> = tx.list(what, &sql, &[], problem).await?;
     if problems.is_empty() {
         problems.push(Problem {
             place: Some(Place::file(&stage.source.file.name)),
