@@ -10,7 +10,8 @@ mod tests;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use super::raw_row::{RawRow, position_behind};
+use super::positions::position_behind;
+use super::raw_row::RawRow;
 
 /// The most bytes one row may have.
 pub const MAX_ROW_SIZE: usize = 16 * 1024 * 1024;

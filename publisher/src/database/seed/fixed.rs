@@ -33,22 +33,15 @@ pub(super) async fn changed_identities(
 
 fn changed_sql(stage: &Stage<'_>, column: &StagedColumn) -> String {
     let (sql, StagedColumn { name, staged }) = (&stage.sql, column);
-    let key = sql.primary_key.iter();
-    let texts: Vec<String> = key.clone().map(|c| format!("t.{c}::text")).collect();
-    let join: Vec<String> = key.map(|c| format!("t.{c} = s.{c}")).collect();
-    let owner = if stage.table.has_source_type() {
-        "t.source_type IS DISTINCT FROM 'admin' AND "
-    } else {
-        ""
-    };
     format!(
         r#"SELECT ARRAY[{}], s."the row", t.{name}::text
            FROM ({}) AS s JOIN {} AS t ON {}
            WHERE {owner}t.{name} <> {staged} ORDER BY s."the row" LIMIT {MOST}"#,
-        texts.join(", "),
+        sql.key_texts(),
         numbered(stage),
         sql.table,
-        join.join(" AND ")
+        sql.join(),
+        owner = sql.owner(),
     )
 }
 

@@ -43,6 +43,29 @@ pub(super) struct StageSql {
     source_type: bool,
 }
 
+impl StageSql {
+    /// Where a staged row `s` is that of a stored row `t`.
+    pub(super) fn join(&self) -> String {
+        let same = self.primary_key.iter().map(|c| format!("t.{c} = s.{c}"));
+        same.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// The key of a stored row `t`, as texts.
+    pub(super) fn key_texts(&self) -> String {
+        let texts = self.primary_key.iter().map(|c| format!("t.{c}::text"));
+        texts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Begins a condition on a stored row `t`: that it is no administrator's.
+    pub(super) fn owner(&self) -> &'static str {
+        if self.source_type {
+            "t.source_type IS DISTINCT FROM 'admin' AND "
+        } else {
+            ""
+        }
+    }
+}
+
 /// A column that the file decides.
 #[derive(Serialize, Clone)]
 pub(super) struct StagedColumn {
@@ -322,16 +345,13 @@ impl<'s> Stage<'s> {
     }
 
     async fn admin_keys(&self, tx: &Transaction<'_>) -> Result<Vec<String>, DatabaseError> {
-        let key = &self.sql.primary_key;
-        let text: Vec<String> = key.iter().map(|c| format!("t.{c}::text")).collect();
-        let join: Vec<String> = key.iter().map(|c| format!("t.{c} = s.{c}")).collect();
         let query = format!(
             "SELECT concat_ws(', ', {text}) FROM {} AS s JOIN {} AS t ON {}
              WHERE t.source_type = 'admin' ORDER BY concat_ws(', ', {text}) COLLATE \"C\" LIMIT 100",
             self.sql.stage,
             self.sql.table,
-            join.join(" AND "),
-            text = text.join(", "),
+            self.sql.join(),
+            text = self.sql.key_texts(),
         );
         tx.list("list an administrator's rows", &query, &[], |row| {
             row.try_get(0)

@@ -88,19 +88,10 @@ pub(super) fn changing_by<'c>(
         .collect();
     let stored: Vec<String> = compared.iter().map(|c| format!("t.{}", c.name)).collect();
     let staged: Vec<&str> = compared.iter().map(|c| c.staged.as_str()).collect();
-    let join: Vec<String> = sql
-        .primary_key
-        .iter()
-        .map(|c| format!("t.{c} = s.{c}"))
-        .collect();
-    let owner = if stage.table.has_source_type() {
-        "t.source_type IS DISTINCT FROM 'admin' AND "
-    } else {
-        ""
-    };
     format!(
-        "{} AND {owner}ROW({})::record *<> ROW({})::record",
-        join.join(" AND "),
+        "{} AND {}ROW({})::record *<> ROW({})::record",
+        sql.join(),
+        sql.owner(),
         stored.join(", "),
         staged.join(", "),
     )

@@ -187,11 +187,6 @@ fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
         .iter()
         .map(|name| format!("coalesce(s.{name}, t.{name})::text"))
         .collect();
-    let join: Vec<String> = sql
-        .primary_key
-        .iter()
-        .map(|name| format!("t.{name} = s.{name}"))
-        .collect();
     format!(
         r#"SELECT {columns}, ARRAY[{key}] AS "the key", {admin} AS "is admin",
                   CASE WHEN {by_file} THEN s."the row" END AS "the row"
@@ -200,7 +195,7 @@ fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
         key = key.join(", "),
         numbered = numbered(stage),
         table = sql.table,
-        join = join.join(" AND "),
+        join = sql.join(),
     )
 }
 
@@ -357,11 +352,7 @@ pub(in crate::database) async fn respelled_keys(
     if otherwise.is_empty() {
         return Ok(Vec::new());
     }
-    let owner = if table.has_source_type() {
-        "t.source_type IS DISTINCT FROM 'admin' AND "
-    } else {
-        ""
-    };
+    let owner = stage.sql.owner();
     let sql = format!(
         r#"SELECT ARRAY[{}], s."the row", ARRAY[{}]
            FROM ({}) AS s JOIN {} AS t ON {}

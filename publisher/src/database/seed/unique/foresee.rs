@@ -166,18 +166,12 @@ fn staged_values(other: &Stage<'_>, columns: &[String]) -> Option<String> {
         .iter()
         .map(|name| Some(written(name)?.staged.as_str()))
         .collect();
-    let join: Vec<String> = other
-        .sql
-        .primary_key
-        .iter()
-        .map(|name| format!("t.{name} = s.{name}"))
-        .collect();
     Some(format!(
         "SELECT {} FROM {} AS s LEFT JOIN {} AS t ON {}",
         values?.join(", "),
         other.sql.stage,
         other.sql.table,
-        join.join(" AND ")
+        other.sql.join()
     ))
 }
 

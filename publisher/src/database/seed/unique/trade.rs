@@ -191,15 +191,9 @@ async fn cannot_trade(
     refused: &PgError,
 ) -> Result<Vec<Problem>, DatabaseError> {
     rollback(tx).await?;
-    let key: Vec<String> = stage
-        .sql
-        .primary_key
-        .iter()
-        .map(|c| format!("t.{c}::text"))
-        .collect();
     let sql = format!(
         "SELECT ARRAY[{}], s.\"the row\" {} ORDER BY s.\"the row\" LIMIT {MOST_NAMED}",
-        key.join(", "),
+        stage.sql.key_texts(),
         changing(stage, index, &format!("({})", numbered(stage)))
     );
     let what = format!("name the rows of {}", stage.source.file.name);
