@@ -61,9 +61,29 @@ npm_modules() {
         npm ci --prefix "$1" --ignore-scripts --silent
 }
 
-# Runs a script of the TypeScript client.
+# Runs a script of a folder's package.json; the exercise app uses the built client.
 npm_run() {
-    npm_modules snapshot-client-ts && unguarded npm run --prefix snapshot-client-ts --silent "$1"
+    npm_modules "$1" && unguarded npm run --prefix "$1" --silent "$2"
+}
+
+# Watch and app, until one of them ends or Ctrl-C ends both.
+serve_app() {
+    local port=${PORT:-8080} app_port=${APP_PORT:-5173} watch app
+    "${CARGO_TARGET_DIR:-target}/debug/publisher" watch --source json-source --sql sql/migrations \
+        --out snapshots --serve "127.0.0.1:$port" &
+    watch=$!
+    REFERENCE_SERVER="http://127.0.0.1:$port" node examples/exercise-app/node_modules/vite/bin/vite.js \
+        examples/exercise-app --port "$app_port" --strictPort --logLevel warn &
+    app=$!
+    # shellcheck disable=SC2064 # these two, whatever the names hold later
+    trap "kill $watch $app 2>/dev/null || true; wait" EXIT
+    trap 'exit 0' INT TERM
+    say "open http://127.0.0.1:$app_port, turn on Settings > Reference data from the backend,"
+    say "then edit a label in json-source/equipment.json; Ctrl-C ends all of it"
+    while kill -0 $watch 2>/dev/null && kill -0 $app 2>/dev/null; do
+        sleep 1
+    done
+    fail "the watch or the app has ended; what it said stands above"
 }
 
 check_workflows() {
@@ -72,7 +92,7 @@ check_workflows() {
 
 # The page names the programs by their own names; they are built by it, too.
 rehearse() {
-    npm_modules snapshot-client-ts && npm run --prefix snapshot-client-ts --silent build &&
+    npm_run snapshot-client-ts build && npm_run examples/exercise-app build &&
         unguarded node tests/rehearsal/rehearse.mjs "$@"
 }
 

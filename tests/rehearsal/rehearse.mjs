@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openBrowser } from './browser.mjs';
 import { sectionsOf } from './page.mjs';
 import { SCENES } from './scenes.mjs';
 import { Shell } from './shell.mjs';
@@ -54,6 +55,7 @@ class Rehearsal {
       }
     } finally {
       this.fleet?.dispose();
+      await this.browser?.close();
       this.shell.end();
     }
     this.say(`${this.fleet.looks} looks by ${this.fleet.size} clients, and each was right`);
@@ -112,12 +114,19 @@ class Rehearsal {
     return state;
   }
 
+  /** A user with a real browser, where there is one. */
+  async openBrowser() {
+    this.browser = await openBrowser(this.publicUrl);
+    this.say(this.browser ? 'a user opens the exercise app in Chromium' : 'skipped: there is no Chromium');
+  }
+
   /** Everybody with the flag on sees this state, and from then on no other. */
   async seenByAll(state) {
     await this.until(`every client with the flag on shows ${state.name}`, () =>
       this.fleet.look().every(({ on, confirmed, digest }) => !on || (confirmed && digest === state.digest)),
     );
     this.fleet.allow({ off: [this.bundled.digest], on: [state.digest] });
+    if (this.browser?.isOn) await this.browser.sees(...state.label.split(', '));
     const on = this.fleet.look().filter(({ on }) => on).length;
     this.say(`${on} of ${this.fleet.size} clients show version ${state.name}, the others what the app ships`);
   }
@@ -130,9 +139,11 @@ class Rehearsal {
   /** Who has the flag off asks for nothing. */
   async silence() {
     await sleep(200);
-    const before = this.fleet.requests().off;
+    const asked = () =>
+      this.fleet.requests().off + (this.browser?.isOn === false ? this.browser.requests() : 0);
+    const before = asked();
     await this.wait();
-    const made = this.fleet.requests().off - before;
+    const made = asked() - before;
     if (made > 0) throw new Error(`${made} requests were made with the flag off`);
     this.say(`no request by a client with the flag off, in ${SILENCE_MS / 1000} s`);
   }
@@ -143,8 +154,11 @@ class Rehearsal {
     this.say(`the flag is on for ${share} of 100`);
     this.fleet.turn(share, {
       off: [this.bundled.digest],
-      on: [this.bundled.digest, ...(this.cached ?? []), this.current.digest],
+      on: [this.bundled.digest, this.current.digest],
     });
+    // The user before the browser is among the first, and their app was built with the tables of this repository.
+    await this.browser?.turn(share > 0);
+    if (share === 0) await this.browser?.sees('Pronated', 'Supinated');
     await this.seenByAll(this.current);
     await this.silence();
   }

@@ -47,6 +47,7 @@ export const SCENES = {
         this.damage === 'bundle' && index === 7 ? spoilt : localBundle(structuredClone(this.bundle));
       this.fleet = new Fleet({ size: USERS, baseUrl: this.publicUrl, bundled });
       this.fleet.allow({ off: [this.bundled.digest], on: [] });
+      await this.openBrowser();
       await this.turn(0);
     },
   ],
@@ -134,7 +135,10 @@ export const SCENES = {
       const old = [this.bundled.digest];
       this.fleet.turn(100, { off: [], on: old });
       await this.wait();
+      await this.browser?.turn(true);
       await this.fleet.restart();
+      await this.browser?.restart();
+      await this.browser?.sees('Overhand', 'Supinated');
       this.say('no server, and every app was closed and opened again: all show what they had');
       this.fleet.allow({ off: [], on: [...old, this.current.digest] });
     },
