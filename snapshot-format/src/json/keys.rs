@@ -14,7 +14,7 @@ const FEW: usize = 24;
 
 impl<'a> Keys<'a> {
     /// Gives the key back where it was there already.
-    pub(super) fn insert(&mut self, key: Cow<'a, str>) -> std::result::Result<(), Cow<'a, str>> {
+    pub(super) fn insert(&mut self, key: Cow<'a, str>) -> Result<(), Cow<'a, str>> {
         if self.few.contains(&key) || self.many.contains(&key) {
             return Err(key);
         }
