@@ -11,14 +11,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::unistd::{Gid, Uid, User, geteuid};
+use nix::unistd::{Uid, geteuid};
 use snapshot_store::{Folder, Kind};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::copied::{Copied, original_of};
 use crate::error::EmbeddedError;
 use crate::files::{link_at, new_folder, open_own};
 use crate::place::{self, Found};
+use crate::run_as::{RunAs, name_of, owner_of, unprivileged};
 
 /// How long others may take to start, join or stop the server before we give up.
 const TURN_WITHIN: Duration = Duration::from_secs(180);
@@ -39,13 +41,6 @@ const MAX_PATH_BYTES: u64 = 4096;
 /// macOS takes; Linux takes four bytes more.
 const SOCKET_PATH_BYTES: usize = 103;
 
-/// Another user to run the server as. PostgreSQL refuses to run as root.
-#[derive(Debug, Clone)]
-struct RunAs {
-    uid: Uid,
-    gid: Gid,
-}
-
 /// The places of one project's server.
 #[derive(Debug)]
 pub(crate) struct Home {
@@ -60,14 +55,6 @@ pub(crate) struct Home {
     run_as: Option<RunAs>,
     /// Data that came along with a copy of another project.
     copied: Option<Copied>,
-}
-
-/// Data that root copied: no server of ours may use it, and the original may have been
-/// running meanwhile, so it may be torn.
-#[derive(Debug)]
-struct Copied {
-    data: PathBuf,
-    aside: PathBuf,
 }
 
 impl Home {
@@ -408,67 +395,6 @@ fn check_below(data: &Folder, below: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The data of which this is a copy: a server wrote into it where it ran, and there still is
-/// data of which the same is true.
-fn original_of(data: &Path) -> Option<PathBuf> {
-    let other = ran_in(data)?;
-    let is_original = other != data
-        && other.join("PG_VERSION").is_file()
-        && ran_in(&other).as_deref() == Some(&other)
-        && identity(&other)? != identity(data)?;
-    is_original.then_some(other)
-}
-
-fn identity(data: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::metadata(data).ok()?;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-// postgres "-D" "/home/ada/.tablecast/postgres" "-k" ...
-fn ran_in(data: &Path) -> Option<PathBuf> {
-    let options = Folder::open(data).ok()?.read("postmaster.opts").ok()?;
-    let options = String::from_utf8(options).ok()?;
-    let (_, from) = options.split_once("\"-D\" \"")?;
-    let (path, _) = from.split_once("\" \"-k\" ")?;
-    Some(path.into())
-}
-
-/// Whose the data is, where there is any.
-fn owner_of(data: &Path) -> Option<RunAs> {
-    let metadata = fs::metadata(data).ok().filter(fs::Metadata::is_dir)?;
-    let is_empty = fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_none());
-    (!is_empty).then(|| RunAs {
-        uid: metadata.uid().into(),
-        gid: metadata.gid().into(),
-    })
-}
-
-/// Whom root runs the server as: whoever already owns the data, or else a user made for
-/// such things.
-fn unprivileged(owner: Option<&RunAs>) -> Result<Option<RunAs>, EmbeddedError> {
-    if !geteuid().is_root() {
-        return Ok(None);
-    }
-    if let Some(owner) = owner.filter(|owner| !owner.uid.is_root()) {
-        return Ok(Some(owner.clone()));
-    }
-    let user = ["postgres", "nobody"]
-        .into_iter()
-        .find_map(|name| User::from_name(name).ok().flatten())
-        .ok_or(EmbeddedError::NoUser)?;
-    Ok(Some(RunAs {
-        uid: user.uid,
-        gid: user.gid,
-    }))
-}
-
-fn name_of(uid: Uid) -> String {
-    User::from_uid(uid)
-        .ok()
-        .flatten()
-        .map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// Whether the attempt to lock a file gave us the lock.

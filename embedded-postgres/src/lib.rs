@@ -26,6 +26,7 @@
 
 mod binaries;
 mod cluster;
+mod copied;
 mod door;
 mod error;
 mod files;
@@ -34,6 +35,7 @@ mod install;
 mod place;
 mod postmaster;
 mod roles;
+mod run_as;
 mod server;
 mod watcher;
 

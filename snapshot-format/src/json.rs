@@ -8,8 +8,16 @@
 //! A [`SyntaxError`] ends the reading. A [`Fault`] does not: the reader notes it and goes
 //! on, so that one run finds them all.
 
+mod keys;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
+
+use self::keys::Keys;
+pub use self::value::{Fault, FaultKind, Member, SyntaxError, Value};
 
 /// How deep arrays and objects may nest. A bound for the stack, far beyond what tables
 /// hold.
@@ -34,85 +42,6 @@ pub fn nests_deeper_than(limit: usize, text: &str) -> bool {
         }
         depth > limit
     })
-}
-
-/// A JSON value, one level of it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
-    /// The word `null`, and nothing else.
-    Null,
-    /// One of the words `true` and `false`.
-    Bool(bool),
-    /// A number as it is written.
-    Number(&'a str),
-    /// A string, with its escapes replaced; borrowed where it has none.
-    String(Cow<'a, str>),
-    /// An array as it is written, checked to its depth.
-    Array(&'a str),
-    /// An object as it is written, checked to its depth.
-    Object(&'a str),
-}
-
-impl Value<'_> {
-    /// What the value is, with its article, for messages.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
-            Self::String(_) => "a string",
-            Self::Array(_) => "an array",
-            Self::Object(_) => "an object",
-        }
-    }
-}
-
-/// One `"key": value` of an object.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Member<'a> {
-    /// The member's key, with its escapes replaced; borrowed where it has none.
-    pub key: Cow<'a, str>,
-    /// Where the key's first `"` stands, in bytes from the start of the text.
-    pub key_offset: usize,
-    /// Where the value starts, in bytes from the start of the text that was read.
-    pub offset: usize,
-    /// The member's value; of an object or an array its text, to be read in turn.
-    pub value: Value<'a>,
-    /// The value as it is written.
-    pub raw: &'a str,
-}
-
-/// The text is not JSON.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct SyntaxError {
-    /// Where, in bytes from the start of the text.
-    pub offset: usize,
-    /// What was met and what was expected.
-    pub message: Cow<'static, str>,
-}
-
-/// Something that is JSON, and yet no reader should have to take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Where, in bytes from the start of the text.
-    pub offset: usize,
-    /// Which rule the text breaks.
-    pub kind: FaultKind,
-}
-
-/// What a text may hold that is JSON, and yet has no place in a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FaultKind {
-    /// The same key twice in one object (RFC 7493 §2.3).
-    #[error("duplicate key {0:?} in one object")]
-    DuplicateKey(String),
-    /// Half of a surrogate pair (RFC 7493 §2.1).
-    #[error("lone surrogate \\u{0:04x} in a string; a character beyond U+FFFF takes two")]
-    LoneSurrogate(u16),
-    /// The escape `\u0000`, which PostgreSQL cannot store.
-    #[error("NUL character in a string, which PostgreSQL cannot store")]
-    Nul,
 }
 
 /// Reads one JSON text from its start to its end, value by value, without building a tree.
@@ -480,133 +409,5 @@ impl<'a> Parser<'a> {
             offset: self.at,
             message: message.into(),
         }
-    }
-}
-
-// The keys of one object. Most have a handful, for which a scan beats hashing.
-#[derive(Default)]
-struct Keys<'a> {
-    few: Vec<Cow<'a, str>>,
-    many: HashSet<Cow<'a, str>>,
-}
-
-const FEW: usize = 24;
-
-impl<'a> Keys<'a> {
-    // Gives the key back where it was there already.
-    fn insert(&mut self, key: Cow<'a, str>) -> std::result::Result<(), Cow<'a, str>> {
-        if self.few.contains(&key) || self.many.contains(&key) {
-            return Err(key);
-        }
-        if self.few.len() < FEW {
-            self.few.push(key);
-        } else {
-            self.many.insert(key);
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn refused(text: &str, offset: usize, message: &str) {
-        let mut parser = Parser::new(text);
-        let error = parser
-            .value()
-            .and_then(|_| parser.end())
-            .expect_err("is not JSON");
-        assert_eq!(
-            (error.offset, error.message.as_ref()),
-            (offset, message),
-            "{text}"
-        );
-    }
-
-    #[track_caller]
-    fn faults(text: &str, expected: &[(usize, FaultKind)]) {
-        let mut parser = Parser::new(text);
-        parser.value().expect("is JSON");
-        let found: Vec<_> = parser
-            .into_faults()
-            .into_iter()
-            .map(|f| (f.offset, f.kind))
-            .collect();
-        assert_eq!(found, expected, "{text}");
-    }
-
-    #[test]
-    fn what_is_not_json_is_refused_at_its_place() {
-        refused("", 0, "expected a value, but the text ends");
-        refused("[1 2]", 3, "expected `,` or `]`, found '2'");
-        refused("[1,]", 3, "a comma before the closing bracket");
-        refused("{\"a\":1,}", 7, "a comma before the closing bracket");
-        refused("{a:1}", 1, "expected a key in double quotes, found 'a'");
-        refused("{\"a\" 1}", 5, "expected `:`, found '1'");
-        refused("[01]", 2, "a number does not start with a zero");
-        refused("[1.]", 3, "expected a digit, found ']'");
-        refused("[-]", 2, "expected a digit, found ']'");
-        refused("[nul]", 1, "expected a value, found 'n'");
-        refused("[NaN]", 1, "expected a value, found 'N'");
-        refused(
-            "\"a\tb\"",
-            2,
-            "a control character in a string must be escaped",
-        );
-        refused("\"abc", 4, "the text ends inside a string");
-        refused("\"\\u12g4\"", 3, "\\u takes four hexadecimal digits");
-        refused(
-            "\"\\x\"",
-            2,
-            "expected an escape: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u, found 'x'",
-        );
-        refused("1 x", 2, "expected the end, found 'x'");
-        let deep = "[".repeat(MAX_DEPTH + 1);
-        refused(&deep, MAX_DEPTH, "nested deeper than 128 levels");
-    }
-
-    #[test]
-    fn what_two_readers_may_take_differently_is_noted() {
-        let duplicate = FaultKind::DuplicateKey("a".into());
-        faults(
-            r#"{"a":1,"b":[{"a":1,"\u0061":2}],"a":3}"#,
-            &[(19, duplicate.clone()), (32, duplicate)],
-        );
-        faults(
-            r#"["\ud800","\udc00x","\ud83d\ude00"]"#,
-            &[
-                (2, FaultKind::LoneSurrogate(0xd800)),
-                (11, FaultKind::LoneSurrogate(0xdc00)),
-            ],
-        );
-        faults(r#""a\u0000b""#, &[(2, FaultKind::Nul)]);
-        faults(
-            r#""\ud800\u0041""#,
-            &[(1, FaultKind::LoneSurrogate(0xd800))],
-        );
-    }
-
-    #[test]
-    fn many_keys_are_compared_too() {
-        let mut text: String = (0..100).map(|i| format!("\"k{i}\":0,")).collect();
-        text = format!("{{{text}\"k7\":1}}");
-        let mut parser = Parser::new(&text);
-        parser.value().expect("is JSON");
-        assert_eq!(parser.into_faults().len(), 1);
-    }
-
-    #[test]
-    fn members_come_with_their_places() {
-        let mut members = Vec::new();
-        let mut parser = Parser::new(r#" {"a" : "\u00e9", "b":[1, {}]} "#);
-        parser
-            .object(|member| members.push(member))
-            .expect("is an object");
-        parser.end().expect("nothing follows");
-        assert_eq!(members[0].value, Value::String("é".into()));
-        assert_eq!((members[0].key_offset, members[0].offset), (2, 8));
-        assert_eq!(members[1].value, Value::Array("[1, {}]"));
     }
 }

@@ -1,22 +1,18 @@
 //! `publisher check`
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
+use super::source::{list_files, refuse, validate_files};
 use super::warnings::warn_of_missing_triggers;
-use crate::config::Config;
-use crate::database::{Input, Unchanged, judge_unique, still_dangling};
+use crate::database::{Input, judge_unique};
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
 use crate::output::Output;
-use crate::schema::Schema;
-use crate::source::{
-    self, Dangling, Files, Known, Problem, Problems, SourceFiles, Subject, Validated, validate,
-};
+use crate::source::{Problem, Problems};
 use crate::words::counted;
 
 /// Flags of `publisher check`.
@@ -81,89 +77,6 @@ async fn check(context: &mut Context) -> Result<Checked, Error> {
         tables: validated.tables.len(),
         problems,
     })
-}
-
-/// Lists the source folder. `seed` takes this step too.
-pub(super) fn list_files(
-    config: &Config,
-    schema: &Schema,
-    problems: &mut Problems,
-) -> Result<SourceFiles, Error> {
-    config.check(schema)?;
-    source::list(config, schema, problems).map_err(|source| Error::Source {
-        path: config.source.clone(),
-        source,
-    })
-}
-
-/// Validates the files, and asks the database for references that no file holds. `seed`
-/// takes this step too. `known` is what is known of files that are as they were.
-pub(super) async fn validate_files(
-    context: &mut Context,
-    schema: &Schema,
-    files: &SourceFiles,
-    problems: &mut Problems,
-    known: Option<Known<'_>>,
-) -> Result<Validated, Error> {
-    let Context {
-        config,
-        output,
-        database,
-    } = context;
-    let progress = output.progress();
-    let all = Files {
-        config,
-        schema,
-        files,
-        progress,
-    };
-    let mut validated = validate(all, problems, known);
-    let dangling = std::mem::take(&mut validated.dangling);
-    let input = Input {
-        config,
-        schema,
-        sources: &validated.tables,
-        progress,
-    };
-    for reference in still_dangling(database.client(), input, dangling).await? {
-        let message = reference.message();
-        let Dangling { place, also, .. } = reference;
-        let subject = Subject {
-            file: &place.file,
-            row: place.row,
-            column: place.column.as_deref(),
-            message: &message,
-        };
-        problems.add_many(subject, 1 + also, || Problem {
-            place: Some(place.clone()),
-            message: message.clone(),
-        });
-    }
-    Ok(validated)
-}
-
-/// The files of tables that have to be read.
-pub(super) fn without(files: SourceFiles, unchanged: &[Unchanged]) -> SourceFiles {
-    let skipped: BTreeSet<&str> = unchanged.iter().map(|table| table.key.as_str()).collect();
-    let kept = files
-        .by_table
-        .into_iter()
-        .filter(|(key, _)| !skipped.contains(key.as_str()));
-    SourceFiles {
-        by_table: kept.collect(),
-    }
-}
-
-/// Problems as the error that ends a command.
-pub(super) fn refuse(problems: Problems, source: &Path, outcome: &'static str) -> Error {
-    let count = problems.count();
-    let what = source.display().to_string();
-    Error::Problems {
-        problems: problems.into_sorted(),
-        count,
-        what,
-        outcome: outcome.into(),
-    }
 }
 
 #[derive(Serialize)]

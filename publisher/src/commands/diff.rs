@@ -2,11 +2,9 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
 use clap::Args;
 use snapshot_audit::diff::{
-    Change, ColumnChange, ColumnsDiff, RowCounts, RowDiff, SnapshotDiff, TableDiff, VersionName,
-    diff_snapshots,
+    Change, ColumnsDiff, RowCounts, RowDiff, SnapshotDiff, TableDiff, VersionName, diff_snapshots,
 };
 use snapshot_format::Version;
 use snapshot_store::{
@@ -15,6 +13,7 @@ use snapshot_store::{
 };
 
 use super::blocking;
+use super::changes::{GONE, HEAD, NEW, OTHER, counted, describe_column, shortened};
 use super::history::read_history;
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
@@ -91,11 +90,6 @@ fn chosen<'v>(
     Ok((from, to))
 }
 
-pub(super) const NEW: Style = AnsiColor::Green.on_default();
-pub(super) const GONE: Style = AnsiColor::Red.on_default();
-pub(super) const OTHER: Style = AnsiColor::Yellow.on_default();
-pub(super) const HEAD: Style = Style::new().bold();
-
 fn describe(diff: &SnapshotDiff) -> String {
     let mut text = String::new();
     let name =
@@ -127,23 +121,6 @@ fn in_rows(rows: &RowCounts) -> String {
         (rows.removed, "removed"),
     ];
     counted("row", rows)
-}
-
-/// `2 rows changed, 1 added`
-pub(super) fn counted<const N: usize>(noun: &str, counts: [(u64, &str); N]) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for (count, verb) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        words.push(match (words.is_empty(), count) {
-            (true, 1) => format!("1 {noun} {verb}"),
-            (true, _) => format!("{count} {noun}s {verb}"),
-            (false, _) => format!("{count} {verb}"),
-        });
-    }
-    if words.is_empty() {
-        format!("the same {noun}s")
-    } else {
-        words.join(", ")
-    }
 }
 
 fn describe_table(table: &TableDiff) -> String {
@@ -195,56 +172,5 @@ fn describe_row(row: &RowDiff) -> String {
             let columns: String = row.columns.iter().map(describe_column).collect();
             format!("  {OTHER}~ {key}{OTHER:#}\n{columns}")
         }
-    }
-}
-
-/// A column's old and new value; within JSON, only what differs.
-pub(super) fn describe_column(change: &ColumnChange) -> String {
-    let name = &change.column;
-    if change.within.is_empty() {
-        let (from, to) = (shortened(change.from.get()), shortened(change.to.get()));
-        return format!("      {name}: {from} -> {to}\n");
-    }
-    let text = |value: &Option<serde_json::Value>| match value {
-        Some(value) => shortened(&value.to_string()),
-        None => "nothing".to_owned(),
-    };
-    let within = change.within.iter().map(|place| {
-        let (from, to) = (text(&place.from), text(&place.to));
-        format!("      {name}{}: {from} -> {to}\n", place.pointer)
-    });
-    within.collect()
-}
-
-/// A line of a terminal.
-pub(super) fn shortened(text: &str) -> String {
-    const MOST: usize = 100;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_a_few_words() {
-        let of = |changed, added, removed| {
-            counted(
-                "row",
-                [(changed, "changed"), (added, "added"), (removed, "removed")],
-            )
-        };
-        assert_eq!(of(0, 0, 0), "the same rows");
-        assert_eq!(of(1, 0, 0), "1 row changed");
-        assert_eq!(of(2, 1, 7), "2 rows changed, 1 added, 7 removed");
-    }
-
-    #[test]
-    fn a_long_value_is_cut_between_characters() {
-        assert_eq!(shortened("short"), "short");
-        assert_eq!(shortened(&"ä".repeat(101)), format!("{}…", "ä".repeat(100)));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::publish::PublishTerms;
-use super::seed::SeedFlags;
+use super::publication::PublishTerms;
+use super::source::SeedFlags;
 use crate::config::Config;
 use crate::error::Error;
 use crate::flags::{ClockFlag, Common, ForceFlag, OutFlags, SourceFlag, SqlFlag};

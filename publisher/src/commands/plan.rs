@@ -7,9 +7,9 @@ use clap::Args;
 use serde::Serialize;
 use snapshot_format::IS_ACTIVE;
 
+use super::changes::{GONE, HEAD, NEW, OTHER, counted, describe_column, shortened};
 use super::context::Context;
-use super::diff::{GONE, HEAD, NEW, OTHER, counted, describe_column, shortened};
-use super::seed::{SeedFlags, read_source};
+use super::source::{SeedFlags, read_source};
 use super::warnings::warn_of_missing_triggers;
 use crate::database::{
     self, Plan, PlanOptions, PlannedChange, PlannedCounts, PlannedRow, PlannedTable,

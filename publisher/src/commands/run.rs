@@ -1,22 +1,18 @@
 //! `publisher run`: the main job.
 
-use std::net::SocketAddr;
-use std::pin::pin;
-
 use clap::Args;
 use serde::Serialize;
 use snapshot_store::DirectoryStore;
 
 use super::context::Context;
 use super::job::JobFlags;
-use super::publish::{Publication, PublishReport, Target};
-use super::seed::read_source;
+use super::publication::{Publication, PublishReport, Target};
+use super::serving::Serving;
+use super::source::read_source;
 use super::warnings::warn_of_missing_triggers;
 use super::watch::{WatchArgs, WatchFlags};
-use crate::config::Config;
 use crate::database::{AppliedMigrations, SeedReport, begin_seed};
 use crate::error::Error;
-use crate::output::Output;
 
 /// Flags of `publisher run`.
 #[derive(Debug, Args)]
@@ -52,13 +48,6 @@ struct RunReport {
     migrate: AppliedMigrations,
     seed: SeedReport,
     publish: PublishReport,
-}
-
-/// What is left to do once a snapshot is published: to serve it.
-pub(crate) struct Serving {
-    config: Config,
-    address: SocketAddr,
-    output: Output,
 }
 
 /// Migrates, seeds, publishes; gives what is then to be served, where that is asked for.
@@ -120,25 +109,6 @@ async fn seed_and_publish(
     warn_of_missing_triggers(&source.schema);
     output.say(&super::seed::describe(&seed));
     let publish = publication.end(target, database, None, judged).await?;
-    output.say(&super::publish::describe(&publish));
+    output.say(&super::publication::describe(&publish));
     Ok((seed, publish))
-}
-
-impl Serving {
-    /// Serves until Ctrl-C or SIGTERM, which is how it is meant to end.
-    pub(crate) async fn serve(self) -> Result<(), Error> {
-        let options = snapshot_server::Options::new(&self.config.out, self.address);
-        let mut interrupted = pin!(super::interrupt());
-        let server = tokio::select! {
-            server = snapshot_server::bind(options) => server?,
-            () = &mut interrupted => return Ok(()),
-        };
-        let url = format!("http://{}", server.local_addr());
-        self.output.say(&format!(
-            "serving {} on {url}\n  {url}/version.json\n  {url}/api/v1/reference/bootstrap\n\
-             Ctrl-C ends it.\n",
-            self.config.out.display()
-        ));
-        Ok(server.run(interrupted).await?)
-    }
 }

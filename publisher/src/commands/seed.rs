@@ -1,22 +1,15 @@
 //! `publisher seed`
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use clap::Args;
-use snapshot_format::TableKey;
 
-use super::check::{list_files, refuse, validate_files, without};
 use super::context::Context;
+use super::source::{SeedFlags, read_source};
 use super::warnings::warn_of_missing_triggers;
-use crate::config::Config;
-use crate::database::{self, Input, SeedOptions, SeedReport, SeededTable, Unchanged};
+use crate::database::{self, SeedReport, SeededTable};
 use crate::error::Error;
 use crate::flags::{Common, OutFlags, SourceFlag, SqlFlag};
-use crate::guard::table_and_number;
-use crate::progress::Progress;
-use crate::schema::Schema;
-use crate::source::{Problems, SourceTable};
 
 /// Flags of `publisher seed`.
 #[derive(Debug, Args)]
@@ -31,53 +24,6 @@ pub(crate) struct SeedArgs {
     /// Do everything, then roll back
     #[arg(long)]
     dry_run: bool,
-}
-
-/// Flags that `seed` and `run` share.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct SeedFlags {
-    /// Let exactly N rows of TABLE be deactivated, more than the guard allows; may be
-    /// given for several tables
-    #[arg(long, value_name = "TABLE=N", value_parser = table_and_number)]
-    allow_deactivation: Vec<(TableKey, u64)>,
-
-    /// Compare every row, also of files and tables that are known to be unchanged
-    #[arg(long)]
-    recheck: bool,
-}
-
-impl SeedFlags {
-    /// How many rows of which tables may be deactivated.
-    pub(super) fn allowed_deactivation(&self) -> BTreeMap<TableKey, u64> {
-        self.allow_deactivation.iter().cloned().collect()
-    }
-
-    /// Whether also what is known to be unchanged is compared.
-    pub(super) fn recheck(&self) -> bool {
-        self.recheck
-    }
-
-    /// What is asked of the seed.
-    pub(super) fn options(&self, dry_run: bool) -> SeedOptions {
-        SeedOptions {
-            dry_run,
-            allow_deactivation: self.allowed_deactivation(),
-        }
-    }
-
-    // A misspelt table is a mistake of the command line, whatever the files hold.
-    pub(super) fn check(&self, schema: &Schema) -> Result<(), Error> {
-        let keys = self.allow_deactivation.iter().map(|(key, _)| key);
-        match keys
-            .into_iter()
-            .find(|key| schema.table(key.as_str()).is_none())
-        {
-            None => Ok(()),
-            Some(key) => Err(Error::Usage(format!(
-                "--allow-deactivation {key}: no table has that key"
-            ))),
-        }
-    }
 }
 
 /// Seeds the files.
@@ -98,57 +44,6 @@ pub(crate) async fn run(args: SeedArgs) -> Result<(), Error> {
     warn_of_missing_triggers(&source.schema);
     output.done(&report, &describe(&report))?;
     context.close().await
-}
-
-/// Files that are validated, and the tables that they belong to.
-pub(super) struct Source {
-    /// The database's tables.
-    pub(super) schema: Schema,
-    /// The files that have to be compared with their tables.
-    pub(super) tables: Vec<SourceTable>,
-    /// The tables that need not be read.
-    pub(super) unchanged: Vec<Unchanged>,
-}
-
-impl Source {
-    /// What of it the database is given.
-    pub(super) fn input<'i>(&'i self, config: &'i Config, progress: Progress) -> Input<'i> {
-        Input {
-            config,
-            schema: &self.schema,
-            sources: &self.tables,
-            progress,
-        }
-    }
-}
-
-/// Validates the files, which must have no problem. `plan` and `run` take this step too.
-pub(super) async fn read_source(
-    context: &mut Context,
-    flags: &SeedFlags,
-    outcome: &'static str,
-) -> Result<Source, Error> {
-    let schema = context.schema().await?;
-    flags.check(&schema)?;
-    let mut problems = Problems::default();
-    let files = list_files(&context.config, &schema, &mut problems)?;
-    let unchanged = if flags.recheck {
-        Vec::new()
-    } else {
-        let client = context.database.client();
-        database::unchanged(client, &context.config, &schema, &files).await?
-    };
-    let files = without(files, &unchanged);
-    let validated = validate_files(context, &schema, &files, &mut problems, None).await?;
-    if problems.is_empty() {
-        Ok(Source {
-            schema,
-            tables: validated.tables,
-            unchanged,
-        })
-    } else {
-        Err(refuse(problems, &context.config.source, outcome))
-    }
 }
 
 /// What it did, for people.

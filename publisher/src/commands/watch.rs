@@ -1,7 +1,10 @@
 //! `publisher watch`: the main job, again at each edit.
 
+mod event;
+mod public;
 mod report;
 mod round;
+mod served;
 mod source;
 mod upkeep;
 
@@ -12,12 +15,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use snapshot_store::DirectoryStore;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, sleep, sleep_until};
 
 use self::report::Reporter;
 use self::round::{Rounded, Rounds};
+use self::served::Served;
 use self::upkeep::Upkeep;
 use super::blocking;
 use super::job::JobFlags;
@@ -134,12 +136,6 @@ struct Watch {
     // Files changed while the last round ran: it may have read them already.
     overlapped: bool,
     upkeep: Upkeep,
-}
-
-struct Served {
-    reload: snapshot_server::Reload,
-    stop: oneshot::Sender<()>,
-    running: JoinHandle<Result<(), snapshot_server::ServerError>>,
 }
 
 impl Watch {
@@ -269,7 +265,7 @@ impl Watch {
 
     fn succeeded(&mut self, inputs: Inputs, files: &[String], rounded: Rounded, again: bool) {
         if let Some(server) = &self.server {
-            server.reload.now();
+            server.reload();
         }
         self.steer.ended(inputs, Ended::Settled, Instant::now());
         self.reporter.succeeded(files, &rounded, again);
@@ -295,32 +291,15 @@ impl Watch {
         let Some(address) = self.rounds.serve_at() else {
             return Ok(None);
         };
-        let mut options = snapshot_server::Options::new(self.rounds.out(), address);
-        options.observer = std::sync::Arc::new(|event| match event {
-            // A round's line says it.
-            snapshot_server::Event::Swapped { .. } => {}
-            other => eprintln!("snapshot-server: {other}"),
-        });
-        let server = snapshot_server::bind(options).await?;
-        let url = format!("http://{}", server.local_addr());
-        let (stop, stopped) = oneshot::channel();
-        self.server = Some(Served {
-            reload: server.reload(),
-            stop,
-            running: tokio::spawn(server.run(async move {
-                let _ = stopped.await;
-            })),
-        });
+        let (server, url) = Served::start(self.rounds.out(), address).await?;
+        self.server = Some(server);
         Ok(Some(url))
     }
 
     /// Ends the server and the private PostgreSQL, where there are such.
     async fn end(mut self) -> Result<(), Error> {
         if let Some(server) = self.server.take() {
-            let _ = server.stop.send(());
-            if let Ok(ended) = server.running.await {
-                ended?;
-            }
+            server.end().await?;
         }
         self.rounds.close().await?;
         self.reporter.stopped();

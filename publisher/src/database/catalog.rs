@@ -1,16 +1,20 @@
 //! The catalog: what the tables look like, as PostgreSQL knows it.
 //! Source: <https://www.postgresql.org/docs/current/catalogs.html>.
 
+mod draft;
+mod types;
+
 use std::collections::HashMap;
 
-use snapshot_format::{ColumnType, TableKey};
+use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{GenericClient, Row};
 
+use self::draft::{Draft, add_foreign_key, read_column, read_part};
+use self::types::Types;
 use super::error::DatabaseError;
 use super::lock;
 use crate::config::Config;
-use crate::schema::{Column, ForeignKey, Part, Schema, Table};
+use crate::schema::Schema;
 
 /// Reads the shape of every table that is published: those of the configured schema that
 /// have a primary key and are not excluded.
@@ -171,29 +175,6 @@ const PARTS: &str = "
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
     ORDER BY namespace.nspname COLLATE \"C\", class.relname COLLATE \"C\"";
 
-fn read_part(row: &Row) -> Result<Option<Part>, tokio_postgres::Error> {
-    let part = Part {
-        name: row.try_get("name")?,
-        namespace: row.try_get("namespace")?,
-        is_foreign: row.try_get("is_foreign")?,
-        missing_triggers: missing_events(row.try_get("events")?),
-    };
-    Ok(Some(part).filter(|part| part.is_foreign || !part.missing_triggers.is_empty()))
-}
-
-fn missing_events(events: i32) -> Vec<&'static str> {
-    let missing = EVENTS.iter().filter(|(bit, _)| events & bit == 0);
-    missing.map(|(_, event)| *event).collect()
-}
-
-const EVENTS: [(i32, &str); 4] = [
-    (4, "INSERT"),
-    (16, "UPDATE"),
-    (8, "DELETE"),
-    (32, "TRUNCATE"),
-];
-
-// A table while its parts come in.
 // A misspelt name would publish the very table that was to stay private.
 async fn check_excluded(client: &impl GenericClient, config: &Config) -> Result<(), DatabaseError> {
     let excluded: Vec<&String> = config.exclude.iter().collect();
@@ -220,143 +201,6 @@ const UNKNOWN_TABLES: &str = r#"
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
         WHERE namespace.nspname = $2 AND class.relname = name)"#;
 
-struct Draft {
-    oid: u32,
-    name: String,
-    namespace: String,
-    key: Vec<i16>,
-    // Each with its attribute number.
-    columns: Vec<(i16, Column)>,
-    events: i32,
-    has_parts: bool,
-    // Those that are not tracked.
-    parts: Vec<Part>,
-}
-
-impl Draft {
-    fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
-        Ok(Self {
-            oid: row.try_get("table")?,
-            name: row.try_get("name")?,
-            namespace: row.try_get("namespace")?,
-            key: row.try_get("key")?,
-            columns: Vec::new(),
-            events: 0,
-            has_parts: false,
-            parts: Vec::new(),
-        })
-    }
-
-    fn table(&self, config: &Config) -> Result<Table, DatabaseError> {
-        let unusable = |error| {
-            DatabaseError::Catalog(format!(
-                "table {} cannot be published: {error}; exclude it in tablecast.toml",
-                self.name
-            ))
-        };
-        let key = TableKey::from_sql(&self.name).map_err(unusable)?;
-        let settings = config.tables.get(key.as_str());
-        let mut columns: Vec<Column> = Vec::new();
-        for (_, column) in self.sorted_columns() {
-            let as_text = settings.is_some_and(|table| table.as_text.contains(&column.name));
-            // A column name has the form of a table key's, for the same reasons.
-            column.name.parse::<TableKey>().map_err(unusable)?;
-            let mut column = column.clone();
-            // As text, PostgreSQL's own spellings of these are taken as well.
-            if as_text && column.kind.is_spelled() {
-                column.kind = ColumnType::Named(column.sql_type.clone());
-            }
-            columns.push(Column { as_text, ..column });
-        }
-        Ok(Table {
-            key,
-            name: self.name.clone(),
-            namespace: self.namespace.clone(),
-            columns,
-            primary_key: self
-                .key
-                .iter()
-                .filter_map(|number| self.index(*number))
-                .collect(),
-            foreign_keys: Vec::new(),
-            missing_triggers: missing_events(self.events),
-            has_parts: self.has_parts,
-            untracked_parts: self.parts.clone(),
-        })
-    }
-
-    fn sorted_columns(&self) -> Vec<&(i16, Column)> {
-        let mut columns: Vec<_> = self.columns.iter().collect();
-        columns.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-        columns
-    }
-
-    fn index(&self, number: i16) -> Option<usize> {
-        self.sorted_columns()
-            .iter()
-            .position(|(other, _)| *other == number)
-    }
-}
-
-fn read_column(row: &Row, types: &Types) -> Result<(i16, Column), tokio_postgres::Error> {
-    let sql_type: String = row.try_get("sql_type")?;
-    let (kind, domain_not_null) = types.resolve(row.try_get("type")?, &sql_type);
-    let not_null: bool = row.try_get("not_null")?;
-    let default: Option<String> = row.try_get("default")?;
-    // An identity column takes its next number where the file names none.
-    let identity: bool = row.try_get("identity")?;
-    let column = Column {
-        name: row.try_get("name")?,
-        sql_type,
-        kind,
-        nullable: !not_null && !domain_not_null,
-        default: default.or_else(|| identity.then(|| "DEFAULT".to_owned())),
-        generated: row.try_get("generated")?,
-        is_fixed: row.try_get("is_fixed")?,
-        as_text: false,
-    };
-    Ok((row.try_get("number")?, column))
-}
-
-fn add_foreign_key(
-    schema: &mut Schema,
-    drafts: &HashMap<u32, Draft>,
-    row: &Row,
-) -> Result<(), tokio_postgres::Error> {
-    let (from, to): (u32, u32) = (row.try_get("table")?, row.try_get("target")?);
-    let (Some(from), Some(to)) = (drafts.get(&from), drafts.get(&to)) else {
-        return Ok(());
-    };
-    let columns: Vec<i16> = row.try_get("columns")?;
-    let key_of = |name: &str| {
-        schema
-            .tables
-            .iter()
-            .find(|t| t.name == name)
-            .map(|t| t.key.clone())
-    };
-    let Some(target) = key_of(&to.name) else {
-        return Ok(());
-    };
-    let foreign_key = ForeignKey {
-        name: row.try_get("name")?,
-        columns: columns
-            .into_iter()
-            .filter_map(|number| from.index(number))
-            .collect(),
-        target,
-        target_columns: row.try_get("target_columns")?,
-    };
-    if let Some(table) = schema
-        .tables
-        .iter_mut()
-        .find(|table| table.name == from.name)
-    {
-        table.foreign_keys.push(foreign_key);
-    }
-    Ok(())
-}
-
 fn refuse_equal_keys(schema: &Schema) -> Result<(), DatabaseError> {
     match schema
         .tables
@@ -368,73 +212,5 @@ fn refuse_equal_keys(schema: &Schema) -> Result<(), DatabaseError> {
             "tables {} and {} would both be published as {}; exclude one in tablecast.toml",
             pair[0].name, pair[1].name, pair[0].key
         ))),
-    }
-}
-
-// What is needed of pg_type, by oid.
-struct Types(HashMap<u32, PgType>);
-
-struct PgType {
-    // `b` base, `d` domain, `e` enumeration.
-    class: i8,
-    base: u32,
-    // As PostgreSQL prints the type below a domain.
-    base_type: String,
-    not_null: bool,
-    element: u32,
-    labels: Option<Vec<String>>,
-}
-
-const TYPES: &str = "
-    SELECT type.oid AS oid, type.typtype AS class, type.typbasetype AS base,
-           pg_catalog.format_type(type.typbasetype, type.typtypmod) AS base_type,
-           type.typnotnull AS not_null,
-           CASE WHEN type.typcategory = 'A' AND type.typlen = -1 THEN type.typelem
-                ELSE 0::oid END AS element,
-           (SELECT array_agg(label.enumlabel::text ORDER BY label.enumsortorder)
-            FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type.oid) AS labels
-    FROM pg_catalog.pg_type AS type
-    WHERE type.typtype IN ('b', 'd', 'e')";
-
-impl Types {
-    async fn read(client: &impl GenericClient) -> Result<Self, tokio_postgres::Error> {
-        let mut types = HashMap::new();
-        for row in client.query(TYPES, &[]).await? {
-            let pg_type = PgType {
-                class: row.try_get("class")?,
-                base: row.try_get("base")?,
-                base_type: row.try_get("base_type")?,
-                not_null: row.try_get("not_null")?,
-                element: row.try_get("element")?,
-                labels: row.try_get("labels")?,
-            };
-            types.insert(row.try_get("oid")?, pg_type);
-        }
-        Ok(Self(types))
-    }
-
-    // The type of that name, or the one below a domain; and whether a domain on the way
-    // forbids null.
-    fn resolve(&self, oid: u32, sql_type: &str) -> (ColumnType, bool) {
-        let unknown = || ColumnType::Named(sql_type.to_owned());
-        let Some(pg_type) = self.0.get(&oid) else {
-            return (unknown(), false);
-        };
-        if pg_type.class == b'd' as i8 {
-            let (below, not_null) = self.resolve(pg_type.base, &pg_type.base_type);
-            return (below, not_null || pg_type.not_null);
-        }
-        if let Some(labels) = &pg_type.labels {
-            let (name, labels) = (sql_type.to_owned(), labels.clone());
-            return (ColumnType::Enum { name, labels }, false);
-        }
-        if pg_type.element != 0 {
-            let element_type = sql_type.strip_suffix("[]").unwrap_or(sql_type);
-            return match self.resolve(pg_type.element, element_type).0 {
-                ColumnType::Named(_) => (unknown(), false),
-                element => (ColumnType::Array(Box::new(element)), false),
-            };
-        }
-        (ColumnType::parse(sql_type), false)
     }
 }

@@ -8,6 +8,7 @@ use snapshot_format::Lineage;
 use tokio_postgres::GenericClient;
 
 use super::error::DatabaseError;
+use crate::database::ask::Ask;
 use crate::guard::Identity;
 
 /// Gives the database a lineage, where it has none. It is no secret: who may only read the
@@ -29,17 +30,15 @@ GRANT SELECT ON tablecast.lineage TO PUBLIC;";
 pub(crate) async fn identity(
     client: &impl GenericClient,
 ) -> Result<Option<Identity>, DatabaseError> {
-    let failed = |source| DatabaseError::query("read the database's lineage", source);
-    let rows = client.query(READABLE, &[]).await.map_err(failed)?;
-    let readable: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-    let readable = readable.map_err(failed)?;
+    const WHAT: &str = "read the database's lineage";
+    let readable: Vec<String> = client.column(WHAT, READABLE, &[]).await?;
     for (table, query, given) in [("lineage", GIVEN, true), ("migration", TAKEN, false)] {
         if !readable.iter().any(|name| name == table) {
             continue;
         }
-        if let Some(row) = client.query_opt(query, &[]).await.map_err(failed)? {
-            let known_by: String = row.try_get(0).map_err(failed)?;
-            let lineage = Lineage::of(&known_by);
+        let known_by: Vec<String> = client.column(WHAT, query, &[]).await?;
+        if let Some(known_by) = known_by.first() {
+            let lineage = Lineage::of(known_by);
             return Ok(Some(Identity { lineage, given }));
         }
     }

@@ -6,12 +6,13 @@
 
 use std::time::{Duration, Instant};
 
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::answer::{PgError, is_one_of};
 use super::error::{DatabaseError, MayWait};
 use super::holder::{Holder, holders};
 use super::sql::identifier;
+use crate::database::ask::Ask;
 use crate::schema::Table;
 
 /// The one lock among those who write: migrate and seed. (`"tablecast"` as a number.)
@@ -64,9 +65,10 @@ async fn poll_advisory(
 ) -> Result<(), DatabaseError> {
     let start = Instant::now();
     loop {
-        let row = client.query_one(try_lock, &[&ADVISORY_LOCK]).await;
-        let taken = row.and_then(|row| row.try_get(0));
-        if taken.map_err(|source| DatabaseError::query("take the lock", source))? {
+        if client
+            .value("take the lock", try_lock, &[&ADVISORY_LOCK])
+            .await?
+        {
             return Ok(());
         }
         if start.elapsed() >= timeout {
@@ -135,8 +137,9 @@ async fn advisory_holders(client: &impl GenericClient) -> Result<Vec<Holder>, Da
                                 WHERE datname = pg_catalog.current_database())
          ORDER BY 1"
     );
-    let rows = client.query(&query, &[&ADVISORY_LOCK]).await;
-    read_holders(rows)
+    client
+        .list(ASK, &query, &[&ADVISORY_LOCK], read_holder)
+        .await
 }
 
 async fn table_writers(
@@ -150,8 +153,7 @@ async fn table_writers(
            AND lock.mode NOT IN ('AccessShareLock', 'RowShareLock')
          ORDER BY 1"
     );
-    let rows = client.query(&query, &[&names]).await;
-    read_holders(rows)
+    client.list(ASK, &query, &[&names], read_holder).await
 }
 
 /// Says who holds the lock, where an error is that it was waited for too long. Its
@@ -192,11 +194,9 @@ pub(super) async fn hint_at_holders(client: &impl GenericClient, error: &mut PgE
 }
 
 async fn locked(client: &impl GenericClient, what: &str) -> Result<DatabaseError, DatabaseError> {
-    let failed = |source| DatabaseError::query("ask who holds the lock", source);
-    client.batch_execute("ROLLBACK").await.map_err(failed)?;
+    client.run(ASK, "ROLLBACK").await?;
     let waited = "SELECT extract(epoch FROM current_setting('lock_timeout')::interval)::float8";
-    let waited = client.query_one(waited, &[]).await;
-    let waited: f64 = waited.and_then(|row| row.try_get(0)).map_err(failed)?;
+    let waited: f64 = client.value(ASK, waited, &[]).await?;
     Ok(DatabaseError::Locked {
         what: format!("a lock to {what}"),
         waited: Duration::from_secs_f64(waited),
@@ -225,8 +225,7 @@ async fn strongest_holders(client: &impl GenericClient) -> Result<Vec<Holder>, D
          WHERE held.strength = (SELECT max(strength) FROM held)
          ORDER BY 1"
     );
-    let rows = client.query(&query, &[]).await;
-    read_holders(rows)
+    client.list(ASK, &query, &[], read_holder).await
 }
 
 const HOLDERS: &str = "
@@ -236,20 +235,16 @@ const HOLDERS: &str = "
     FROM pg_catalog.pg_locks AS lock
     JOIN pg_catalog.pg_stat_activity AS session USING (pid)";
 
-fn read_holders(
-    rows: Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>,
-) -> Result<Vec<Holder>, DatabaseError> {
-    let read = |row: tokio_postgres::Row| {
-        Ok(Holder {
-            pid: row.try_get(0)?,
-            application: row.try_get(1)?,
-            user: row.try_get(2)?,
-            state: row.try_get(3)?,
-            seconds: row.try_get(4)?,
-        })
-    };
-    let holders = rows.and_then(|rows| rows.into_iter().map(read).collect());
-    holders.map_err(|source| DatabaseError::query("ask who holds the lock", source))
+const ASK: &str = "ask who holds the lock";
+
+fn read_holder(row: &Row) -> Result<Holder, tokio_postgres::Error> {
+    Ok(Holder {
+        pid: row.try_get(0)?,
+        application: row.try_get(1)?,
+        user: row.try_get(2)?,
+        state: row.try_get(3)?,
+        seconds: row.try_get(4)?,
+    })
 }
 
 /// Locks the counter rows of every table, in one order for everybody.

@@ -7,6 +7,7 @@ use tokio_postgres::GenericClient;
 use super::error::DatabaseError;
 use super::lock;
 use super::sql::identifier;
+use crate::database::ask::Ask;
 
 /// A table's row of `reference_metadata`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,11 +61,13 @@ async fn read_versions(
 // Asked beforehand, for a query that fails takes its transaction with it.
 async fn is_there(client: &impl GenericClient, schema: &str) -> Result<bool, DatabaseError> {
     let name = format!("{}.reference_metadata", identifier(schema));
-    let row = client
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&name])
-        .await;
-    let exists = row.and_then(|row| row.try_get(0));
-    exists.map_err(|source| DatabaseError::query("look for reference_metadata", source))
+    client
+        .value(
+            "look for reference_metadata",
+            "SELECT to_regclass($1) IS NOT NULL",
+            &[&name],
+        )
+        .await
 }
 
 /// The highest `version_seq` of all: the database's reference version.

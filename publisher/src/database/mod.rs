@@ -1,6 +1,7 @@
 //! The database: connect, migrate, seed, read. The only SQL of the project.
 
 mod answer;
+mod ask;
 mod catalog;
 mod connection;
 mod error;
@@ -10,7 +11,9 @@ mod lineage;
 mod lock;
 mod metadata;
 mod migrate;
+mod private;
 mod read;
+mod references;
 mod seed;
 mod shape;
 mod sql;
@@ -19,9 +22,6 @@ mod whole_rows;
 
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, GenericClient};
 
@@ -47,7 +47,7 @@ pub use whole_rows::{WhichRows, fills};
 
 use crate::config::Config;
 use connection::{Destination, Patience};
-use embedded_postgres::{Embedded, OWN_PUBLIC, OWNER, bounds_of};
+use embedded_postgres::Embedded;
 
 /// A connection, and the server behind it where that is our own.
 pub(crate) struct Database {
@@ -61,9 +61,6 @@ pub(crate) struct Database {
 
 /// The name of the database within the embedded server.
 const EMBEDDED_DATABASE: &str = "tablecast";
-
-/// What the name of a scratch database begins with; the number of its process follows.
-const SCRATCH: &str = "tablecast_scratch_";
 
 impl Database {
     /// What whoever started the embedded server should know: where its data is, if that
@@ -85,7 +82,7 @@ impl Database {
             Some(url) => Self::connect(url, purpose, config).await,
             None => {
                 let embedded = Embedded::start(&config.state).await?;
-                create_database(&embedded, config, EMBEDDED_DATABASE).await?;
+                private::create_database(&embedded, config, EMBEDDED_DATABASE).await?;
                 Self::within(embedded, EMBEDDED_DATABASE, purpose, config).await
             }
         }
@@ -100,11 +97,11 @@ impl Database {
         purpose: &str,
     ) -> Result<Self, DatabaseError> {
         let embedded = Embedded::start(&config.state).await?;
-        let name = format!("{SCRATCH}{}", std::process::id());
-        for left in left_by_the_dead(&embedded, config).await? {
-            drop_database(&embedded, config, &left).await?;
+        let name = private::scratch_name();
+        for left in private::left_by_the_dead(&embedded, config).await? {
+            private::drop_database(&embedded, config, &left).await?;
         }
-        create_database(&embedded, config, &name).await?;
+        private::create_database(&embedded, config, &name).await?;
         let mut database = Self::within(embedded, &name, purpose, config).await?;
         database.target = name;
         Ok(database)
@@ -118,7 +115,7 @@ impl Database {
         let name = self.target.clone();
         let embedded = self.disconnect().await;
         if let Some(embedded) = embedded {
-            drop_database(&embedded, config, &name).await?;
+            private::drop_database(&embedded, config, &name).await?;
             embedded.stop().await?;
         }
         Ok(())
@@ -154,7 +151,7 @@ impl Database {
     }
 
     async fn connect(url: &str, purpose: &str, config: &Config) -> Result<Self, DatabaseError> {
-        let destination = Destination::of_url(url, patience(config))?;
+        let destination = Destination::of_url(url, Patience::of(config))?;
         Self::establish(destination, None, purpose, config).await
     }
 
@@ -164,11 +161,11 @@ impl Database {
         purpose: &str,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
-        create_extensions(&embedded, database, config).await?;
+        private::create_extensions(&embedded, database, config).await?;
         let options = embedded.config_of_owner(database);
         let data = embedded.elsewhere().unwrap_or(&config.state);
         let target = format!("the embedded PostgreSQL in {}", data.display());
-        let destination = Destination::new(options, target, patience(config));
+        let destination = Destination::new(options, target, Patience::of(config));
         Self::establish(destination, Some(embedded), purpose, config).await
     }
 
@@ -200,13 +197,6 @@ impl Database {
             embedded,
             target,
         })
-    }
-}
-
-fn patience(config: &Config) -> Patience {
-    Patience {
-        connect: config.connect_timeout,
-        silence: config.silence_timeout,
     }
 }
 
@@ -244,126 +234,3 @@ fn session_settings(config: &Config) -> String {
 const LOOK: &str = "SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings \
                     WHERE name = 'client_connection_check_interval' \
                       AND pg_catalog.version() LIKE '%linux%'";
-
-async fn create_database(
-    embedded: &Embedded,
-    config: &Config,
-    name: &str,
-) -> Result<(), DatabaseError> {
-    let client = maintenance(embedded, config).await?;
-    let failed = |source| DatabaseError::query("create the database", source);
-    // Two starts at once may both want it: the second waits here, and finds it made.
-    client.batch_execute(ONE_AT_A_TIME).await.map_err(failed)?;
-    let row = client.query_one(HOW_FAR, &[&name, &OWNER]).await;
-    let (exists, complete): (bool, bool) = row
-        .and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .map_err(|source| DatabaseError::query("look for the database", source))?;
-    if !exists {
-        let statement = format!(
-            "CREATE DATABASE {} TEMPLATE template0",
-            sql::identifier(name)
-        );
-        client.batch_execute(&statement).await.map_err(failed)?;
-    }
-    if !complete {
-        let within = superuser(embedded, config, name).await?;
-        within.batch_execute(OWN_PUBLIC).await.map_err(failed)?;
-    }
-    // Last comes what makes it complete, so that the next start goes on where a killed one ended.
-    let bounds = client.batch_execute(&bounds_of(name)).await;
-    bounds.map_err(failed)
-}
-
-const ONE_AT_A_TIME: &str =
-    "SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtext('tablecast databases'))";
-
-const HOW_FAR: &str = "
-    SELECT count(*) = 1,
-           coalesce(bool_or(pg_catalog.has_database_privilege($2, oid, 'CREATE')), false)
-    FROM pg_catalog.pg_database WHERE datname = $1";
-
-// A run that was interrupted or killed may have left its database, one of this process's own
-// number among them.
-async fn left_by_the_dead(
-    embedded: &Embedded,
-    config: &Config,
-) -> Result<Vec<String>, DatabaseError> {
-    let client = maintenance(embedded, config).await?;
-    let query = "SELECT datname FROM pg_catalog.pg_database
-                 WHERE pg_catalog.starts_with(datname::text, $1)";
-    let names = client.query(query, &[&SCRATCH]).await;
-    let names = names.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
-    let names: Vec<String> =
-        names.map_err(|source| DatabaseError::query("look for scratch databases", source))?;
-    let left = names.into_iter().filter(|name| {
-        let process = name[SCRATCH.len()..].parse().map(Pid::from_raw);
-        process
-            .is_ok_and(|process| process == Pid::this() || kill(process, None) == Err(Errno::ESRCH))
-    });
-    Ok(left.collect())
-}
-
-// Those that the settings name: only a superuser makes them. Asked beforehand, so that nothing
-// else runs as the superuser in a database that is there already.
-async fn create_extensions(
-    embedded: &Embedded,
-    database: &str,
-    config: &Config,
-) -> Result<(), DatabaseError> {
-    if config.extensions.is_empty() {
-        return Ok(());
-    }
-    let client = superuser(embedded, config, database).await?;
-    for name in &config.extensions {
-        let failed = |source| DatabaseError::query(format!("create the extension {name}"), source);
-        let query = "SELECT FROM pg_catalog.pg_extension WHERE extname = $1";
-        if client
-            .query_opt(query, &[name])
-            .await
-            .map_err(failed)?
-            .is_none()
-        {
-            let schema = sql::identifier(&config.schema);
-            let create = format!(
-                "SET search_path = pg_catalog; CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {OWNER};
-                 CREATE EXTENSION {} SCHEMA {schema} CASCADE",
-                sql::identifier(name)
-            );
-            client.batch_execute(&create).await.map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
-async fn drop_database(
-    embedded: &Embedded,
-    config: &Config,
-    name: &str,
-) -> Result<(), DatabaseError> {
-    let statement = format!(
-        "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-        sql::identifier(name)
-    );
-    let client = maintenance(embedded, config).await?;
-    let dropped = client.batch_execute(&statement).await;
-    dropped.map_err(|source| DatabaseError::query("drop the scratch database", source))
-}
-
-async fn maintenance(embedded: &Embedded, config: &Config) -> Result<Client, DatabaseError> {
-    superuser(embedded, config, "postgres").await
-}
-
-async fn superuser(
-    embedded: &Embedded,
-    config: &Config,
-    database: &str,
-) -> Result<Client, DatabaseError> {
-    let mut options = embedded.config(database);
-    // Nothing that the owner of a database has put into it is called by the superuser: not an
-    // operator of his, by a path that he has set for the database.
-    options.options("-c search_path=pg_catalog");
-    let target = "the embedded PostgreSQL".to_owned();
-    let destination = Destination::new(options, target, patience(config));
-    let (client, _) = destination.connect(|_| {}).await?;
-    Ok(client)
-}

@@ -15,12 +15,14 @@ use super::error::{DatabaseError, MayWait};
 use super::lineage;
 use super::lock;
 use super::metadata::{TableVersion, reference_versions};
+use super::references::broken_references;
 use super::seed::inheriting::{Among, keys_that_stand_twice};
 use super::sql::{identifier, in_byte_order, qualified, render};
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::guard::Provenance;
 use crate::render::{RenderError, RowRenderer};
-use crate::schema::{ForeignKey, Schema, Table};
+use crate::schema::{Schema, Table};
 use crate::source::Problem;
 
 /// Why a snapshot cannot be read.
@@ -104,8 +106,8 @@ impl<'c> SnapshotReader<'c> {
             .await;
         let tx = begun.map_err(|source| DatabaseError::query("begin to read", source))?;
         // Sorting a large table in memory, if it fits.
-        let set = tx.batch_execute("SET LOCAL work_mem = '256MB'").await;
-        set.map_err(|source| DatabaseError::query("begin to read", source))?;
+        tx.run("begin to read", "SET LOCAL work_mem = '256MB'")
+            .await?;
         Ok(Self {
             tx: Reading::Own(tx),
         })
@@ -169,87 +171,7 @@ impl<'c> SnapshotReader<'c> {
         &self,
         schema: &Schema,
     ) -> Result<BTreeMap<TableKey, Vec<Problem>>, DatabaseError> {
-        lock::with_holders(&*self.tx, self.find_broken(schema).await).await
-    }
-
-    async fn find_broken(
-        &self,
-        schema: &Schema,
-    ) -> Result<BTreeMap<TableKey, Vec<Problem>>, DatabaseError> {
-        let mut by_table: BTreeMap<TableKey, Vec<Problem>> = BTreeMap::new();
-        for reference in self.broken(references_of(schema)).await? {
-            let problems = self.problems_of(&reference).await?;
-            let table = reference.table.key.clone();
-            by_table.entry(table).or_default().extend(problems);
-        }
-        Ok(by_table)
-    }
-
-    // Those that any row breaks, by one statement: as a rule that is the last one.
-    async fn broken<'s>(
-        &self,
-        references: Vec<Reference<'s>>,
-    ) -> Result<Vec<Reference<'s>>, DatabaseError> {
-        let each = references.iter().enumerate();
-        let each = each.map(|(index, reference)| {
-            format!(
-                "SELECT {index} WHERE EXISTS (SELECT {})",
-                reference.broken_rows()
-            )
-        });
-        let each: Vec<String> = each.collect();
-        if each.is_empty() {
-            return Ok(Vec::new());
-        }
-        let failed = |source| DatabaseError::query("check the references of active rows", source);
-        let rows = self.tx.query(&each.join(" UNION ALL "), &[]).await;
-        let rows = rows.map_err(failed)?;
-        let broken: Result<Vec<i32>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-        let broken = broken.map_err(failed)?;
-        let mut references = references.into_iter().zip(0..).collect::<Vec<_>>();
-        references.retain(|(_, index)| broken.contains(index));
-        Ok(references
-            .into_iter()
-            .map(|(reference, _)| reference)
-            .collect())
-    }
-
-    async fn problems_of(&self, reference: &Reference<'_>) -> Result<Vec<Problem>, DatabaseError> {
-        let Reference { table, target, .. } = reference;
-        let names = reference.columns();
-        let text = |columns: &[&str]| {
-            let texts = columns.iter().map(|c| format!("t.{}::text", identifier(c)));
-            texts.collect::<Vec<_>>().join(", ")
-        };
-        let key = table.primary_key_names();
-        let key: Vec<&str> = key.iter().map(String::as_str).collect();
-        let query = format!(
-            "SELECT ARRAY[{}], ARRAY[{}] {} ORDER BY ARRAY[{0}] COLLATE \"C\" LIMIT 1000",
-            text(&key),
-            text(&names),
-            reference.broken_rows(),
-        );
-        let failed = |source| DatabaseError::query("check the references of active rows", source);
-        let rows = self.tx.query(&query, &[]).await.map_err(failed)?;
-        let problem = |row: &Row| {
-            let (key, value): (Vec<String>, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
-            let message = format!(
-                "{}: row {}: column {:?}: points at {} in {}, which is not active",
-                table.key,
-                quoted(&key),
-                names.join(", "),
-                quoted(&value),
-                target.key
-            );
-            Ok(Problem {
-                place: None,
-                message,
-            })
-        };
-        rows.iter()
-            .map(problem)
-            .collect::<Result<_, _>>()
-            .map_err(failed)
+        lock::with_holders(&*self.tx, broken_references(&self.tx, schema).await).await
     }
 
     /// Reads a table's active rows in their order, each as its canonical bytes.
@@ -295,63 +217,6 @@ impl<'c> SnapshotReader<'c> {
         }
         Ok(TableRows { rows: count })
     }
-}
-
-// A foreign key whose target may hold inactive rows.
-struct Reference<'s> {
-    table: &'s Table,
-    foreign_key: &'s ForeignKey,
-    target: &'s Table,
-}
-
-fn references_of(schema: &Schema) -> Vec<Reference<'_>> {
-    let references = schema.tables.iter().flat_map(|table| {
-        table.foreign_keys.iter().filter_map(move |foreign_key| {
-            let target = schema.table(foreign_key.target.as_str())?;
-            target.has_is_active().then_some(Reference {
-                table,
-                foreign_key,
-                target,
-            })
-        })
-    });
-    references.collect()
-}
-
-impl Reference<'_> {
-    fn columns(&self) -> Vec<&str> {
-        let columns = self.foreign_key.columns.iter();
-        columns
-            .map(|&column| self.table.columns[column].name.as_str())
-            .collect()
-    }
-
-    // The active rows that point at inactive ones, from FROM on.
-    fn broken_rows(&self) -> String {
-        let joined = self
-            .columns()
-            .into_iter()
-            .zip(&self.foreign_key.target_columns);
-        let on: Vec<String> = joined
-            .map(|(from, to)| format!("t.{} = p.{}", identifier(from), identifier(to)))
-            .collect();
-        let active = if self.table.has_is_active() {
-            "t.is_active AND "
-        } else {
-            ""
-        };
-        format!(
-            "FROM {} AS t JOIN {} AS p ON {} WHERE {active}NOT p.is_active",
-            qualified(self.table),
-            qualified(self.target),
-            on.join(" AND "),
-        )
-    }
-}
-
-fn quoted(values: &[String]) -> String {
-    let quoted: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
-    quoted.join(", ")
 }
 
 #[derive(Serialize)]

@@ -18,6 +18,7 @@ use super::seed::defaults::varying_defaults;
 use super::seed::hazards::Hazards;
 use super::sql::{identifier, qualified};
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::schema::{Fills, Schema, Table};
 
 /// Which rows of a table.
@@ -36,8 +37,7 @@ impl SnapshotReader<'_> {
     /// Where the connection is gone.
     pub async fn wait_for_other_sides(&self) -> Result<(), DatabaseError> {
         let set = "SET LOCAL idle_in_transaction_session_timeout = 0";
-        let set = self.transaction().batch_execute(set).await;
-        set.map_err(|source| DatabaseError::query("begin to read", source))
+        self.transaction().run("begin to read", set).await
     }
 
     /// Reads a table's rows in no order, each as a JSON object of all its columns; those

@@ -16,133 +16,26 @@
 //! read by the seed's decoder, rows of the database not by the renderer.
 
 mod contract;
+mod error;
+mod inputs;
 pub(crate) mod sides;
+mod table_sides;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indicatif::ProgressBar;
-use snapshot_audit::diff::DiffError;
+use snapshot_audit::parity::TableSide;
 use snapshot_audit::parity::normalize::Contract;
-use snapshot_audit::parity::report::{Kind, PairReport, Report, Side, TableReport};
-use snapshot_audit::parity::{TablePair, TableSide, compare, on_one_side, snapshot};
-use snapshot_format::{Manifest, TableKey};
-use snapshot_store::Origin;
+use snapshot_audit::parity::report::{PairReport, Report, Side, TableReport};
+use snapshot_format::Manifest;
 
+pub(crate) use self::error::ParityError;
+pub(crate) use self::inputs::DatabaseInput;
+pub use self::inputs::{Catalog, Inputs, SnapshotInput, SourceInput};
+pub use self::table_sides::TableSides;
 use crate::config::Config;
-use crate::database::{ReadError, SnapshotReader, WhichRows};
+use crate::database::WhichRows;
 use crate::schema::{Fills, Schema, Table};
-use crate::source::SourceFile;
-
-/// Why the sides cannot be compared. That they differ is no reason: it is the report.
-#[derive(Debug, thiserror::Error)]
-pub enum ParityError {
-    /// A file of the source cannot be read.
-    #[error("failed to read {file}")]
-    File {
-        /// Its name.
-        file: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The database's rows do not come.
-    #[error(transparent)]
-    Database(#[from] ReadError),
-    /// The snapshot's rows do not come.
-    #[error(transparent)]
-    Snapshot(#[from] DiffError),
-    /// What does not fit into memory cannot be put aside.
-    #[error("failed to put rows aside in {}", std::env::temp_dir().display())]
-    PutAside(#[source] io::Error),
-}
-
-impl ParityError {
-    /// What may help.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::File { .. } => {
-                Some("`publisher check` names every problem of the files".to_owned())
-            }
-            Self::Database(error) => error.hint(),
-            Self::Snapshot(error) => error.hint().map(str::to_owned),
-            Self::PutAside(_) => Some("name a folder with more room in TMPDIR".to_owned()),
-        }
-    }
-}
-
-/// What says which columns there are, and what the database gives where a file is silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Catalog {
-    /// The database that is named.
-    Database,
-    /// The migrations, applied to an empty private database.
-    Migrations,
-    /// Nothing but the snapshot's manifest, which knows no defaults.
-    Manifest,
-}
-
-impl Catalog {
-    /// In one word, for the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Database => "database",
-            Self::Migrations => "migrations",
-            Self::Manifest => "manifest",
-        }
-    }
-}
-
-/// The files of the source side.
-#[derive(Debug)]
-pub struct SourceInput {
-    /// Where they are, for people.
-    pub name: String,
-    /// By table key.
-    pub files: BTreeMap<String, SourceFile>,
-}
-
-/// The published side.
-#[derive(Debug)]
-pub struct SnapshotInput {
-    /// Where it is.
-    pub origin: Origin,
-    /// Which version, for people.
-    pub name: String,
-    /// What it holds.
-    pub manifest: Manifest,
-}
-
-/// The database side, for as long as its transaction lives.
-pub(crate) struct DatabaseInput<'r, 'c> {
-    /// Shows one committed state.
-    pub reader: &'r SnapshotReader<'c>,
-    /// Where it is, for people.
-    pub name: String,
-    /// Whether it is compared; otherwise it only tells which rows are an administrator's.
-    pub is_side: bool,
-}
-
-/// Everything that is compared, and how.
-#[derive(Debug)]
-pub struct Inputs {
-    /// The contract of each table that a catalog or the manifest knows, by its key.
-    pub contracts: BTreeMap<String, Contract>,
-    /// The tables that the database has; empty where only a manifest is known.
-    pub schema: Schema,
-    /// What the contracts are made from.
-    pub catalog: Catalog,
-    /// Keys of tables whose rows live in the database alone.
-    pub without_file: BTreeSet<String>,
-    /// The files.
-    pub source: Option<SourceInput>,
-    /// The snapshot.
-    pub snapshot: Option<SnapshotInput>,
-    /// How many differences of each table are shown.
-    pub limit: usize,
-    /// Moved by bytes of rows.
-    pub bar: ProgressBar,
-}
 
 /// The contract of every table that is known: by the catalog, else by the manifest.
 pub fn contracts(
@@ -255,172 +148,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
-}
-
-impl Inputs {
-    // Every table that any side has.
-    fn tables(&self) -> BTreeSet<String> {
-        let files = self
-            .source
-            .iter()
-            .flat_map(|source| source.files.keys().cloned());
-        self.contracts.keys().cloned().chain(files).collect()
-    }
-
-    fn entry(&self, key: &str) -> Option<(TableKey, &SnapshotInput)> {
-        let snapshot = self.snapshot.as_ref()?;
-        let key: TableKey = key.parse().ok()?;
-        snapshot
-            .manifest
-            .tables
-            .contains_key(&key)
-            .then_some((key, snapshot))
-    }
-
-    // What a database's rows will take is about what they take elsewhere.
-    fn size_bytes(&self, with_database: bool) -> u64 {
-        let file = |key: &str| {
-            let file = self
-                .source
-                .as_ref()
-                .and_then(|source| source.files.get(key));
-            let size = file.and_then(|file| std::fs::metadata(&file.path).ok());
-            size.map_or(0, |metadata| metadata.len())
-        };
-        let object = |key: &str| {
-            self.entry(key)
-                .map_or(0, |(key, snapshot)| snapshot.manifest.tables[&key].size)
-        };
-        let tables = self.tables();
-        let sizes = tables.iter().map(|key| {
-            let (file, object) = (file(key), object(key));
-            let database = if with_database { file.max(object) } else { 0 };
-            file + object + database
-        });
-        sizes.sum::<u64>().max(1)
-    }
-
-    fn names(&self, database: Option<&DatabaseInput<'_, '_>>) -> BTreeMap<Side, String> {
-        let source = self
-            .source
-            .as_ref()
-            .map(|source| (Side::Source, source.name.clone()));
-        let database = database.filter(|database| database.is_side);
-        let database = database.map(|database| (Side::Database, database.name.clone()));
-        let snapshot = self
-            .snapshot
-            .as_ref()
-            .map(|snapshot| (Side::Snapshot, snapshot.name.clone()));
-        source.into_iter().chain(database).chain(snapshot).collect()
-    }
-}
-
-/// One table on every side that has it.
-#[derive(Debug, Default)]
-pub struct TableSides {
-    /// In the files.
-    pub source: Option<TableSide>,
-    /// In the database.
-    pub database: Option<TableSide>,
-    /// As it is published.
-    pub snapshot: Option<TableSide>,
-}
-
-impl TableSides {
-    /// Reads a table's file and its object; `database` was read before.
-    ///
-    /// # Errors
-    /// Where one of them cannot be read.
-    pub fn gather(
-        inputs: &Inputs,
-        key: &str,
-        database: Option<TableSide>,
-    ) -> Result<Self, ParityError> {
-        let mut sides = Self {
-            database,
-            ..Self::default()
-        };
-        let Some(contract) = inputs.contracts.get(key) else {
-            return Ok(sides);
-        };
-        let file = inputs
-            .source
-            .as_ref()
-            .and_then(|source| source.files.get(key));
-        if let Some(file) = file.filter(|_| !inputs.without_file.contains(key)) {
-            let gathered = sides::source::gather(key, contract, file, inputs.limit, &inputs.bar);
-            sides.source = Some(gathered.map_err(|source| ParityError::File {
-                file: file.name.clone(),
-                source,
-            })?);
-        }
-        if let Some((
-            key,
-            SnapshotInput {
-                origin, manifest, ..
-            },
-        )) = inputs.entry(key)
-        {
-            let (entry, limit) = (&manifest.tables[&key], inputs.limit);
-            let gathered =
-                snapshot::gather(&key, contract, origin, manifest, entry, limit, &inputs.bar);
-            sides.snapshot = Some(gathered?);
-        }
-        Ok(sides)
-    }
-
-    fn side(&self, side: Side) -> Option<&TableSide> {
-        match side {
-            Side::Source => self.source.as_ref(),
-            Side::Database => self.database.as_ref(),
-            Side::Snapshot => self.snapshot.as_ref(),
-        }
-    }
-
-    /// Compares two of the sides; `None` where neither has the table.
-    ///
-    /// # Errors
-    /// Where rows that were put aside cannot be read again.
-    pub fn compare(
-        &self,
-        inputs: &Inputs,
-        key: &str,
-        (expected, actual): (Side, Side),
-    ) -> Result<Option<TableReport>, ParityError> {
-        if expected == Side::Source && inputs.without_file.contains(key) {
-            return Ok(Some(TableReport::skipped(
-                key,
-                "its rows live in the database alone (from_file)",
-            )));
-        }
-        let is_in_source = inputs
-            .source
-            .as_ref()
-            .is_some_and(|source| source.files.contains_key(key));
-        let sides = (self.side(expected), self.side(actual));
-        let report = match (inputs.contracts.get(key), sides) {
-            (Some(contract), (Some(from), Some(to))) => {
-                let pair = TablePair {
-                    table: key,
-                    contract,
-                    knows_defaults: inputs.catalog != Catalog::Manifest,
-                    expected: (expected, from),
-                    actual: (actual, to),
-                    admins: self.database.as_ref().map(|side| &side.rows),
-                    limit: inputs.limit,
-                };
-                compare(&pair).map_err(ParityError::PutAside)?
-            }
-            (_, (Some(_), None)) => on_one_side(key, Kind::MissingTable, inputs.limit),
-            (_, (None, Some(_))) => on_one_side(key, Kind::ExtraTable, inputs.limit),
-            // A file of which nobody knows the table.
-            (None, _) if expected == Side::Source && is_in_source => {
-                on_one_side(key, Kind::MissingTable, inputs.limit)
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(report))
     }
 }
 

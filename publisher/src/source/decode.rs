@@ -14,9 +14,10 @@ use snapshot_format::{
 };
 
 use super::convert::{Context, convert, number_key};
+use super::positions::Positions;
 use super::problem::{Place, Problem};
 use super::problems::{Problems, Subject};
-use super::raw_row::{Positions, RawRow};
+use super::raw_row::RawRow;
 use crate::config::{Config, TableConfig};
 use crate::schema::{Column, Table};
 use crate::suggest::closest;

@@ -8,6 +8,7 @@ mod convert;
 mod decode;
 mod files;
 mod keys;
+mod positions;
 mod problem;
 mod problems;
 mod raw_row;

@@ -1,7 +1,7 @@
 //! Whether the database is what the migrations and the files make it.
 
 use super::super::context::Context;
-use super::super::seed::{SeedFlags, read_source};
+use super::super::source::{SeedFlags, read_source};
 use super::{listed, refused};
 use crate::config::Config;
 use crate::database::{PlanOptions, load_migrations, pending_migrations, plan, read_shape};

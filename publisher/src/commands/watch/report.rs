@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Zoned;
-use serde::Serialize;
-use snapshot_format::{Key, MAX_VERSION_SIZE, Version};
-use snapshot_store::{Directory, Reader, history::name};
+use snapshot_format::Version;
+use snapshot_store::history::name;
 
-use super::round::{Rounded, Rounds, Steps};
-use crate::database::SeededTable;
+use super::event::{Change, Event, changes};
+use super::public::Public;
+use super::round::{Rounded, Rounds};
 use crate::error::Error;
 use crate::output::{Output, warn};
 use crate::prune::Pruned;
@@ -28,78 +28,6 @@ pub(super) struct Reporter {
     told: Option<String>,
     problems: BTreeSet<Problem>,
     first: bool,
-}
-
-/// A line of `--json`.
-#[derive(Serialize)]
-#[serde(
-    tag = "event",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
-enum Event<'e> {
-    /// The files are watched; the first round follows.
-    Started {
-        source: String,
-        sql: String,
-        out: String,
-        database: &'e str,
-        poll_ms: Option<u128>,
-        url: Option<String>,
-        public: &'e Option<String>,
-    },
-    /// A round came to its end, and this is public.
-    Round {
-        at: String,
-        files: &'e [String],
-        applied: &'e [String],
-        tables: Vec<Change<'e>>,
-        #[serde(flatten)]
-        published: &'e Published,
-        /// Which limits are reached and not passed, and what else is to be known.
-        notes: Vec<&'e String>,
-        steps: Steps,
-        total_ms: u128,
-    },
-    /// The files cannot be seeded or published as they are; the last version stays.
-    Problems {
-        at: String,
-        files: &'e [String],
-        count: usize,
-        problems: &'e [Problem],
-        error: String,
-        public: &'e Option<String>,
-    },
-    /// Something else is in the way. Where it may go by itself, it is tried again.
-    Failed {
-        at: String,
-        error: String,
-        hint: Option<String>,
-        retry_in_ms: Option<u128>,
-        public: &'e Option<String>,
-    },
-    /// What is not kept any more was removed.
-    Pruned {
-        at: String,
-        versions: usize,
-        files: usize,
-        size_bytes: u64,
-    },
-    /// It has gone.
-    Recovered { at: String },
-    /// The end.
-    Stopped { at: String },
-}
-
-/// A table that a round changed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Change<'e> {
-    table: &'e str,
-    inserted: u64,
-    updated: u64,
-    deactivated: u64,
-    reactivated: u64,
 }
 
 impl Reporter {
@@ -300,40 +228,6 @@ impl Reporter {
     }
 }
 
-// What a reader of the store gets. Others may publish there too, so it is read each time.
-enum Public {
-    Version(String),
-    Nothing,
-    Unreadable,
-}
-
-impl Public {
-    fn of(out: &Path) -> Self {
-        match Directory::new(out).get(&Key::Version, MAX_VERSION_SIZE) {
-            Ok(None) => Self::Nothing,
-            Ok(Some(bytes)) => Version::parse(&bytes).map_or(Self::Unreadable, |version| {
-                Self::Version(name(version.order()))
-            }),
-            Err(_) => Self::Unreadable,
-        }
-    }
-
-    fn version(self) -> Option<String> {
-        match self {
-            Self::Version(version) => Some(version),
-            Self::Nothing | Self::Unreadable => None,
-        }
-    }
-
-    fn in_words(&self) -> String {
-        match self {
-            Self::Version(version) => format!("version {version} is public"),
-            Self::Nothing => "nothing is published yet".to_owned(),
-            Self::Unreadable => "its version.json cannot be read".to_owned(),
-        }
-    }
-}
-
 fn notes(rounded: &Rounded) -> impl Iterator<Item = &String> {
     let seed = rounded.seed.iter().flat_map(|seed| &seed.notes);
     seed.chain(&rounded.publish.notes)
@@ -341,21 +235,6 @@ fn notes(rounded: &Rounded) -> impl Iterator<Item = &String> {
 
 fn is_unchanged(rounded: &Rounded) -> bool {
     matches!(rounded.publish.published, Published::Unchanged { .. })
-}
-
-fn changes(rounded: &Rounded) -> Vec<Change<'_>> {
-    let tables = rounded.seed.iter().flat_map(|seed| &seed.tables);
-    let changed = |table: &&SeededTable| {
-        table.inserted + table.updated + table.deactivated + table.reactivated > 0
-    };
-    let changes = tables.filter(changed).map(|table| Change {
-        table: &table.table,
-        inserted: table.inserted,
-        updated: table.updated,
-        deactivated: table.deactivated,
-        reactivated: table.reactivated,
-    });
-    changes.collect()
 }
 
 fn line_of(
@@ -398,39 +277,6 @@ fn in_short(names: &[String]) -> String {
         0 => "the files".to_owned(),
         n if n <= SHOWN => names.join(", "),
         n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
-    }
-}
-
-impl Change<'_> {
-    // `grips +1 ~2 -1`
-    fn to_text(&self) -> String {
-        let mut text = self.table.to_owned();
-        let added = self.inserted + self.reactivated;
-        for (sign, count) in [('+', added), ('~', self.updated), ('-', self.deactivated)] {
-            if count > 0 {
-                let _ = write!(text, " {sign}{count}");
-            }
-        }
-        text
-    }
-}
-
-impl Steps {
-    fn to_text(self) -> String {
-        let steps = [
-            ("migrate", self.migrate),
-            ("check", self.check),
-            ("seed", self.seed),
-            ("render", self.render),
-            ("compress", self.compress),
-            ("put", self.put),
-            ("swap", self.swap),
-        ];
-        let taken = steps.iter().filter(|(_, took)| took.as_millis() > 0);
-        let taken: Vec<String> = taken
-            .map(|(step, took)| format!("{step} {}", took.as_millis()))
-            .collect();
-        taken.join(", ")
     }
 }
 

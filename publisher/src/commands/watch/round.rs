@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::super::context::Context;
 use super::super::job::JobFlags;
-use super::super::publish::{Publication, PublishReport, Target};
+use super::super::publication::{Publication, PublishReport, Target};
 use super::super::warnings::warn_of_missing_triggers;
 use super::source;
 use crate::config::Config;
@@ -74,6 +74,26 @@ pub(super) struct Steps {
     /// Reading back, and swapping to the new version.
     #[serde(rename = "swapMs", serialize_with = "milliseconds")]
     pub(super) swap: Duration,
+}
+
+impl Steps {
+    /// Those that took a millisecond or more.
+    pub(super) fn to_text(self) -> String {
+        let steps = [
+            ("migrate", self.migrate),
+            ("check", self.check),
+            ("seed", self.seed),
+            ("render", self.render),
+            ("compress", self.compress),
+            ("put", self.put),
+            ("swap", self.swap),
+        ];
+        let taken = steps.iter().filter(|(_, took)| took.as_millis() > 0);
+        let taken: Vec<String> = taken
+            .map(|(step, took)| format!("{step} {}", took.as_millis()))
+            .collect();
+        taken.join(", ")
+    }
 }
 
 // With fractions: some steps take less than one.

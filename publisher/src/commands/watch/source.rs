@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use snapshot_format::TableKey;
 
-use super::super::check::{list_files, refuse, validate_files, without};
 use super::super::context::Context;
-use super::super::seed::{SeedFlags, Source};
+use super::super::source::{SeedFlags, Source};
+use super::super::source::{list_files, refuse, validate_files, without};
 use crate::database::{connected_only, unchanged_each};
 use crate::error::Error;
 use crate::schema::Schema;

@@ -23,6 +23,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::answer::PgError;
 use super::error::DatabaseError;
+use crate::config::Config;
 use dial::{Refusal, Session, cancel, dial};
 use wire::Pulse;
 
@@ -35,6 +36,16 @@ pub(super) struct Patience {
     pub(super) connect: Duration,
     /// How long a server that owes an answer may be silent before it is asked for.
     pub(super) silence: Duration,
+}
+
+impl Patience {
+    /// As the settings have it.
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            connect: config.connect_timeout,
+            silence: config.silence_timeout,
+        }
+    }
 }
 
 /// Where a server is, and how it is reached.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::{Client, GenericClient};
+use tokio_postgres::{Client, GenericClient, Row};
 
 use super::error::MigrationError;
 use super::files::{Migration, has_no_statement};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::lineage;
 use crate::database::seed::gate;
@@ -78,21 +79,22 @@ pub(super) async fn create_bookkeeping(client: &Client) -> Result<(), DatabaseEr
         gate::CREATE_NOTES,
         lineage::GIVE_LINEAGE,
     );
-    let created = client.batch_execute(&create).await;
-    created.map_err(|source| DatabaseError::query("create the migration history", source))
+    client.run("create the migration history", &create).await
 }
 
 pub(super) async fn has_history(client: &Client) -> Result<bool, DatabaseError> {
-    let row = client
-        .query_one("SELECT to_regclass('tablecast.migration') IS NOT NULL", &[])
-        .await;
-    let exists = row.and_then(|row| row.try_get(0));
-    exists.map_err(|source| DatabaseError::query("look for the migration history", source))
+    client
+        .value(
+            "look for the migration history",
+            "SELECT to_regclass('tablecast.migration') IS NOT NULL",
+            &[],
+        )
+        .await
 }
 
 pub(super) async fn read_history(client: &Client) -> Result<Vec<Applied>, DatabaseError> {
     let query = "SELECT version, file, checksum FROM tablecast.migration ORDER BY version";
-    let read = |row: tokio_postgres::Row| {
+    let read = |row: &Row| {
         let (version, file, checksum) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         Ok(Applied {
             version,
@@ -100,9 +102,9 @@ pub(super) async fn read_history(client: &Client) -> Result<Vec<Applied>, Databa
             checksum,
         })
     };
-    let rows = client.query(query, &[]).await;
-    let history = rows.and_then(|rows| rows.into_iter().map(read).collect());
-    history.map_err(|source| DatabaseError::query("read the migration history", source))
+    client
+        .list("read the migration history", query, &[], read)
+        .await
 }
 
 pub(super) async fn note_applied(

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use snapshot_format::ColumnType;
-use tokio_postgres::GenericClient;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{GenericClient, Row};
 
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::database::catalog::read_schema;
 use crate::database::error::DatabaseError;
 use crate::database::lock;
@@ -41,11 +43,10 @@ pub(super) async fn read_shapes(
                  FROM pg_catalog.pg_class AS class
                  JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
                  WHERE namespace.nspname = $1";
-    let rows = client.query(query, &[&config.schema]).await;
-    let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
-    let files: Result<BTreeMap<String, Option<u32>>, _> =
-        rows.and_then(|rows| rows.iter().map(read).collect());
-    let files = files.map_err(|source| DatabaseError::query("read the catalog", source))?;
+    let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let of_schema: [&(dyn ToSql + Sync); 1] = [&config.schema];
+    let files = client.list("read the catalog", query, &of_schema, read);
+    let files: BTreeMap<String, Option<u32>> = files.await?;
     let shape = |table: &Table| {
         let columns = table.published();
         Shape {

@@ -14,6 +14,7 @@ use super::input::Input;
 use super::judge::may_not_stage;
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::lock;
 use crate::database::sql::{identifier, qualified};
@@ -96,16 +97,13 @@ impl Target<'_> {
             texts = texts.join(", "),
         );
         let values = self.values(references);
-        let rows = client.query(&query, &as_parameters(&values)).await;
-        let held = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
-        held.map_err(failed)
+        client.column(LOOK, &query, &as_parameters(&values)).await
     }
 
     // Whether values may be equal that are written otherwise.
     async fn is_loose(&self, client: &impl GenericClient) -> Result<bool, DatabaseError> {
         let of_columns: [&(dyn ToSql + Sync); 2] = [&qualified(self.table), &self.columns];
-        let row = client.query_one(IS_LOOSE, &of_columns).await;
-        row.and_then(|row| row.try_get(0)).map_err(failed)
+        client.value(LOOK, IS_LOOSE, &of_columns).await
     }
 
     // The numbers of the references, from 1, whose row the table keeps or the file has, as the
@@ -144,14 +142,7 @@ impl Target<'_> {
             qualified(self.table),
             self.kept
         ));
-        let mut held = BTreeSet::new();
-        for row in tx
-            .query(&kept, &as_parameters(&values))
-            .await
-            .map_err(failed)?
-        {
-            held.insert(row.try_get(0).map_err(failed)?);
-        }
+        let mut held: BTreeSet<i64> = tx.column(LOOK, &kept, &as_parameters(&values)).await?;
         let staged = stages(input, &varying, &hazards);
         let staged = staged.into_iter().find(|stage| self.is_in(stage));
         if let Some(stage) = staged {
@@ -161,16 +152,13 @@ impl Target<'_> {
             }
             if fill(&stage, &mut tx, input).await?.is_none() {
                 let rows = among(format!("{} AS t WHERE true", stage.sql.stage));
-                for row in tx
-                    .query(&rows, &as_parameters(&values))
-                    .await
-                    .map_err(failed)?
-                {
-                    held.insert(row.try_get(0).map_err(failed)?);
-                }
+                let parameters = as_parameters(&values);
+                let staged: Vec<i64> = tx.column(LOOK, &rows, &parameters).await?;
+                held.extend(staged);
             }
         }
-        tx.rollback().await.map_err(failed)?;
+        let ended = tx.rollback().await;
+        ended.map_err(|source| DatabaseError::query(LOOK, source))?;
         Ok(held)
     }
 
@@ -199,9 +187,7 @@ fn as_parameters<'v>(values: &'v [Vec<&str>]) -> Vec<&'v (dyn ToSql + Sync)> {
     values.iter().map(|column| column as _).collect()
 }
 
-fn failed(source: tokio_postgres::Error) -> DatabaseError {
-    DatabaseError::query("look for referenced rows", source)
-}
+const LOOK: &str = "look for referenced rows";
 
 // Of the types that are named, equal values are written alike, unless a collation says otherwise.
 const IS_LOOSE: &str = "

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Row};
 
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::sql::{identifier, literal, qualified};
 use crate::schema::Table;
@@ -55,10 +56,10 @@ pub(in crate::database) async fn varying_defaults(
                   JOIN pg_catalog.pg_proc AS function ON function.oid = called[1]::oid
                   WHERE function.provolatile <> 'i'
               ))";
-    let rows = client.query(query, &[&config.schema]).await;
-    let read = |row: tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
-    let columns = rows.and_then(|rows| rows.into_iter().map(read).collect());
-    let columns = columns.map_err(|source| DatabaseError::query("read the catalog", source))?;
+    let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let columns = client
+        .list("read the catalog", query, &[&config.schema], read)
+        .await?;
     Ok(VaryingDefaults {
         columns,
         asked: true,

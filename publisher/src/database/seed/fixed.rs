@@ -5,6 +5,7 @@ use tokio_postgres::{GenericClient, Row};
 
 use super::stage::{Stage, StagedColumn};
 use super::unique::{key_text, numbered};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::source::{Place, Problem};
 
@@ -22,33 +23,25 @@ pub(super) async fn changed_identities(
     }
     for column in &stage.sql.fixed {
         let what = format!("compare {} with its table", stage.source.file.name);
-        let rows = client.query(&changed_sql(stage, column), &[]).await;
         let told = |row: &Row| told(stage, column, row);
-        let told: Result<Vec<Problem>, tokio_postgres::Error> =
-            rows.and_then(|rows| rows.iter().map(told).collect());
-        problems.extend(told.map_err(|source| DatabaseError::query(&what, source))?);
+        let sql = changed_sql(stage, column);
+        let found: Vec<Problem> = client.list(what, &sql, &[], told).await?;
+        problems.extend(found);
     }
     Ok(problems)
 }
 
 fn changed_sql(stage: &Stage<'_>, column: &StagedColumn) -> String {
     let (sql, StagedColumn { name, staged }) = (&stage.sql, column);
-    let key = sql.primary_key.iter();
-    let texts: Vec<String> = key.clone().map(|c| format!("t.{c}::text")).collect();
-    let join: Vec<String> = key.map(|c| format!("t.{c} = s.{c}")).collect();
-    let owner = if stage.table.has_source_type() {
-        "t.source_type IS DISTINCT FROM 'admin' AND "
-    } else {
-        ""
-    };
     format!(
         r#"SELECT ARRAY[{}], s."the row", t.{name}::text
            FROM ({}) AS s JOIN {} AS t ON {}
            WHERE {owner}t.{name} <> {staged} ORDER BY s."the row" LIMIT {MOST}"#,
-        texts.join(", "),
+        sql.key_texts(),
         numbered(stage),
         sql.table,
-        join.join(" AND ")
+        sql.join(),
+        owner = sql.owner(),
     )
 }
 

@@ -11,6 +11,7 @@ use tokio_postgres::{GenericClient, Transaction};
 
 use super::input::Input;
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::lock;
 use crate::database::metadata::{TableVersion, reference_versions};
@@ -172,11 +173,13 @@ struct Note {
 }
 
 async fn has_notes(client: &impl GenericClient) -> Result<bool, DatabaseError> {
-    let row = client
-        .query_one("SELECT to_regclass('tablecast.seeded') IS NOT NULL", &[])
-        .await;
-    let exists = row.and_then(|row| row.try_get(0));
-    exists.map_err(|source| DatabaseError::query("look for what was seeded", source))
+    client
+        .value(
+            "look for what was seeded",
+            "SELECT to_regclass('tablecast.seeded') IS NOT NULL",
+            &[],
+        )
+        .await
 }
 
 async fn read_notes(client: &impl GenericClient) -> Result<BTreeMap<String, Note>, DatabaseError> {
@@ -195,9 +198,7 @@ async fn read_notes(client: &impl GenericClient) -> Result<BTreeMap<String, Note
         };
         Ok((row.try_get(0)?, note))
     };
-    let rows = client.query(query, &[]).await;
-    let notes = rows.and_then(|rows| rows.iter().map(read).collect());
-    notes.map_err(|source| DatabaseError::query("read what was seeded", source))
+    client.list("read what was seeded", query, &[], read).await
 }
 
 // By one statement: twenty would cost more than all the rest of a look at unchanged files.

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Row};
 
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::schema::Table;
 
@@ -43,19 +44,17 @@ impl Hazards {
         client: &impl GenericClient,
         config: &Config,
     ) -> Result<Self, DatabaseError> {
-        let failed = |source| DatabaseError::query("read the catalog", source);
-        let rows = client.query(HAZARDS, &[&config.schema]).await;
+        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let schema = &config.schema;
+        let rows: Vec<(String, String, String)> = client
+            .list("read the catalog", HAZARDS, &[schema], read)
+            .await?;
         let mut hazards = Self {
             tables: BTreeMap::new(),
             nothing: Hazard::default(),
             is_replica: false,
         };
-        for row in rows.map_err(failed)? {
-            let (table, kind, what): (String, String, String) = (
-                row.try_get(0).map_err(failed)?,
-                row.try_get(1).map_err(failed)?,
-                row.try_get(2).map_err(failed)?,
-            );
+        for (table, kind, what) in rows {
             let hazard = hazards.tables.entry(table).or_default();
             match kind.as_str() {
                 "foreign" => drop(hazard.foreign.insert(what)),

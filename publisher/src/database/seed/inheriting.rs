@@ -5,6 +5,7 @@ use tokio_postgres::{GenericClient, Row};
 
 use super::stage::Stage;
 use super::unique::key_text;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::sql::{identifier, qualified};
 use crate::schema::Table;
@@ -33,15 +34,11 @@ pub(in crate::database) async fn keys_that_stand_twice(
     if !table.has_parts {
         return Ok(Vec::new());
     }
-    let failed =
-        |source| DatabaseError::query(format!("compare the keys of table {}", table.name), source);
+    let what = format!("compare the keys of table {}", table.name);
     let name = qualified(table);
-    let partitioned = client.query_one(IS_PARTITIONED, &[&name]).await;
-    let partitioned = partitioned.and_then(|row| row.try_get(0)).map_err(failed)?;
-    if partitioned {
+    if client.value(&what, IS_PARTITIONED, &[&name]).await? {
         return Ok(Vec::new());
     }
-    let rows = client.query(&twice_sql(table, among), &[]).await;
     let told = |row: &Row| {
         let (key, holders): (Vec<Option<String>>, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
         let key = key_text(table, &key);
@@ -54,9 +51,7 @@ pub(in crate::database) async fn keys_that_stand_twice(
             table.name,
         ))
     };
-    let told: Result<Vec<String>, tokio_postgres::Error> =
-        rows.map_err(failed)?.iter().map(told).collect();
-    told.map_err(failed)
+    client.list(what, &twice_sql(table, among), &[], told).await
 }
 
 const IS_PARTITIONED: &str =

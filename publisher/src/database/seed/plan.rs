@@ -25,6 +25,7 @@ use super::report::SeededTable;
 use super::stage::Stage;
 use super::staging::{begin, fill, set_limits, stages};
 use super::unique::{foresee, may_trade};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::lock;
 use crate::database::metadata::{highest, reference_versions};
@@ -185,8 +186,7 @@ async fn foresee_all(
 }
 
 async fn set_read_only(tx: &Transaction<'_>) -> Result<(), DatabaseError> {
-    let set = tx.batch_execute("SET TRANSACTION READ ONLY").await;
-    set.map_err(|source| DatabaseError::query("go on read-only", source))
+    tx.run("go on read-only", "SET TRANSACTION READ ONLY").await
 }
 
 // What is known so far.

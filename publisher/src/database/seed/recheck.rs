@@ -15,6 +15,7 @@ use super::stage::Stage;
 use crate::database::answer::PgError;
 use crate::database::error::DatabaseError;
 use crate::source::{Place, Problem};
+use crate::words::counted;
 
 // So many rows of a table are named.
 const MOST_NAMED: usize = 3;
@@ -72,10 +73,8 @@ fn told(
     } else {
         ""
     };
-    let subject = match count {
-        1 => "1 row is".to_owned(),
-        many => format!("{many} rows are"),
-    };
+    let are = if count == 1 { "is" } else { "are" };
+    let subject = format!("{} {are}", counted(count, "row"));
     Problem {
         place: Some(Place::file(&stage.source.file.name)),
         message: format!(

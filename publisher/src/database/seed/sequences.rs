@@ -13,6 +13,7 @@ use snapshot_format::ColumnType;
 use tokio_postgres::{Row, Transaction};
 
 use crate::config::Config;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::sql::{identifier, qualified};
 use crate::schema::{Schema, Table};
@@ -167,7 +168,6 @@ async fn states(tx: &Transaction<'_>, sources: &[Source<'_>]) -> Result<Vec<Stat
         "{} ORDER BY place",
         each.collect::<Vec<_>>().join(" UNION ALL ")
     );
-    let rows = tx.query(&sql, &[]).await;
     let state = |row: &Row| {
         Ok(State {
             last: row.try_get(1)?,
@@ -175,8 +175,7 @@ async fn states(tx: &Transaction<'_>, sources: &[Source<'_>]) -> Result<Vec<Stat
             furthest: row.try_get(3)?,
         })
     };
-    let states = rows.and_then(|rows| rows.iter().map(state).collect());
-    states.map_err(|source| DatabaseError::query("look at the sequences", source))
+    tx.list("look at the sequences", &sql, &[], state).await
 }
 
 // The furthest number from which a row's value is built. A default that cannot be asked, for it

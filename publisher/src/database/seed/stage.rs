@@ -17,6 +17,7 @@ use super::input::Input;
 use super::report::SeededTable;
 use crate::config::Config;
 use crate::database::answer::PgError;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::sql::{identifier, qualified, render};
 use crate::duration::millis;
@@ -40,6 +41,29 @@ pub(super) struct StageSql {
     pub(super) is_active: bool,
     staged_is_active: String,
     source_type: bool,
+}
+
+impl StageSql {
+    /// Where a staged row `s` is that of a stored row `t`.
+    pub(super) fn join(&self) -> String {
+        let same = self.primary_key.iter().map(|c| format!("t.{c} = s.{c}"));
+        same.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// The key of a stored row `t`, as texts.
+    pub(super) fn key_texts(&self) -> String {
+        let texts = self.primary_key.iter().map(|c| format!("t.{c}::text"));
+        texts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Begins a condition on a stored row `t`: that it is no administrator's.
+    pub(super) fn owner(&self) -> &'static str {
+        if self.source_type {
+            "t.source_type IS DISTINCT FROM 'admin' AND "
+        } else {
+            ""
+        }
+    }
 }
 
 /// A column that the file decides.
@@ -162,9 +186,7 @@ impl<'s> Stage<'s> {
 
     pub(super) async fn is_empty_table(&self, tx: &Transaction<'_>) -> Result<bool, DatabaseError> {
         let query = format!("SELECT NOT EXISTS (SELECT FROM {})", self.sql.table);
-        let row = tx.query_one(&query, &[]).await;
-        let empty = row.and_then(|row| row.try_get(0));
-        empty.map_err(|source| DatabaseError::query("look whether a table is empty", source))
+        tx.value("look whether a table is empty", &query, &[]).await
     }
 
     pub(super) async fn create(&self, tx: &Transaction<'_>) -> Result<(), DatabaseError> {
@@ -185,8 +207,7 @@ impl<'s> Stage<'s> {
         // A temporary table is never analysed by itself, and the join needs to know its size.
         if self.source.rows > MANY_ROWS {
             let analyze = format!("ANALYZE {}", self.sql.stage);
-            let analyzed = tx.batch_execute(&analyze).await;
-            analyzed.map_err(|source| DatabaseError::query(&what, source))?;
+            tx.run(&what, &analyze).await?;
         }
         Ok(())
     }
@@ -324,20 +345,18 @@ impl<'s> Stage<'s> {
     }
 
     async fn admin_keys(&self, tx: &Transaction<'_>) -> Result<Vec<String>, DatabaseError> {
-        let key = &self.sql.primary_key;
-        let text: Vec<String> = key.iter().map(|c| format!("t.{c}::text")).collect();
-        let join: Vec<String> = key.iter().map(|c| format!("t.{c} = s.{c}")).collect();
         let query = format!(
             "SELECT concat_ws(', ', {text}) FROM {} AS s JOIN {} AS t ON {}
              WHERE t.source_type = 'admin' ORDER BY concat_ws(', ', {text}) COLLATE \"C\" LIMIT 100",
             self.sql.stage,
             self.sql.table,
-            join.join(" AND "),
-            text = text.join(", "),
+            self.sql.join(),
+            text = self.sql.key_texts(),
         );
-        let rows = tx.query(&query, &[]).await;
-        let keys = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
-        keys.map_err(|source| DatabaseError::query("list an administrator's rows", source))
+        tx.list("list an administrator's rows", &query, &[], |row| {
+            row.try_get(0)
+        })
+        .await
     }
 
     fn not_in_file_columns(&self) -> Vec<String> {

@@ -11,6 +11,7 @@ use super::report::SeededTable;
 use super::stage::Stage;
 use super::unique::{SAVEPOINT, conflicts, trade};
 use crate::database::answer::PgError;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::sql::render;
 use crate::source::{Place, Problem};
@@ -129,10 +130,11 @@ impl Stage<'_> {
     }
 
     async fn savepoint(&self, tx: &Transaction<'_>, verb: &str) -> Result<(), DatabaseError> {
-        let done = tx.batch_execute(&format!("{verb} {SAVEPOINT}")).await;
-        done.map_err(|source| {
-            DatabaseError::query(format!("write table {}", self.table.name), source)
-        })
+        tx.run(
+            format!("write table {}", self.table.name),
+            &format!("{verb} {SAVEPOINT}"),
+        )
+        .await
     }
 
     /// A constraint that only the database knows: CHECK, UNIQUE, a trigger of the user's.

@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::UniqueIndex;
 use super::interim::{Interim, Way, gap, series, texts};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::stage::Stage;
 use crate::database::sql::identifier;
@@ -87,19 +88,10 @@ pub(super) fn changing_by<'c>(
         .collect();
     let stored: Vec<String> = compared.iter().map(|c| format!("t.{}", c.name)).collect();
     let staged: Vec<&str> = compared.iter().map(|c| c.staged.as_str()).collect();
-    let join: Vec<String> = sql
-        .primary_key
-        .iter()
-        .map(|c| format!("t.{c} = s.{c}"))
-        .collect();
-    let owner = if stage.table.has_source_type() {
-        "t.source_type IS DISTINCT FROM 'admin' AND "
-    } else {
-        ""
-    };
     format!(
-        "{} AND {owner}ROW({})::record *<> ROW({})::record",
-        join.join(" AND "),
+        "{} AND {}ROW({})::record *<> ROW({})::record",
+        sql.join(),
+        sql.owner(),
         stored.join(", "),
         staged.join(", "),
     )
@@ -183,6 +175,5 @@ pub(super) async fn rollback(tx: &Transaction<'_>) -> Result<(), DatabaseError> 
 
 /// Runs what has no result.
 pub(super) async fn execute(tx: &Transaction<'_>, sql: &str) -> Result<(), DatabaseError> {
-    let done = tx.batch_execute(sql).await;
-    done.map_err(|source| DatabaseError::query("let rows trade values", source))
+    tx.run("let rows trade values", sql).await
 }

@@ -4,6 +4,7 @@ use snapshot_format::{ColumnType, IS_ACTIVE};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::{UniqueIndex, unique_indexes};
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::defaults::VaryingDefaults;
 use crate::database::seed::stage::Stage;
@@ -60,9 +61,7 @@ async fn shared(
     varying: &VaryingDefaults,
 ) -> Result<Vec<Sharing>, DatabaseError> {
     let what = format!("compare the unique values of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
     let sql = shared_sql(stage, index, varying);
-    let rows = tx.query(&sql, &[]).await.map_err(failed)?;
     let sharing = |row: &Row| {
         Ok(Sharing {
             group: row.try_get(0)?,
@@ -72,10 +71,7 @@ async fn shared(
             is_admin: row.try_get(4)?,
         })
     };
-    rows.iter()
-        .map(sharing)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+    tx.list(what, &sql, &[], sharing).await
 }
 
 // A name with a space in it is none of a table's columns.
@@ -191,11 +187,6 @@ fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
         .iter()
         .map(|name| format!("coalesce(s.{name}, t.{name})::text"))
         .collect();
-    let join: Vec<String> = sql
-        .primary_key
-        .iter()
-        .map(|name| format!("t.{name} = s.{name}"))
-        .collect();
     format!(
         r#"SELECT {columns}, ARRAY[{key}] AS "the key", {admin} AS "is admin",
                   CASE WHEN {by_file} THEN s."the row" END AS "the row"
@@ -204,7 +195,7 @@ fn final_rows(stage: &Stage<'_>, varying: &VaryingDefaults) -> String {
         key = key.join(", "),
         numbered = numbered(stage),
         table = sql.table,
-        join = join.join(" AND "),
+        join = sql.join(),
     )
 }
 
@@ -308,8 +299,6 @@ pub(in crate::database) async fn equal_keys(
         numbered = numbered(stage),
     );
     let what = format!("compare the keys of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
-    let rows = client.query(&sql, &[]).await.map_err(failed)?;
     let problem = |row: &Row| {
         let (key, its): (Vec<Option<String>>, Vec<Option<String>>) =
             (row.try_get(0)?, row.try_get(3)?);
@@ -326,10 +315,7 @@ pub(in crate::database) async fn equal_keys(
             ),
         })
     };
-    rows.iter()
-        .map(problem)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+    client.list(what, &sql, &[], problem).await
 }
 
 /// Rows of a staged file whose primary key is equal to a stored one and written otherwise.
@@ -366,11 +352,7 @@ pub(in crate::database) async fn respelled_keys(
     if otherwise.is_empty() {
         return Ok(Vec::new());
     }
-    let owner = if table.has_source_type() {
-        "t.source_type IS DISTINCT FROM 'admin' AND "
-    } else {
-        ""
-    };
+    let owner = stage.sql.owner();
     let sql = format!(
         r#"SELECT ARRAY[{}], s."the row", ARRAY[{}]
            FROM ({}) AS s JOIN {} AS t ON {}
@@ -383,8 +365,6 @@ pub(in crate::database) async fn respelled_keys(
         otherwise.join(" OR "),
     );
     let what = format!("compare the keys of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
-    let rows = client.query(&sql, &[]).await.map_err(failed)?;
     let problem = |row: &Row| {
         let (key, its): (Vec<Option<String>>, Vec<Option<String>>) =
             (row.try_get(0)?, row.try_get(2)?);
@@ -403,8 +383,5 @@ pub(in crate::database) async fn respelled_keys(
             ),
         })
     };
-    rows.iter()
-        .map(problem)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+    client.list(what, &sql, &[], problem).await
 }

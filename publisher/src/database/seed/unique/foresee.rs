@@ -8,6 +8,7 @@ use super::aside::{SAVEPOINT, changing};
 use super::trade::{Traded, try_trade};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::answer::PgError;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::defaults::VaryingDefaults;
 use crate::database::seed::error::SeedError;
@@ -53,11 +54,8 @@ pub(in crate::database) async fn may_trade(
         return Ok(false);
     }
     let sql = format!("SELECT {}", asked.join(" OR "));
-    let row = tx.query_one(&sql, &[]).await;
-    row.and_then(|row| row.try_get(0)).map_err(|source| {
-        let what = format!("compare the unique values of {}", stage.source.file.name);
-        DatabaseError::query(what, source)
-    })
+    let what = format!("compare the unique values of {}", stage.source.file.name);
+    tx.value(what, &sql, &[]).await
 }
 
 fn takes_a_value(stage: &Stage<'_>, index: &UniqueIndex) -> String {
@@ -168,18 +166,12 @@ fn staged_values(other: &Stage<'_>, columns: &[String]) -> Option<String> {
         .iter()
         .map(|name| Some(written(name)?.staged.as_str()))
         .collect();
-    let join: Vec<String> = other
-        .sql
-        .primary_key
-        .iter()
-        .map(|name| format!("t.{name} = s.{name}"))
-        .collect();
     Some(format!(
         "SELECT {} FROM {} AS s LEFT JOIN {} AS t ON {}",
         values?.join(", "),
         other.sql.stage,
         other.sql.table,
-        join.join(" AND ")
+        other.sql.join()
     ))
 }
 

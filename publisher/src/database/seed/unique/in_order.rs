@@ -6,6 +6,7 @@ use tokio_postgres::Transaction;
 use super::UniqueIndex;
 use super::aside::{Rows, changing, execute, rollback, step_aside};
 use super::interim::Interim;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::error::SeedError;
 use crate::database::seed::stage::Stage;
@@ -68,9 +69,7 @@ async fn has_rows(
         "SELECT EXISTS (SELECT {})",
         changing(stage, index, &stage.sql.stage)
     );
-    let row = tx.query_one(&sql, &[]).await;
-    row.and_then(|row| row.try_get(0))
-        .map_err(|source| DatabaseError::query("let rows trade values", source))
+    tx.value("let rows trade values", &sql, &[]).await
 }
 
 // Gives whether the table takes a value for one row that is still to change.

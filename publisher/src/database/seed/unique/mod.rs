@@ -10,9 +10,10 @@ mod trade;
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Row};
 
 use super::stage::StageSql;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::sql::{identifier, qualified};
 use crate::schema::Table;
@@ -119,8 +120,7 @@ pub(super) async fn unique_indexes(
     client: &impl GenericClient,
     table: &Table,
 ) -> Result<Vec<UniqueIndex>, DatabaseError> {
-    let rows = client.query(UNIQUE_INDEXES, &[&qualified(table)]).await;
-    let read = |row: tokio_postgres::Row| {
+    let read = |row: &Row| {
         Ok(UniqueIndex {
             name: row.try_get(0)?,
             is_exclusion: row.try_get(1)?,
@@ -149,8 +149,10 @@ pub(super) async fn unique_indexes(
             },
         })
     };
-    let indexes = rows.and_then(|rows| rows.into_iter().map(read).collect());
-    indexes.map_err(|source| DatabaseError::query("read the catalog", source))
+    let of_table = qualified(table);
+    client
+        .list("read the catalog", UNIQUE_INDEXES, &[&of_table], read)
+        .await
 }
 
 // PostgreSQL 14 and older know no `indnullsnotdistinct`: as JSON it is then null. They keep

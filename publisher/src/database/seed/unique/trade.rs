@@ -16,6 +16,7 @@ use super::in_order::in_order;
 use super::interim::{Interim, ways};
 use super::{UniqueIndex, unique_indexes};
 use crate::database::answer::PgError;
+use crate::database::ask::Ask;
 use crate::database::error::DatabaseError;
 use crate::database::seed::defaults::VaryingDefaults;
 use crate::database::seed::error::SeedError;
@@ -190,20 +191,12 @@ async fn cannot_trade(
     refused: &PgError,
 ) -> Result<Vec<Problem>, DatabaseError> {
     rollback(tx).await?;
-    let key: Vec<String> = stage
-        .sql
-        .primary_key
-        .iter()
-        .map(|c| format!("t.{c}::text"))
-        .collect();
     let sql = format!(
         "SELECT ARRAY[{}], s.\"the row\" {} ORDER BY s.\"the row\" LIMIT {MOST_NAMED}",
-        key.join(", "),
+        stage.sql.key_texts(),
         changing(stage, index, &format!("({})", numbered(stage)))
     );
     let what = format!("name the rows of {}", stage.source.file.name);
-    let failed = |source| DatabaseError::query(&what, source);
-    let rows = tx.query(&sql, &[]).await.map_err(failed)?;
     let problem = |row: &tokio_postgres::Row| {
         let key: Vec<Option<String>> = row.try_get(0)?;
         let number: i64 = row.try_get(1)?;
@@ -220,8 +213,7 @@ async fn cannot_trade(
             ),
         })
     };
-    let problems: Result<Vec<Problem>, tokio_postgres::Error> = rows.iter().map(problem).collect();
-    let mut problems = problems.map_err(failed)?;
+    let mut problems: Vec<Problem> = tx.list(what, &sql, &[], problem).await?;
     if problems.is_empty() {
         problems.push(Problem {
             place: Some(Place::file(&stage.source.file.name)),
