@@ -78,7 +78,7 @@ export function createProvider<T>(
   const [snapshot, add, choose] = createCurrent<T>(
     () => on,
     (change) => {
-      raiseMark(loaded, change.to);
+      if (change.to) raiseMark(loaded, change.to);
       emit('change', change);
       if (!change.from && look !== 'first') emit('ready', ready());
     },

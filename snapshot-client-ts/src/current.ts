@@ -23,12 +23,12 @@ export function createCurrent<T>(isOn: () => boolean, changed: (change: Change) 
   function choose(): void {
     const from = current;
     const next = (isOn() && fetched) || bundled;
-    if (!next || next === from) return;
+    if (next === from) return;
     current = next;
     changed({
       from: from?.version,
-      to: next.version,
-      source: next.source,
+      to: next?.version,
+      source: next?.source,
       // Found out when somebody asks: it may parse every table.
       get changedTables() {
         return changedTables(from, next);

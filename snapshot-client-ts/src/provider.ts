@@ -56,10 +56,10 @@ export interface RefreshResult {
 export interface Change {
   /** What was current before. */
   readonly from: Version | undefined;
-  /** What is current now. */
-  readonly to: Version;
+  /** What is current now; undefined with the flag off, where what the app ships cannot be used. */
+  readonly to: Version | undefined;
   /** Where it came from. */
-  readonly source: Source;
+  readonly source: Source | undefined;
   /** The keys of the tables that differ, sorted. */
   readonly changedTables: readonly string[];
 }

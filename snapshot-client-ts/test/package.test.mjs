@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 // Minified and gzipped, in bytes: by SWC, with which Next.js builds, and by esbuild, which names things so that gzip
 // finds less to share. A byte more is a decision, not an accident.
 const LIMITS = {
-  'index.js': [6_000, 6_450],
+  'index.js': [6_500, 6_950],
   'storage.js': [4_200, 4_450],
   'node.js': [4_200, 4_450],
   'react.js': [300, 300],

@@ -58,6 +58,45 @@ test('a flag may be a function, which is asked at each call', async (t) => {
   assert.equal(provider.getStatus().ready, 'bundled');
 });
 
+test('with the flag off nothing fetched is shown, also where what the app ships cannot be used', async (t) => {
+  const { baseUrl } = await serving(t, 'two');
+  const flips = new Set();
+  const flag = {
+    value: true,
+    get: () => flag.value,
+    subscribe: (call) => {
+      flips.add(call);
+      return () => flips.delete(call);
+    },
+  };
+  const provider = createReferenceProvider({
+    ...PATIENT,
+    baseUrl,
+    bundled: () => Promise.reject(new Error('the file is gone')),
+    enabled: flag,
+  });
+  t.after(() => provider.dispose());
+  const errors = [];
+  provider.on('error', ({ code }) => errors.push(code));
+  assert.equal((await provider.getVersion()).sequence, 2);
+  const seen = [];
+  provider.subscribe(() => seen.push(provider.getSnapshot()?.version.sequence));
+  const flip = (value) => {
+    flag.value = value;
+    for (const call of flips) call();
+  };
+  errors.length = 0;
+  flip(false);
+  assert.equal(provider.getSnapshot(), undefined);
+  assert.deepEqual(seen, [undefined]);
+  assert.equal(await provider.waitForReady(), 'no-data');
+  await assert.rejects(provider.getTable('grips', { allowStaleCache: true }), { code: 'no_data' });
+  assert.deepEqual(errors, ['no_data']);
+  flip(true);
+  assert.equal(provider.getSnapshot().version.sequence, 2);
+  assert.deepEqual(seen, [undefined, 2]);
+});
+
 test('what is bundled may be a function, or a promise of it', async () => {
   for (const bundled of [() => bundledOf('one'), async () => bundledOf('one')]) {
     const provider = createLocalProvider({ bundled });

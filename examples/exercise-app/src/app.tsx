@@ -1,10 +1,10 @@
-import { useExerciseConfigOrigin, useExerciseConfigReady } from './hooks/use-exercise-config.js';
-import { useRoute } from './hooks/use-route.js';
-import { Edit } from './screens/edit.js';
-import { ExerciseScreen } from './screens/exercise.js';
-import { Library } from './screens/library.js';
-import { Settings } from './screens/settings.js';
-import { WorkoutScreen } from './screens/workout.js';
+import { useExerciseConfigOrigin, useExerciseConfigReady } from './hooks/use-exercise-config';
+import { useRoute } from './hooks/use-route';
+import { Edit } from './screens/edit';
+import { ExerciseScreen } from './screens/exercise';
+import { Library } from './screens/library';
+import { Settings } from './screens/settings';
+import { WorkoutScreen } from './screens/workout';
 
 const TABS = [
   { path: '', label: 'Exercises' },

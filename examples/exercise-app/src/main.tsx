@@ -5,11 +5,11 @@ import { followEvents } from 'tablecast-client/events';
 import { browserLifecycle } from 'tablecast-client/lifecycle';
 import { readBackendFlag } from 'tablecast-client/plan';
 import { webStorage } from 'tablecast-client/storage';
-import { App } from './app.js';
-import { ReferenceContext } from './hooks/use-exercise-config.js';
-import { createBackendFlag } from './reference/flag.js';
-import { createProvider } from './reference/provider.js';
-import { createExerciseConfigService } from './reference/service.js';
+import { App } from './app';
+import { ReferenceContext } from './hooks/use-exercise-config';
+import { createBackendFlag } from './reference/flag';
+import { createProvider } from './reference/provider';
+import { createExerciseConfigService } from './reference/service';
 import './style.css';
 
 const flag = createBackendFlag(readBackendFlag(import.meta.env), localStorage);
@@ -17,7 +17,7 @@ const baseUrl = new URL(import.meta.env.VITE_REFERENCE_URL ?? '/reference', loca
 const provider = createProvider({
   baseUrl,
   enabled: flag,
-  files: async () => (await import('./reference/files.js')).FILES,
+  files: async () => (await import('./reference/files')).FILES,
   storage: webStorage(),
   lifecycle: browserLifecycle(),
 });

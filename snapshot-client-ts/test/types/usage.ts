@@ -40,7 +40,7 @@ export async function read(): Promise<string> {
   return `${label} ${dynamic}`;
 }
 
-provider.on('change', ({ changedTables, to }) => console.log(changedTables.join(), to.sequence));
+provider.on('change', ({ changedTables, to }) => console.log(changedTables.join(), to?.sequence));
 // @ts-expect-error: there is no such event
 provider.on('changed', () => {});
 // @ts-expect-error: without a base URL there is nothing to poll

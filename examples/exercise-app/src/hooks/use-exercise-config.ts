@@ -1,12 +1,12 @@
 // The hooks by which screens read reference data.
 
 import { createContext, use, useCallback, useMemo, useSyncExternalStore } from 'react';
-import type { BackendFlag } from '../reference/flag.js';
-import type { ExerciseConfigService, Origin } from '../reference/service.js';
+import type { BackendFlag } from '../reference/flag';
+import type { ExerciseConfigService, Origin } from '../reference/service';
 
-export type { GroupScore } from '../reference/scoring.js';
-export type { Named, Setup } from '../reference/service.js';
-export type { Modifier } from '../reference/tables.js';
+export type { GroupScore } from '../reference/scoring';
+export type { Named, Setup } from '../reference/service';
+export type { Modifier } from '../reference/tables';
 
 /** What a screen needs of the world. */
 export interface Reference {

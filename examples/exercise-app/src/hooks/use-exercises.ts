@@ -1,12 +1,12 @@
 // Every exercise of this user, with what reference data knows of it.
 
 import { useCallback, useMemo } from 'react';
-import type { ExerciseConfigService } from '../reference/service.js';
-import { MODIFIERS } from '../reference/tables.js';
-import { ownExercises } from '../user/data.js';
-import { type Exercise, STARTERS } from '../user/exercise.js';
-import { useExerciseConfig } from './use-exercise-config.js';
-import { useRemembered } from './use-remembered.js';
+import type { ExerciseConfigService } from '../reference/service';
+import { MODIFIERS } from '../reference/tables';
+import { ownExercises } from '../user/data';
+import { type Exercise, STARTERS } from '../user/exercise';
+import { useExerciseConfig } from './use-exercise-config';
+import { useRemembered } from './use-remembered';
 
 /** An exercise, and what stands on its card. */
 export interface KnownExercise {

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react';
-import type { Remembered } from '../user/memory.js';
+import type { Remembered } from '../user/memory';
 
 /** A remembered value, in step with every screen and tab. */
 export function useRemembered<T>(remembered: Remembered<T>): T {

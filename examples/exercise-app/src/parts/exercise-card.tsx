@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
-import type { KnownExercise } from '../hooks/use-exercises.js';
-import { EquipmentIcon } from './icon.js';
+import type { KnownExercise } from '../hooks/use-exercises';
+import { EquipmentIcon } from './icon';
 
 /** An exercise in a list. */
 export function ExerciseCard({ known, children }: { known: KnownExercise; children?: ReactNode }) {

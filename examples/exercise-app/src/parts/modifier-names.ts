@@ -1,4 +1,4 @@
-import type { Modifier } from '../hooks/use-exercise-config.js';
+import type { Modifier } from '../hooks/use-exercise-config';
 
 /** What each kind of modifier is called on a screen. */
 export const MODIFIER_NAMES: Readonly<Record<Modifier, string>> = {

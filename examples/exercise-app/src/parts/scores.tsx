@@ -1,4 +1,4 @@
-import type { GroupScore } from '../hooks/use-exercise-config.js';
+import type { GroupScore } from '../hooks/use-exercise-config';
 
 /** Scores as bars, group by group. */
 export function Scores(props: { groups: readonly GroupScore[]; nameOf: (muscle: string) => string }) {

@@ -2,7 +2,7 @@
 
 import { type CacheStorage, createReferenceProvider, type Flag, type RemoteConfig } from 'tablecast-client';
 import { localJson } from 'tablecast-client/local';
-import type { ReferenceTables } from './tables.js';
+import type { ReferenceTables } from './tables';
 
 /** What differs between a browser, a phone and a test. */
 export interface Platform {

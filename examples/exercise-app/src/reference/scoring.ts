@@ -3,7 +3,7 @@
 // 1 is a muscle that limits the set, 0.1 one that merely helps. Scores stand at the leaves of `muscle_targets`;
 // a group is the sum of its parts.
 
-import type { Json } from './tables.js';
+import type { Json } from './tables';
 
 /** What a score is made from: rows, and no provider. */
 export interface ScoringInput {

@@ -2,9 +2,9 @@
 // the rows are the app's own or the server's.
 
 import type { ReferenceDataProvider, Snapshot } from 'tablecast-client';
-import { RENAMED, type Renamed } from './renamed.js';
-import { type GroupScore, scoresOf } from './scoring.js';
-import { type Json, MODIFIERS, type Modifier, type ReferenceTables, type Row } from './tables.js';
+import { RENAMED, type Renamed } from './renamed';
+import { type GroupScore, scoresOf } from './scoring';
+import { type Json, MODIFIERS, type Modifier, type ReferenceTables, type Row } from './tables';
 
 type Tables = keyof ReferenceTables;
 

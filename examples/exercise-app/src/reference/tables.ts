@@ -1,6 +1,6 @@
 // The rows' types, as `publisher types` prints them.
 
-export type { Json, ReferenceTables, Row } from '../../../../snapshot-client-ts/examples/reference.js';
+export type { Json, ReferenceTables, Row } from '../../../../snapshot-client-ts/examples/reference';
 
 /** The tables whose rows change how an exercise is done, in the order in which the app asks for them. */
 export const MODIFIERS = [

@@ -1,12 +1,12 @@
 import { useCallback, useMemo, useRef, useState } from 'react';
-import { type Modifier, useExerciseConfig } from '../hooks/use-exercise-config.js';
-import { useRemembered } from '../hooks/use-remembered.js';
-import { go } from '../hooks/use-route.js';
-import { Chips, Picker, TextField } from '../parts/fields.js';
-import { MODIFIER_NAMES } from '../parts/modifier-names.js';
-import { ownExercises } from '../user/data.js';
-import type { Exercise } from '../user/exercise.js';
-import { type Faults, faultsOf } from '../user/validate.js';
+import { type Modifier, useExerciseConfig } from '../hooks/use-exercise-config';
+import { useRemembered } from '../hooks/use-remembered';
+import { go } from '../hooks/use-route';
+import { Chips, Picker, TextField } from '../parts/fields';
+import { MODIFIER_NAMES } from '../parts/modifier-names';
+import { ownExercises } from '../user/data';
+import type { Exercise } from '../user/exercise';
+import { type Faults, faultsOf } from '../user/validate';
 
 const EMPTY: Exercise = {
   id: '',

@@ -1,10 +1,10 @@
 import { useCallback, useState } from 'react';
-import { type Modifier, useExerciseConfig } from '../hooks/use-exercise-config.js';
-import { type KnownExercise, useExercise } from '../hooks/use-exercises.js';
-import { Picker } from '../parts/fields.js';
-import { EquipmentIcon } from '../parts/icon.js';
-import { MODIFIER_NAMES } from '../parts/modifier-names.js';
-import { Scores } from '../parts/scores.js';
+import { type Modifier, useExerciseConfig } from '../hooks/use-exercise-config';
+import { type KnownExercise, useExercise } from '../hooks/use-exercises';
+import { Picker } from '../parts/fields';
+import { EquipmentIcon } from '../parts/icon';
+import { MODIFIER_NAMES } from '../parts/modifier-names';
+import { Scores } from '../parts/scores';
 
 /** One exercise, and what it does for each muscle; another setup may be tried. */
 export function ExerciseScreen({ id }: { id: string }) {

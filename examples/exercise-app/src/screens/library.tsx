@@ -1,8 +1,8 @@
 import { useCallback, useDeferredValue, useState } from 'react';
-import { useExerciseConfig } from '../hooks/use-exercise-config.js';
-import { useExercises } from '../hooks/use-exercises.js';
-import { ExerciseCard } from '../parts/exercise-card.js';
-import { Picker } from '../parts/fields.js';
+import { useExerciseConfig } from '../hooks/use-exercise-config';
+import { useExercises } from '../hooks/use-exercises';
+import { ExerciseCard } from '../parts/exercise-card';
+import { Picker } from '../parts/fields';
 
 /** Every exercise: browse, search, filter. */
 export function Library() {

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { useBackendFlag, useExerciseConfigOrigin, useRefresh } from '../hooks/use-exercise-config.js';
+import { useBackendFlag, useExerciseConfigOrigin, useRefresh } from '../hooks/use-exercise-config';
 
 /** Where reference data comes from, and what is known of it. */
 export function Settings() {

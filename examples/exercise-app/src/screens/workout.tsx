@@ -1,8 +1,8 @@
 import { useState } from 'react';
-import { useExercises } from '../hooks/use-exercises.js';
-import { useRemembered } from '../hooks/use-remembered.js';
-import { ExerciseCard } from '../parts/exercise-card.js';
-import { currentWorkout, finishedWorkouts } from '../user/data.js';
+import { useExercises } from '../hooks/use-exercises';
+import { useRemembered } from '../hooks/use-remembered';
+import { ExerciseCard } from '../parts/exercise-card';
+import { currentWorkout, finishedWorkouts } from '../user/data';
 import {
   totals,
   type Workout,
@@ -11,7 +11,7 @@ import {
   withExercise,
   withoutEntry,
   withSet,
-} from '../user/workout.js';
+} from '../user/workout';
 
 /** A live workout: choose exercises, do sets, finish. */
 export function WorkoutScreen() {

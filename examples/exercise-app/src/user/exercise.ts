@@ -1,7 +1,7 @@
 // An exercise: one that the app begins with, or one that the user made. It names reference rows by their keys, and
 // remembers what they were called, for when a row is not offered any more.
 
-import type { Modifier } from '../reference/tables.js';
+import type { Modifier } from '../reference/tables';
 
 export interface Exercise {
   readonly id: string;

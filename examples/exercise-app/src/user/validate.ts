@@ -1,6 +1,6 @@
 // What keeps an exercise from being saved.
 
-import type { Exercise } from './exercise.js';
+import type { Exercise } from './exercise';
 
 /** What reference data says of an exercise that is being made. */
 export interface Rules {
