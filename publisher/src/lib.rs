@@ -14,6 +14,7 @@
 //! This library is the program's, and promises nobody else anything. What the program is
 //! made of stands at its root; [`parts`] is for the repository's own tests and benchmarks.
 
+mod blocking;
 mod bundle;
 mod cli;
 mod commands;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use snapshot_audit::diff::{DiffError, read_manifest};
 
-use super::blocking;
 use super::history::read_history;
+use crate::blocking::blocking;
 use crate::bundle::{BundleError, Bundled, write_folder, write_sqlite};
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};

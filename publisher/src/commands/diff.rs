@@ -12,9 +12,9 @@ use snapshot_store::{
     history::{before, name, resolve},
 };
 
-use super::blocking;
 use super::changes::{GONE, HEAD, NEW, OTHER, counted, describe_column, shortened};
 use super::history::read_history;
+use crate::blocking::blocking;
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 

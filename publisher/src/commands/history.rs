@@ -10,7 +10,7 @@ use snapshot_store::{
     history::{History, name},
 };
 
-use super::blocking;
+use crate::blocking::blocking;
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 

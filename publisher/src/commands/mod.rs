@@ -29,11 +29,3 @@ mod warnings;
 pub(crate) mod watch;
 
 pub use interrupt::interrupt;
-
-/// Does work that blocks, away from the runtime's own threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
-}

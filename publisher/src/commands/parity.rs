@@ -14,8 +14,8 @@ use snapshot_store::{
     history::{History, name},
 };
 
-use super::blocking;
 use super::context::Context;
+use crate::blocking::blocking;
 use crate::config::Config;
 use crate::database::{SnapshotReader, fills};
 use crate::error::Error;

@@ -14,8 +14,8 @@ use snapshot_store::{
     history::{before, name, resolve},
 };
 
-use super::blocking;
 use super::history::{in_words, read_history};
+use crate::blocking::blocking;
 use crate::error::Error;
 use crate::flags::{Reading, StoreFlag};
 

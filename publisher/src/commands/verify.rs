@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use snapshot_audit::verify::{Finding, Report, verify_within};
 
-use super::blocking;
+use crate::blocking::blocking;
 use crate::error::Error;
 use crate::flags::Reading;
 use crate::words::counted;

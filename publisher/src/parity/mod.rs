@@ -33,6 +33,7 @@ pub(crate) use self::error::ParityError;
 pub(crate) use self::inputs::DatabaseInput;
 pub use self::inputs::{Catalog, Inputs, SnapshotInput, SourceInput};
 pub use self::table_sides::TableSides;
+use crate::blocking::blocking;
 use crate::config::Config;
 use crate::database::WhichRows;
 use crate::schema::{Fills, Schema, Table};
@@ -140,15 +141,6 @@ async fn gather_database(
     let (limit, bar) = (inputs.limit, &inputs.bar);
     let side = sides::database::gather(table, contract, database.reader, which, limit, bar).await?;
     Ok(Some(side))
-}
-
-// Work that reads, sorts and compares, away from the runtime's own thread: the database's
-// connection and Ctrl-C are served there.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use snapshot_store::{FetchError, Fetched, Store};
 
 use super::fault::Fault;
 use super::workers::CONCURRENT_REQUESTS;
+use crate::blocking::blocking;
 use crate::words::with_causes;
 
 /// The manifest that a version names, or what is wrong with it.
@@ -106,10 +107,7 @@ async fn read_file(key: Key, content: Fetched, expected: Digest) -> Option<Strin
             checked.err().map(|error| error.to_string())
         }
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(message) => message,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
+    blocking(work).await
 }
 
 pub(super) const READ_SIZE: usize = 256 * 1024;

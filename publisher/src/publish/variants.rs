@@ -12,6 +12,7 @@ use super::error::PublishError;
 use super::missing::MissingObject;
 use super::outcome::Event;
 use super::workers;
+use crate::blocking::blocking;
 
 type Report = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -32,10 +33,7 @@ pub(super) async fn make(
         files.extend(variants);
         Ok(files)
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
+    blocking(work).await
 }
 
 // Blocking threads are not stopped with the future that waits for them.

@@ -9,9 +9,9 @@ use snapshot_format::{ObjectHash, Version};
 use snapshot_store::Origin;
 use snapshot_store::history::name;
 
-use super::super::blocking;
 use super::super::parity::{Sides, compare};
 use super::{PreflightArgs, listed, refused};
+use crate::blocking::blocking;
 use crate::bundle::write_sqlite;
 use crate::config::Config;
 use crate::error::Error;

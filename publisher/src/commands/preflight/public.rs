@@ -5,8 +5,8 @@ use snapshot_format::{MAX_VERSION_SIZE, Version};
 use snapshot_store::history::{History, before, name, resolve};
 use snapshot_store::{FetchError, Origin, Site};
 
-use super::super::blocking;
 use super::{listed, refused};
+use crate::blocking::blocking;
 use crate::config::Config;
 use crate::error::Error;
 use crate::output::Output;
