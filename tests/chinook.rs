@@ -1,7 +1,7 @@
 //! A schema that is not ours: Chinook, a record shop with composite keys, numeric prices,
 //! employees who report to employees, and none of our own columns.
 //!
-//! `tests/chinook/make.py` turns its files into a project. The story always runs on a
+//! `tests/chinook/make.py` turns its files into a project. The scenario always runs on a
 //! small shop of our own in Chinook's shape; on Chinook itself, which is not ours to
 //! copy, where `TABLECAST_CHINOOK` names a folder that holds its `ChinookData.json` and
 //! `Chinook_PostgreSql.sql` (<https://github.com/lerocha/chinook-database>).

@@ -1,7 +1,7 @@
 //! The Rust client reads what the publisher published and the server serves: with its flag off, on,
 //! and without network.
 
-#[allow(dead_code, reason = "an app calls what these stories leave out")]
+#[allow(dead_code, reason = "an app calls what these scenarios leave out")]
 #[path = "../snapshot-client/examples/exercise_config_service/service.rs"]
 mod service;
 

@@ -188,13 +188,13 @@ fn what_cannot_be_compared_is_said_so() {
     };
     failed(
         &["diff", "7"],
-        "error: no version \"7\" is kept; there are EPOCH-1 to EPOCH-2\n  hint: `publisher history` lists them\n",
+        "error: no version \"7\" is retained; there are EPOCH-1 to EPOCH-2\n  hint: `publisher history` lists them\n",
         1,
     );
     std::fs::remove_file(project.path(&page(&project, 1))).unwrap();
     failed(
         &["diff"],
-        "error: snapshots keeps no version before EPOCH-2; name the one to go from\n",
+        "error: snapshots retains no version before EPOCH-2; name the one to go from\n",
         2,
     );
     failed(

@@ -1,6 +1,6 @@
 //! The embedded default: a private PostgreSQL that nobody has to install, start or stop.
 //!
-//! What ends a process for good cannot be tried on ourselves. Those stories run a second
+//! What ends a process for good cannot be tried on ourselves. Those scenarios run a second
 //! publisher: this same test program, started again to run `another_publisher` alone.
 
 use std::collections::BTreeSet;

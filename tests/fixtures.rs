@@ -1,7 +1,7 @@
 //! Three revisions of a real app's files, as they were, one after another into one database.
 //!
 //! They belong to another team, so they stand outside the repository: the variable
-//! `TABLECAST_FIXTURES` names their folder. Without it the stories are passed over.
+//! `TABLECAST_FIXTURES` names their folder. Without it the scenarios are passed over.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

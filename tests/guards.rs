@@ -1,4 +1,4 @@
-//! What one publication may do to what is public: each guard stops one story and lets the
+//! What one publication may do to what is public: each guard stops one scenario and lets the
 //! next one through, and what is allowed is allowed once.
 
 use pretty_assertions::assert_eq;

@@ -75,7 +75,7 @@ fn the_history_tells_what_each_version_brought() {
                 sizes[2]
             ),
             format!(
-                "EPOCH-1 MOMENT seq:1 2 2 {} the oldest that is kept",
+                "EPOCH-1 MOMENT seq:1 2 2 {} the oldest that is retained",
                 sizes[3]
             ),
         ]

@@ -1,10 +1,10 @@
-//! End to end: one module per story, each against a real PostgreSQL and real files.
+//! End to end: a module for each subject, each against a real PostgreSQL and real files.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test that meets the unexpected has failed"
 )]
-#![allow(unreachable_pub, reason = "what the stories share is public to them")]
+#![allow(unreachable_pub, reason = "what the tests share is public to them")]
 
 mod big;
 mod bundle;

@@ -55,7 +55,7 @@ fn says(project: &Project, arguments: &[&str], expected: &str) {
 fn every_row_is_told_with_its_old_and_new_values() {
     let project = makers();
     project.source("makers", EVERYTHING);
-    let told = r#"~ makers: 1 added, 2 changed, 1 deactivated, 1 reactivated, 1 kept
+    let told = r#"~ makers: 1 added, 2 changed, 1 deactivated, 1 reactivated, 1 skipped
   ~ "A"
       notes/from: 1900 -> 1901
   ~ "B"
@@ -65,7 +65,7 @@ fn every_row_is_told_with_its_old_and_new_values() {
   ^ "GONE" reactivated
       label: "gone" -> "here again"
   + "NEW" {"id":"NEW","is_active":true,"label":"new","notes":null,"sort_order":7}
-  = "ADMIN" kept: belongs to an administrator
+  = "ADMIN" skipped: belongs to an administrator
 
 plan for seq:2: 1 row added, 2 changed, 1 deactivated, 1 reactivated in 1 table
 "#;
@@ -73,7 +73,7 @@ plan for seq:2: 1 row added, 2 changed, 1 deactivated, 1 reactivated in 1 table
     says(
         &project,
         &["--limit", "1"],
-        r#"~ makers: 1 added, 2 changed, 1 deactivated, 1 reactivated, 1 kept
+        r#"~ makers: 1 added, 2 changed, 1 deactivated, 1 reactivated, 1 skipped
   ~ "A"
       notes/from: 1900 -> 1901
   and 5 more
@@ -85,7 +85,7 @@ plan for seq:2: 1 row added, 2 changed, 1 deactivated, 1 reactivated in 1 table
     says(
         &project,
         &["--recheck"],
-        "= makers: 1 kept\n  = \"ADMIN\" kept: belongs to an administrator\n\n\
+        "= makers: 1 skipped\n  = \"ADMIN\" skipped: belongs to an administrator\n\n\
          plan for seq:3: nothing to do\n",
     );
     // The files are known to be as they were.
@@ -97,7 +97,7 @@ fn machines_are_told_the_same() {
     let project = makers();
     project.source("makers", EVERYTHING);
     let mut plan = project.json(&["plan"]);
-    let counts = json!({"added": 1, "changed": 2, "deactivated": 1, "reactivated": 1, "kept": 1,
+    let counts = json!({"added": 1, "changed": 2, "deactivated": 1, "reactivated": 1, "skipped": 1,
                         "unchanged": 1});
     assert!(plan["elapsedMs"].take().is_u64());
     assert_eq!(
@@ -132,7 +132,7 @@ fn machines_are_told_the_same() {
                     {"change": "added", "key": {"id": "NEW"}, "row": {
                         "id": "NEW", "is_active": true, "label": "new", "notes": null, "sort_order": 7,
                     }},
-                    {"change": "kept", "key": {"id": "ADMIN"}, "columns": [
+                    {"change": "skipped", "key": {"id": "ADMIN"}, "columns": [
                         {"column": "label", "from": "theirs", "to": "ours"},
                     ]},
                 ],
@@ -529,7 +529,7 @@ fn planned_then_seeded(project: &Project, flags: &[&str]) {
             )
         );
         assert_eq!(
-            planned["rows"]["kept"],
+            planned["rows"]["skipped"],
             seeded["adminKeys"].as_array().unwrap().len()
         );
         let name = planned["table"].as_str().unwrap();
@@ -570,7 +570,7 @@ fn told(table: &Value, before: &Rows) -> Changes {
         let id = change["key"]["id"].as_str().unwrap().to_owned();
         let mut row = change["row"].as_object().cloned().unwrap_or_default();
         match change["change"].as_str().unwrap() {
-            "kept" => continue,
+            "skipped" => continue,
             "deactivated" => drop(row.insert("is_active".to_owned(), json!(false))),
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Removing what no kept version names: `publisher prune`.
+//! Removing what no retained version names: `publisher prune`.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +57,7 @@ async fn what_only_old_versions_name_goes_and_nothing_else() {
         before.iter().cloned().collect::<Vec<_>>()
     );
     let report = pruned(&ledger, &arguments);
-    for field in ["kept", "removed", "files", "foreign", "sizeBytes"] {
+    for field in ["retained", "removed", "files", "foreign", "sizeBytes"] {
         assert_eq!(announced[field], report[field], "{field}");
     }
 
@@ -98,7 +98,7 @@ async fn people_are_told_what_went() {
         let report = pruned(&ledger, &[&arguments[..], &["--dry-run"]].concat());
         report["sizeBytes"].to_string()
     };
-    let rest = format!("{what}, {bytes} bytes; 1 version is kept, {epoch}-3\n");
+    let rest = format!("{what}, {bytes} bytes; 1 version is retained, {epoch}-3\n");
     assert_eq!(
         announced.succeeded().stderr,
         format!("{versions}would prune: {rest}")
@@ -108,7 +108,7 @@ async fn people_are_told_what_went() {
     let again = prune(&ledger, &arguments);
     assert_eq!(
         again.succeeded().stderr,
-        format!("pruned: nothing; 1 version is kept, {epoch}-3\n")
+        format!("pruned: nothing; 1 version is retained, {epoch}-3\n")
     );
 }
 
@@ -179,7 +179,7 @@ async fn what_is_not_of_a_store_is_left_alone_and_named() {
     assert_eq!(
         finished.succeeded().stderr,
         format!(
-            "{warnings}pruned: nothing; 1 version is kept, {}-1\n",
+            "{warnings}pruned: nothing; 1 version is retained, {}-1\n",
             epoch(&ledger)
         )
     );
@@ -187,7 +187,7 @@ async fn what_is_not_of_a_store_is_left_alone_and_named() {
 }
 
 #[tokio::test]
-async fn what_a_kept_rollback_points_back_at_is_kept() {
+async fn what_a_retained_rollback_points_back_at_is_retained() {
     let acts = [
         Act::Publish(1),
         Act::Publish(2),

@@ -236,7 +236,7 @@ fn a_frozen_store_is_refused_before_anything_is_migrated_or_seeded() {
         &project,
         &[],
         &format!(
-            "error: publishing has been held back since {since}: version {epoch}-4 is a rollback to {epoch}-1; \
+            "error: the store has been frozen since {since}: version {epoch}-4 is a rollback to {epoch}-1; \
              nothing was migrated, seeded or published\n  \
              hint: `publisher resume` lets publishing go on; `publisher publish --force` publishes at once\n"
         ),

@@ -146,7 +146,7 @@ fn a_rollback_holds_publishing_back_until_it_is_resumed() {
     assert_eq!(
         finished.succeeded().stderr.replace(&epoch, "EPOCH"),
         "rolled back: version EPOCH-3 is EPOCH-1 again, seq:2; before it was EPOCH-2, seq:3\n\
-         publishing is held back until `publisher resume`\n"
+         the store is frozen until `publisher resume`\n"
     );
     assert_eq!(
         project.version()["rollback"].to_string(),
@@ -160,7 +160,7 @@ fn a_rollback_holds_publishing_back_until_it_is_resumed() {
         .to_owned();
     let before = listing(&project);
     let refused = format!(
-        "error: publishing has been held back since {since}: version {epoch}-3 is a rollback to {epoch}-1; \
+        "error: the store has been frozen since {since}: version {epoch}-3 is a rollback to {epoch}-1; \
          seq:3 was not published\n  \
          hint: `publisher resume` lets publishing go on; `publisher publish --force` publishes at once\n"
     );
@@ -248,7 +248,7 @@ fn what_is_not_there_is_refused_with_what_there_is() {
         ),
         (
             "9",
-            "error: no version \"9\" is kept; there are EPOCH-2 to EPOCH-3\n  \
+            "error: no version \"9\" is retained; there are EPOCH-2 to EPOCH-3\n  \
              hint: `publisher history` lists them\n",
         ),
     ] {

@@ -58,7 +58,7 @@ fn what_was_published_verifies_to_the_last_version() {
     assert_eq!(objects, files.count() as u64 - pages_and_pointer);
 }
 
-// What a kept rollback leads to stays, and what lay between goes.
+// What a retained rollback leads to stays, and what lay between goes.
 #[test]
 fn a_history_that_was_pruned_verifies_to_what_a_rollback_leads_to() {
     let project = Project::new(&["CREATE TABLE t (id integer PRIMARY KEY);", &tracked(&["t"])]);

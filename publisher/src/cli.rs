@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     /// Compare two versions: tables, columns, rows
     Diff(diff::DiffArgs),
-    /// Publish an earlier version again, and hold publishing back until `resume`
+    /// Publish an earlier version again, and freeze the store until `resume`
     Rollback(rollback::RollbackArgs),
     /// Let publishing go on after a rollback
     Resume(resume::ResumeArgs),

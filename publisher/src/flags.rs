@@ -155,7 +155,7 @@ pub(crate) struct OutFlags {
 /// Whether to publish over a rollback.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ForceFlag {
-    /// Publish also where a rollback holds publishing back, which ends that
+    /// Publish also into a store that a rollback has frozen, which ends that
     #[arg(long)]
     pub force: bool,
 }

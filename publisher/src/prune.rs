@@ -1,12 +1,12 @@
-//! Removes what no kept version names.
+//! Removes what no retained version names.
 //!
-//! Kept are the newest versions, the current one, every version that was the current one
-//! within the minimum age, and what a kept rollback points back at. A reader that has
+//! Retained are the newest versions, the current one, every version that was the current one
+//! within the minimum age, and what a retained rollback points back at. A reader that has
 //! begun with a version therefore has at least that age to fetch what it names.
 //!
-//! The invariant that is kept here, by its number in `ARCHITECTURE.md`:
+//! The invariant that is retained here, by its number in `ARCHITECTURE.md`:
 //!
-//! 7. Nothing that a kept version names is ever pruned. What names goes before what is
+//! 7. Nothing that a retained version names is ever pruned. What names goes before what is
 //!    named, durably: the pages of the history, then the manifests, then the objects.
 //!    Wherever a prune dies, every page that is left resolves; what nothing names any
 //!    more is found by the next one.
@@ -28,8 +28,8 @@ use crate::publish::read_back::{files_of, read_manifest};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pruned {
-    /// The versions that are kept, the newest first.
-    pub kept: Vec<Version>,
+    /// The versions that are retained, the newest first.
+    pub retained: Vec<Version>,
     /// The versions that went, the newest first.
     pub removed: Vec<Version>,
     /// The files that went, in the order in which they did.
@@ -61,7 +61,7 @@ pub enum PruneError {
     /// Nothing was ever published there.
     #[error("nothing was ever published there")]
     Empty,
-    /// A page of the history or a manifest that is kept cannot be read, so what it names
+    /// A page of the history or a manifest that is retained cannot be read, so what it names
     /// is not known.
     #[error("the store is damaged")]
     Damaged {
@@ -87,7 +87,7 @@ impl PruneError {
 /// Removes what `keep` does not keep, or only says what that is where `dry_run`.
 ///
 /// # Errors
-/// Where the history or a kept manifest cannot be read, with nothing removed; where
+/// Where the history or a retained manifest cannot be read, with nothing removed; where
 /// something cannot be removed, which the next prune then does.
 pub async fn prune(
     store: &impl Store,
@@ -105,7 +105,7 @@ pub async fn prune(
 /// Finds out what `keep` does not keep, and removes nothing.
 ///
 /// # Errors
-/// Where the history or a kept manifest cannot be read.
+/// Where the history or a retained manifest cannot be read.
 pub(crate) async fn look(
     store: &impl Store,
     keep: Keep,
@@ -113,14 +113,14 @@ pub(crate) async fn look(
 ) -> Result<Pruning, PruneError> {
     let history = readable(History::read(store).map_err(StoreError::from)?)?;
     let chosen = keep.chosen(&history, now);
-    let (kept, removed): (Vec<Version>, Vec<Version>) = history
+    let (retained, removed): (Vec<Version>, Vec<Version>) = history
         .versions
         .into_iter()
         .partition(|version| chosen.contains(&version.order()));
     // The pointer's own word counts too, whatever its page says.
-    let named = named_by(store, kept.iter().chain(&history.current)).await?;
+    let named = named_by(store, retained.iter().chain(&history.current)).await?;
     let names = Names {
-        kept: named,
+        retained: named,
         removed: named_once(store, &removed).await,
         pages: removed.iter().map(Version::order).collect(),
     };
@@ -133,7 +133,7 @@ pub(crate) async fn look(
         names.lose(stored, keep.is_old(stored, now))
     });
     Ok(Pruning {
-        kept,
+        retained,
         removed,
         foreign,
         phases,
@@ -143,7 +143,7 @@ pub(crate) async fn look(
 /// What is to go. It holds as long as nobody else publishes, so for one lock of the store.
 #[derive(Debug)]
 pub(crate) struct Pruning {
-    kept: Vec<Version>,
+    retained: Vec<Version>,
     removed: Vec<Version>,
     foreign: Vec<String>,
     phases: BTreeMap<Phase, Vec<Stored>>,
@@ -185,7 +185,7 @@ impl Pruning {
             }
         }
         Ok(Pruned {
-            kept: self.kept,
+            retained: self.retained,
             removed: self.removed,
             files: gone,
             foreign: self.foreign,
@@ -195,7 +195,7 @@ impl Pruning {
     fn all(self) -> Pruned {
         let files = self.phases.into_values().flatten();
         Pruned {
-            kept: self.kept,
+            retained: self.retained,
             removed: self.removed,
             files: files.map(Removed::from).collect(),
             foreign: self.foreign,
@@ -217,8 +217,8 @@ fn readable(history: History) -> Result<History, PruneError> {
 
 // What names what.
 struct Names {
-    // What a kept version names.
-    kept: HashSet<Key>,
+    // What a retained version names.
+    retained: HashSet<Key>,
     // What only removed versions name.
     removed: HashSet<Key>,
     // The removed versions.
@@ -235,7 +235,7 @@ impl Names {
                 self.pages.contains(&(*epoch, *sequence))
             }
             StoredKind::Key(key) => {
-                !self.kept.contains(key) && (is_old || self.removed.contains(key))
+                !self.retained.contains(key) && (is_old || self.removed.contains(key))
             }
             StoredKind::Leftover => is_old,
         }

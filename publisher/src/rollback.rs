@@ -4,7 +4,7 @@
 //! ```text
 //! 7-1  seq:1
 //! 7-2  seq:2                        a bad edit
-//! 7-3  seq:1   rollback to 7-1      publishing is held back
+//! 7-3  seq:1   rollback to 7-1      the store is frozen
 //! 7-4  seq:1                        resumed
 //! 7-5  seq:3
 //! ```
@@ -101,11 +101,11 @@ impl From<StoreError> for RollbackError {
     }
 }
 
-/// Makes the content of an earlier version public again, and holds publishing back.
+/// Makes the content of an earlier version public again, and freezes the store.
 ///
 /// `to` is any name that [`history::resolve`] takes. Every object of that version and
 /// each of its variants is read and hashed before the pointer moves. Where the version
-/// is what is public already, publishing is held back all the same: a person has said
+/// is what is public already, the store is frozen all the same: a person has said
 /// that this content is to stay.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! object before the next one is read; both are hashed on the way, behind its back. So a
 //! table of any length needs the memory of one row and some buffers.
 
-mod kept;
+mod cached;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
@@ -24,8 +24,8 @@ use crate::schema::{Schema, Table};
 use crate::source::Problem;
 use crate::write_behind::WriteBehind;
 
-use self::kept::Keeping;
-pub(crate) use self::kept::KeptRows;
+pub(crate) use self::cached::CachedRows;
+use self::cached::Caching;
 
 /// Why a state cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ impl State {
 }
 
 /// Reads and renders every table. What is known to be the same is not read again: rows
-/// that are `kept`, and the objects of an `earlier` state of the same database, which was
+/// that are `cached`, and the objects of an `earlier` state of the same database, which was
 /// rendered by the same settings.
 ///
 /// # Errors
@@ -117,7 +117,7 @@ impl State {
 pub async fn render_snapshot(
     reader: &SnapshotReader<'_>,
     rendition: Rendition<'_>,
-    kept: Option<&mut KeptRows>,
+    cached: Option<&mut CachedRows>,
     earlier: Option<State>,
 ) -> Result<State, SnapshotError> {
     let Rendition {
@@ -151,7 +151,7 @@ pub async fn render_snapshot(
         config,
         schema_version: header.schema_version,
         out,
-        kept,
+        cached,
         earlier,
     };
     let (mut objects, mut tables) = (Vec::new(), BTreeMap::new());
@@ -252,7 +252,7 @@ struct Rendering<'r, 'c> {
     schema_version: SchemaVersion,
     out: Spools<'r>,
     bootstrap: BootstrapWriter<Output>,
-    kept: Option<&'r mut KeptRows>,
+    cached: Option<&'r mut CachedRows>,
     earlier: Option<State>,
 }
 
@@ -295,7 +295,7 @@ impl Rendering<'_, '_> {
             schema_version,
             out,
             bootstrap,
-            kept,
+            cached,
             ..
         } = self;
         let in_bootstrap = config.in_bootstrap(table);
@@ -311,14 +311,17 @@ impl Rendering<'_, '_> {
             }
             object.row(row)
         };
-        match kept.as_ref().and_then(|kept| kept.of(table, version_seq)) {
+        match cached
+            .as_ref()
+            .and_then(|cached| cached.of(table, version_seq))
+        {
             Some(rows) => {
                 for row in rows {
                     write(row).map_err(write_failed)?;
                 }
             }
             None => {
-                let mut keeping = kept.is_some().then(Keeping::default);
+                let mut caching = cached.is_some().then(Caching::default);
                 let mut count: u64 = 0;
                 reader
                     .rows(table, |row| {
@@ -327,14 +330,14 @@ impl Rendering<'_, '_> {
                             out.bar
                                 .set_message(format!("render {}: {count} rows", table.key));
                         }
-                        if let Some(keeping) = &mut keeping {
-                            keeping.push(row);
+                        if let Some(caching) = &mut caching {
+                            caching.push(row);
                         }
                         write(row)
                     })
                     .await?;
-                if let (Some(kept), Some(keeping)) = (kept, keeping) {
-                    kept.keep(table, version_seq, keeping);
+                if let (Some(cached), Some(caching)) = (cached, caching) {
+                    cached.cache(table, version_seq, caching);
                 }
             }
         }

@@ -1,7 +1,7 @@
 {# The rows that writing the stage would change, and those that it would leave to an
    administrator, which come last. Every value is JSON text; those that stay are null. -#}
 SELECT
-    CASE WHEN NOT stored THEN 'added' WHEN NOT staged THEN 'deactivated' WHEN admin THEN 'kept'
+    CASE WHEN NOT stored THEN 'added' WHEN NOT staged THEN 'deactivated' WHEN admin THEN 'skipped'
          WHEN switched_off THEN 'deactivated' WHEN returns THEN 'reactivated' ELSE 'changed' END AS change,
     staged, key_values, differing, old_values, new_values
 FROM (

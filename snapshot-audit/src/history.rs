@@ -33,7 +33,7 @@ pub struct Content {
     pub rows: u64,
     /// Bytes of all objects, uncompressed.
     pub bytes: u64,
-    /// What it brought against the version before it; `None` for the oldest that is kept.
+    /// What it brought against the version before it; `None` for the oldest that is retained.
     pub brought: Option<Brought>,
 }
 

@@ -47,7 +47,7 @@ pub struct Version {
     /// The bootstrap object, for a reader that needs every table and no manifest.
     pub bootstrap: ObjectRef,
     /// Where this is a rollback: the earlier publication whose content is public again.
-    /// While the newest version has it, publishing other data is held back. Readers need
+    /// While the newest version has it, the store is frozen. Readers need
     /// not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,

@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// Not a test of its own: the program that the stories above start, stop and kill. It
+/// Not a test of its own: the program that the scenarios above start, stop and kill. It
 /// does what it reads, one word a line, and ends with its input.
 #[test]
-#[ignore = "run by the stories, in a process of its own"]
+#[ignore = "run by the scenarios, in a process of its own"]
 fn another_publisher() {
     let Some(root) = env::var_os("ANOTHER_PUBLISHER") else {
         return;

@@ -274,7 +274,7 @@ pub(super) struct Process {
 
 pub(super) fn processes() -> Vec<Process> {
     let entries = fs::read_dir("/proc")
-        .expect("these stories are for Linux")
+        .expect("these scenarios are for Linux")
         .flatten();
     let process = |entry: fs::DirEntry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;

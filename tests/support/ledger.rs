@@ -117,7 +117,7 @@ impl Act {
                 let min_age = Duration::from_secs(*seconds);
                 let newest = *newest;
                 let pruned = prune(&store, Keep { newest, min_age }, now, false).await?;
-                pruned.kept[0].clone()
+                pruned.retained[0].clone()
             }
             _ => resume(&store, &Clock::at(now), MAX_OBJECT_SIZE)
                 .await?

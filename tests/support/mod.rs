@@ -1,4 +1,4 @@
-//! A small language for stories: a database, a folder of files, the program.
+//! A small language for tests: a database, a folder of files, the program.
 
 pub mod ledger;
 mod made;

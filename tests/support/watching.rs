@@ -1,4 +1,4 @@
-//! A `publisher watch` that runs beside a story, told by its `--json` events.
+//! A `publisher watch` that runs beside a scenario, told by its `--json` events.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use super::Project;
 /// Longer than anything here takes on a busy machine.
 pub const AT_LAST: Duration = Duration::from_secs(60);
 
-/// The running program; killed with the story, whatever becomes of that.
+/// The running program; killed with the scenario, whatever becomes of that.
 pub struct Watching {
     child: Child,
     events: Receiver<Value>,

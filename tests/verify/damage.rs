@@ -373,7 +373,7 @@ fn what_lies_beside_a_snapshot_is_noted_and_no_fault() {
         notes,
         [
             "notes.txt: has no place in a snapshot".to_owned(),
-            format!("{orphan}: no version that is kept names it; `publisher prune` removes it"),
+            format!("{orphan}: no version that is retained names it; `publisher prune` removes it"),
             format!(
                 "{page}: is ahead of version.json: a publisher was interrupted, and the next one goes on from there"
             ),

@@ -5,11 +5,11 @@ import { describe, test } from 'node:test';
 import { reasonToSkip, World } from './world.mjs';
 
 describe('the world changes', { skip: reasonToSkip() }, () => {
-  const inWorld = (name, story) =>
+  const inWorld = (name, scenario) =>
     test(name, async () => {
       const world = await World.create();
       try {
-        await story(world);
+        await scenario(world);
       } finally {
         await world.end();
       }

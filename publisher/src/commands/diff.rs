@@ -83,7 +83,7 @@ fn chosen<'v>(
         None => before(all, to).ok_or_else(|| {
             let name = name(to.order());
             Error::Usage(format!(
-                "{origin} keeps no version before {name}; name the one to go from"
+                "{origin} retains no version before {name}; name the one to go from"
             ))
         })?,
     };

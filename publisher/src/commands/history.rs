@@ -131,7 +131,7 @@ fn what_it_brought(entry: &HistoryEntry) -> String {
     let content = entry.content.as_ref();
     match content.map(|content| &content.brought) {
         None => words.push("its manifest cannot be read".to_owned()),
-        Some(None) => words.push("the oldest that is kept".to_owned()),
+        Some(None) => words.push("the oldest that is retained".to_owned()),
         Some(Some(brought)) => words.push(in_words(brought)),
     }
     if entry.current {

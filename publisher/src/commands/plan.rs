@@ -129,7 +129,7 @@ fn refuse(plan: Plan) -> Result<(), Error> {
 fn describe(plan: &Plan) -> String {
     let mut text = String::new();
     for table in &plan.tables {
-        if table.rows.written() + table.rows.kept + table.not_in_file > 0 {
+        if table.rows.written() + table.rows.skipped + table.not_in_file > 0 {
             text.push_str(&describe_table(table));
             text.push('\n');
         }
@@ -179,7 +179,7 @@ fn describe_table(table: &PlannedTable) -> String {
         (rows.changed, "changed"),
         (rows.deactivated, "deactivated"),
         (rows.reactivated, "reactivated"),
-        (rows.kept, "kept"),
+        (rows.skipped, "skipped"),
         (table.not_in_file, "not in the file"),
     ];
     let counts = counts.iter().filter(|(count, _)| *count > 0);
@@ -219,7 +219,7 @@ fn describe_row(row: &PlannedRow) -> String {
         PlannedChange::Reactivated => {
             format!("  {NEW}^ {key}{NEW:#} reactivated\n{}", columns(row))
         }
-        PlannedChange::Kept => format!("  = {key} kept: belongs to an administrator\n"),
+        PlannedChange::Skipped => format!("  = {key} skipped: belongs to an administrator\n"),
     }
 }
 

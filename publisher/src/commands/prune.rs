@@ -22,11 +22,11 @@ pub(crate) struct PruneArgs {
     #[command(flatten)]
     upkeep: Upkeep,
 
-    /// How many of the newest versions are kept
+    /// How many of the newest versions are retained
     #[arg(long, value_name = "N", default_value = "30")]
     keep: NonZeroUsize,
 
-    /// Whatever was public within that time is kept too
+    /// Whatever was public within that time is retained too
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration)]
     min_age: Duration,
 
@@ -44,7 +44,7 @@ struct PruneReport<'a> {
     pruned: &'a Pruned,
 }
 
-/// Removes what no kept version names.
+/// Removes what no retained version names.
 pub(crate) async fn run(args: PruneArgs) -> Result<(), Error> {
     let store = args.upkeep.open().await?;
     let keep = Keep {
@@ -80,29 +80,29 @@ fn describe(pruned: &Pruned, dry_run: bool) -> String {
     }
     let verb = if dry_run { "would prune" } else { "pruned" };
     let _ = if pruned.files.is_empty() {
-        writeln!(text, "{verb}: nothing; {}", kept(pruned))
+        writeln!(text, "{verb}: nothing; {}", retained(pruned))
     } else {
         writeln!(text, "{verb}: {}", in_one_line(pruned))
     };
     text
 }
 
-/// `3 versions, 3 manifests, 1 object, 7000 bytes; 30 versions are kept, 7-4 to 7-33`
+/// `3 versions, 3 manifests, 1 object, 7000 bytes; 30 versions are retained, 7-4 to 7-33`
 pub(super) fn in_one_line(pruned: &Pruned) -> String {
-    let (counts, kept) = (counts(pruned), kept(pruned));
-    format!("{counts}, {} bytes; {kept}", pruned.size_bytes())
+    let (counts, retained) = (counts(pruned), retained(pruned));
+    format!("{counts}, {} bytes; {retained}", pruned.size_bytes())
 }
 
-fn kept(pruned: &Pruned) -> String {
-    let count = pruned.kept.len();
-    match (pruned.kept.last(), pruned.kept.first()) {
+fn retained(pruned: &Pruned) -> String {
+    let count = pruned.retained.len();
+    match (pruned.retained.last(), pruned.retained.first()) {
         (Some(oldest), Some(newest)) if count > 1 => format!(
-            "{count} versions are kept, {} to {}",
+            "{count} versions are retained, {} to {}",
             name(oldest.order()),
             name(newest.order())
         ),
-        (_, Some(only)) => format!("1 version is kept, {}", name(only.order())),
-        _ => "no version is kept".to_owned(),
+        (_, Some(only)) => format!("1 version is retained, {}", name(only.order())),
+        _ => "no version is retained".to_owned(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::publish::{Event, Last, Published, Rendered, Terms, complete, judge, publish_after};
 use crate::schema::Schema;
-use crate::snapshot::{KeptRows, Rendition, State, render_snapshot};
+use crate::snapshot::{CachedRows, Rendition, State, render_snapshot};
 
 /// What a publication did.
 #[derive(Debug, Serialize)]
@@ -123,9 +123,9 @@ impl<'a> Publication<'a> {
         &mut self,
         target: &mut Target,
         reader: &SnapshotReader<'_>,
-        kept: Option<&mut KeptRows>,
+        cached: Option<&mut CachedRows>,
     ) -> Result<State, Error> {
-        let state = self.render(target, reader, kept, None).await?;
+        let state = self.render(target, reader, cached, None).await?;
         let Target { store, last } = target;
         judge(last, &state.rendered, store, &self.terms()).await?;
         Ok(state)
@@ -136,11 +136,11 @@ impl<'a> Publication<'a> {
         mut self,
         target: Target,
         database: &mut Database,
-        kept: Option<&mut KeptRows>,
+        cached: Option<&mut CachedRows>,
         earlier: Option<State>,
     ) -> Result<PublishReport, Error> {
         let reader = SnapshotReader::begin(database.client()).await?;
-        let state = self.render(&target, &reader, kept, earlier).await?;
+        let state = self.render(&target, &reader, cached, earlier).await?;
         drop(reader);
         let State {
             rendered,
@@ -170,7 +170,7 @@ impl<'a> Publication<'a> {
         &mut self,
         target: &Target,
         reader: &SnapshotReader<'_>,
-        kept: Option<&mut KeptRows>,
+        cached: Option<&mut CachedRows>,
         earlier: Option<State>,
     ) -> Result<State, Error> {
         let start = Instant::now();
@@ -181,7 +181,7 @@ impl<'a> Publication<'a> {
             staging: target.store.staging(),
             progress: self.output.progress(),
         };
-        let state = render_snapshot(reader, rendition, kept, earlier).await?;
+        let state = render_snapshot(reader, rendition, cached, earlier).await?;
         self.render += start.elapsed();
         Ok(state)
     }
@@ -272,7 +272,7 @@ pub(super) fn describe(report: &PublishReport) -> String {
         } => writeln!(
             text,
             "published: {name}: {rows} rows in {tables} tables, {objects_written} objects written, \
-             {objects_reused} kept, {bytes} bytes ({elapsed_ms} ms: render {render_ms}, \
+             {objects_reused} reused, {bytes} bytes ({elapsed_ms} ms: render {render_ms}, \
              compress {}, put {}, swap {})",
             timings.variants.as_millis(),
             timings.put.as_millis(),

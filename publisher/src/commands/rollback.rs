@@ -43,7 +43,7 @@ fn describe(turned: &Turned) -> String {
         ),
         Turned::Changed { from, .. } => format!(
             "rolled back: version {newest} is {target} again, {reference}; before it was {}, {}\n\
-             publishing is held back until `publisher resume`\n",
+             the store is frozen until `publisher resume`\n",
             name(from.order()),
             from.reference_version
         ),

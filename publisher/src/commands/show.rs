@@ -47,7 +47,7 @@ pub(crate) struct Shown {
     /// What it names.
     pub manifest: Manifest,
     /// The version before it, `EPOCH-SEQUENCE`, against which the rest is said; `None`
-    /// for the oldest that is kept.
+    /// for the oldest that is retained.
     pub before: Option<String>,
     /// What it brought.
     pub brought: Option<Brought>,
@@ -175,7 +175,7 @@ fn describe(shown: &Shown) -> String {
         (Some(before), Some(brought)) => {
             line("brought", format!("{} since {before}", in_words(brought)));
         }
-        _ => line("brought", "it is the oldest that is kept".to_owned()),
+        _ => line("brought", "it is the oldest that is retained".to_owned()),
     }
     text.push('\n');
     text.push_str(&tables(shown));

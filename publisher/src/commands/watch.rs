@@ -28,7 +28,7 @@ use crate::error::{Error, THE_CLOCK};
 use crate::flags::duration;
 use crate::prune::Keep;
 use crate::watch::{
-    Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Steer,
+    Checkout, Decision, Ended, Folders, Hint, Hints, Inputs, PATIENCE, Places, Retry,
 };
 
 /// Flags of `publisher watch`.
@@ -64,11 +64,11 @@ pub(crate) struct WatchFlags {
     #[arg(long)]
     no_prune: bool,
 
-    /// How many of the newest versions are kept while watching [default: 30]
+    /// How many of the newest versions are retained while watching [default: 30]
     #[arg(long, value_name = "N", conflicts_with = "no_prune")]
     keep: Option<NonZeroUsize>,
 
-    /// Whatever was public within that time is kept too while watching [default: 7d]
+    /// Whatever was public within that time is retained too while watching [default: 7d]
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "no_prune")]
     min_age: Option<Duration>,
 }
@@ -128,7 +128,7 @@ struct Watch {
     checkout: Checkout,
     poll: Option<Duration>,
     hints: Hints,
-    steer: Steer,
+    retry: Retry,
     reporter: Reporter,
     server: Option<Served>,
     // When problems were first met that have not been told.
@@ -152,7 +152,7 @@ impl Watch {
             places,
             poll: flags.poll,
             hints: Hints::default(),
-            steer: Steer::default(),
+            retry: Retry::default(),
             reporter,
             server: None,
             untold_since: None,
@@ -175,7 +175,7 @@ impl Watch {
         let mut tick = tokio::time::interval(self.poll.unwrap_or(TICK).max(MOMENT));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let due = [self.hints.due(), self.steer.due()];
+            let due = [self.hints.due(), self.retry.due()];
             let due = due.into_iter().flatten().min();
             let upkeep = if due.is_none() {
                 self.upkeep.due()
@@ -210,9 +210,9 @@ impl Watch {
             self.hints.note(Hint::Touched);
         }
         // A server that has gone is started, or waited for, before it is needed.
-        if self.rounds.has_lost_its_connection() && self.steer.due().is_none() {
+        if self.rounds.has_lost_its_connection() && self.retry.due().is_none() {
             self.reporter.lost(&self.rounds);
-            self.steer.again(Instant::now());
+            self.retry.again(Instant::now());
         }
     }
 
@@ -227,7 +227,7 @@ impl Watch {
         self.hints.take();
         let places = self.places.clone();
         let inputs = blocking(move || Inputs::look(&places)).await;
-        let files = match self.steer.decide(&inputs, Instant::now()) {
+        let files = match self.retry.decide(&inputs, Instant::now()) {
             Decision::Rest => return Ok(()),
             Decision::Round(files) => files,
         };
@@ -240,11 +240,11 @@ impl Watch {
                 if !self.stands(&inputs).await {
                     return Ok(());
                 }
-                self.steer.ended(inputs, Ended::Settled, Instant::now());
+                self.retry.ended(inputs, Ended::Settled, Instant::now());
                 self.reporter.refused(&error, &files);
             }
             Err(error) => {
-                let pause = self.steer.ended(inputs, Ended::Failed, Instant::now());
+                let pause = self.retry.ended(inputs, Ended::Failed, Instant::now());
                 if !is_overtaken(&error) {
                     self.reporter.failed(&error, pause);
                 }
@@ -254,7 +254,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Removes what is not kept, until the next edit comes.
+    /// Removes what is not retained, until the next edit comes.
     async fn prune(&mut self) {
         match self.upkeep.prune(self.rounds.out(), &self.hints).await {
             Ok(Some(pruned)) => self.reporter.pruned(&pruned),
@@ -267,7 +267,7 @@ impl Watch {
         if let Some(server) = &self.server {
             server.reload();
         }
-        self.steer.ended(inputs, Ended::Settled, Instant::now());
+        self.retry.ended(inputs, Ended::Settled, Instant::now());
         self.reporter.succeeded(files, &rounded, again);
         self.upkeep
             .succeeded(&rounded.publish.published, Instant::now());

@@ -1,4 +1,4 @@
-//! Which versions are kept.
+//! Which versions are retained.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use snapshot_format::Version;
 use snapshot_store::{Stored, history::History};
 
-/// What is kept, whatever else.
+/// What is retained, whatever else.
 #[derive(Debug, Clone, Copy)]
 pub struct Keep {
     /// So many of the newest versions.
@@ -27,7 +27,7 @@ impl Default for Keep {
 }
 
 impl Keep {
-    /// The publications that are kept.
+    /// The publications that are retained.
     pub(super) fn chosen(&self, history: &History, now: Timestamp) -> BTreeSet<(u64, u64)> {
         let versions = &history.versions;
         let ends = ends(versions, now);
@@ -101,7 +101,7 @@ fn ends(versions: &[Version], now: Timestamp) -> Vec<End> {
     ends
 }
 
-// What a kept rollback points back at, so that the story that the history tells is whole.
+// What a retained rollback points back at, so that the story that the history tells is whole.
 fn keep_targets(versions: &[Version], chosen: &mut BTreeSet<(u64, u64)>) {
     // A target is older than its rollback, so one pass from the newest finds all.
     for version in versions {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_are_kept() {
+    fn the_newest_are_retained() {
         let later = "2027-01-01T00:00:00Z";
         check(&daily(5), 2, DAY, later, &[4, 5]);
         check(&daily(5), 9, DAY, later, &[1, 2, 3, 4, 5]);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_current_version_is_kept_also_where_a_newer_page_was_never_swapped_to() {
+    fn the_current_version_is_retained_also_where_a_newer_page_was_never_swapped_to() {
         let mut history = daily(5);
         history.current = Some(history.versions[2].clone());
         check(&history, 1, DAY, "2027-01-01T00:00:00Z", &[3, 4, 5]);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kept_rollback_points_back_at_is_kept() {
+    fn what_a_retained_rollback_points_back_at_is_retained() {
         let mut history = daily(9);
         let to = |sequence| Some(Rollback { epoch: 7, sequence });
         history.versions[1].rollback = to(6);

@@ -14,7 +14,7 @@ pub enum PublishError {
     Store(#[from] StoreError),
     /// The last publication is a rollback, and this one would undo it.
     #[error(
-        "publishing has been held back since {since}: version {} is a rollback to {}; {}",
+        "the store has been frozen since {since}: version {} is a rollback to {}; {}",
         name(*version), name(*target), not_done(*refused)
     )]
     Held {

@@ -14,7 +14,7 @@ pub struct Terms {
     pub clock: Clock,
     /// The most bytes that its readers take of one object.
     pub max_object_bytes: u64,
-    /// Whether to publish over a rollback that holds publishing back.
+    /// Whether to publish into a store that a rollback has frozen.
     pub force: bool,
     /// What the publication may do to what is public; `None` for everything.
     pub guards: Option<Guards>,

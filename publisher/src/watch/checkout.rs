@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::gather::PATIENCE;
+use super::debounce::PATIENCE;
 
 /// The lock that git holds while it changes a working tree.
 /// Source: <https://git-scm.com/docs/api-lockfile>.

@@ -13,7 +13,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-use super::{Gather, Hint, Places};
+use super::{Debounce, Hint, Places};
 
 /// Why the folders cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ pub(crate) struct Hints {
 
 #[derive(Debug, Default)]
 struct Shared {
-    gather: Mutex<Gather>,
+    debounce: Mutex<Debounce>,
     came: Notify,
     // A folder was made, removed or renamed: it may be another one by now.
     replaced: AtomicBool,
@@ -82,18 +82,18 @@ struct Shared {
 impl Hints {
     /// Takes one in.
     pub(crate) fn note(&self, hint: Hint) {
-        self.gather().note(hint, Instant::now());
+        self.debounce().note(hint, Instant::now());
         self.shared.came.notify_one();
     }
 
     /// When to look; `None` where nothing calls for it.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.gather().due()
+        self.debounce().due()
     }
 
     /// Forgets them: it is looked now.
     pub(crate) fn take(&self) {
-        self.gather().take();
+        self.debounce().take();
     }
 
     /// Resolves when one has come.
@@ -101,8 +101,8 @@ impl Hints {
         self.shared.came.notified().await;
     }
 
-    fn gather(&self) -> MutexGuard<'_, Gather> {
-        self.shared.gather.lock()
+    fn debounce(&self) -> MutexGuard<'_, Debounce> {
+        self.shared.debounce.lock()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Watching: which files a round of `publisher watch` is about, and when it begins.
 //!
 //! ```text
-//! the system's events ──▶ Gather ──when they have calmed──▶ Inputs ──other contents──▶ a round
+//! the system's events ──▶ Debounce ──when they have calmed──▶ Inputs ──other contents──▶ a round
 //! (or a clock, --poll)    (pure)                            (look)                        │
-//!                            ▲                                 Steer (pure) ◀──how it ended┘
+//!                            ▲                                 Retry (pure) ◀──how it ended┘
 //! ```
 //!
 //! What it promises:
@@ -18,13 +18,13 @@
 //!   at work, are waited for.
 
 mod checkout;
+mod debounce;
 mod folders;
-mod gather;
 mod inputs;
-mod steer;
+mod retry;
 
 pub(crate) use checkout::Checkout;
+pub(crate) use debounce::{Debounce, Hint, PATIENCE};
 pub(crate) use folders::{Folders, Hints, WatchError};
-pub(crate) use gather::{Gather, Hint, PATIENCE};
 pub(crate) use inputs::{Inputs, Places};
-pub(crate) use steer::{Decision, Ended, Steer};
+pub(crate) use retry::{Decision, Ended, Retry};

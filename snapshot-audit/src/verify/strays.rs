@@ -23,7 +23,7 @@ impl Judge<'_> {
                 Some(_) if named.contains(&path) => {}
                 Some(_) => self.findings.note(
                     path,
-                    "no version that is kept names it; `publisher prune` removes it",
+                    "no version that is retained names it; `publisher prune` removes it",
                 ),
                 // A folder in git has one.
                 None if path == "README.md" => {}

@@ -12,7 +12,7 @@ pub enum ResolveError {
         name: String,
     },
     /// No version that is kept has that name.
-    #[error("no version {name:?} is kept; {}", there(kept))]
+    #[error("no version {name:?} is retained; {}", there(kept))]
     Unknown {
         /// The text that was given.
         name: String,

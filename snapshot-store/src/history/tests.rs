@@ -85,14 +85,20 @@ fn what_may_be_several_is_refused_with_their_names() {
 fn what_is_unknown_is_refused_with_what_there_is() {
     let there = "there are 7-2 to 7-4, 7-6, 9-1, 9-6";
     for name in ["7-7", "8-1", "7", "seq:1", "abcdef"] {
-        check(name, Err(&format!("no version {name:?} is kept; {there}")));
+        check(
+            name,
+            Err(&format!("no version {name:?} is retained; {there}")),
+        );
     }
     check("7-1", Err(&format!("version 7-1 was pruned; {there}")));
     check("7-5", Err(&format!("version 7-5 was pruned; {there}")));
     check("5", Err(&format!("version 7-5 was pruned; {there}")));
-    check("7-0", Err(&format!("no version \"7-0\" is kept; {there}")));
+    check(
+        "7-0",
+        Err(&format!("no version \"7-0\" is retained; {there}")),
+    );
     let none = resolve(&[], "7-1").expect_err("empty").to_string();
-    assert_eq!(none, "no version \"7-1\" is kept; the history is empty");
+    assert_eq!(none, "no version \"7-1\" is retained; the history is empty");
     let one = [version(7, 9, 1)];
     let one = resolve(&one, "8").expect_err("pruned").to_string();
     assert_eq!(one, "version 7-8 was pruned; there is 7-9");

@@ -57,7 +57,7 @@ pub(super) enum Event<'e> {
         retry_in_ms: Option<u128>,
         public: &'e Option<String>,
     },
-    /// What is not kept any more was removed.
+    /// What is not retained any more was removed.
     Pruned {
         at: String,
         versions: usize,

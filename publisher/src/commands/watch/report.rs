@@ -199,7 +199,7 @@ impl Reporter {
         self.print(&Event::Stopped { at: now() });
     }
 
-    /// What is not kept any more was removed.
+    /// What is not retained any more was removed.
     pub(super) fn pruned(&self, pruned: &Pruned) {
         let line = super::super::prune::in_one_line(pruned);
         self.output.say(&format!("{} pruned: {line}\n", clock()));

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::database::{AppliedMigrations, SeedReport, begin_seed, load_migrations, migrate};
 use crate::error::Error;
 use crate::publish::Published;
-use crate::snapshot::KeptRows;
+use crate::snapshot::CachedRows;
 use crate::source::Remembered;
 use crate::watch::Inputs;
 
@@ -32,7 +32,7 @@ pub(super) struct Rounds {
     // Of what the database was brought up to date with: nothing where that is not known.
     migrated: Option<Inputs>,
     // What is known while the connection, the migrations and the settings are the same.
-    kept: KeptRows,
+    cached: CachedRows,
     // What is known of the files, by their contents.
     remembered: Remembered,
 }
@@ -110,7 +110,7 @@ impl Rounds {
             job,
             context: None,
             migrated: None,
-            kept: KeptRows::default(),
+            cached: CachedRows::default(),
             remembered: Remembered::default(),
         }
     }
@@ -140,7 +140,7 @@ impl Rounds {
 
     fn forget(&mut self) {
         self.migrated = None;
-        self.kept = KeptRows::default();
+        self.cached = CachedRows::default();
     }
 
     pub(super) fn has_lost_its_connection(&self) -> bool {
@@ -183,7 +183,7 @@ impl Rounds {
         if self.migrated.as_ref().is_some_and(|known| {
             inputs.has_other_settings(known) || inputs.has_other_migrations(known)
         }) {
-            self.kept = KeptRows::default();
+            self.cached = CachedRows::default();
         }
         let fixed = self.settle_anew(inputs)?;
         // The store before anything is written: what it refuses, it refuses at once.
@@ -216,7 +216,7 @@ impl Rounds {
         let Self {
             job,
             context,
-            kept,
+            cached,
             remembered,
             ..
         } = self;
@@ -241,7 +241,7 @@ impl Rounds {
             let seeding = begin_seed(database.client(), input, &source.unchanged, &options).await?;
             steps.seed = clock.lap();
             let state = publication
-                .judge(&mut target, &seeding.reader(), Some(kept))
+                .judge(&mut target, &seeding.reader(), Some(cached))
                 .await;
             judged = Some(state.map_err(Error::before_the_commit)?);
             clock.lap();
@@ -249,7 +249,7 @@ impl Rounds {
             steps.seed += clock.lap();
         }
         let publish = publication
-            .end(target, database, Some(kept), judged)
+            .end(target, database, Some(cached), judged)
             .await?;
         steps.render = Duration::from_millis(publish.render_ms);
         if let Published::Changed { timings, .. } = &publish.published {

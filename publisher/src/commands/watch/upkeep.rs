@@ -14,7 +14,7 @@ use crate::watch::Hints;
 /// How long nothing is edited before it is pruned.
 const REST: Duration = Duration::from_secs(2);
 
-/// How many versions are published before it is looked again what is not kept any more.
+/// How many versions are published before it is looked again what is not retained any more.
 const VERSIONS: usize = 10;
 
 /// How long until it is looked again where fewer were published: versions also age.

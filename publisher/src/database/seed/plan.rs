@@ -73,7 +73,7 @@ pub(crate) struct PlannedCounts {
     /// Deactivated rows that come back.
     pub reactivated: u64,
     /// Rows of the file that an administrator's row stands for.
-    pub kept: u64,
+    pub skipped: u64,
     /// Rows that are as they should be.
     pub unchanged: u64,
 }
@@ -89,7 +89,7 @@ impl PlannedCounts {
         self.changed += other.changed;
         self.deactivated += other.deactivated;
         self.reactivated += other.reactivated;
-        self.kept += other.kept;
+        self.skipped += other.skipped;
         self.unchanged += other.unchanged;
     }
 }
@@ -106,7 +106,7 @@ pub(crate) struct PlannedTable {
     pub not_in_file: u64,
     /// Whether file and table were known to be unchanged, so that neither was read.
     pub skipped: bool,
-    /// The rows that would change, in order of their keys, then those that are kept; at
+    /// The rows that would change, in order of their keys, then those that are skipped; at
     /// most so many as were asked for.
     pub changes: Vec<PlannedRow>,
     /// How many more there are.
@@ -208,7 +208,7 @@ impl<'s> Planned<'s> {
     ) -> Result<(), SeedError> {
         let counts = stage.plan(tx).await?;
         let mut table = PlannedTable::of(&counts);
-        let rows = table.rows.written() + table.rows.kept;
+        let rows = table.rows.written() + table.rows.skipped;
         if rows > 0 && limit > 0 {
             table.changes = Listing::new(&stage, varying, limit).read(tx).await?;
         }
@@ -261,7 +261,7 @@ impl PlannedTable {
                 changed: counts.updated,
                 deactivated: counts.deactivated,
                 reactivated: counts.reactivated,
-                kept: counts.kept,
+                skipped: counts.skipped_rows,
                 unchanged: counts.unchanged,
             },
             not_in_file: counts.not_in_file,

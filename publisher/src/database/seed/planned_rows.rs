@@ -30,7 +30,7 @@ pub(crate) enum PlannedChange {
     /// It came back.
     Reactivated,
     /// It belongs to an administrator, and stays as it is.
-    Kept,
+    Skipped,
 }
 
 /// A row that a seed would change, or keep because it belongs to an administrator.
@@ -165,7 +165,7 @@ impl<'s> Listing<'s> {
             "changed" => PlannedChange::Changed,
             "deactivated" => PlannedChange::Deactivated,
             "reactivated" => PlannedChange::Reactivated,
-            _ => PlannedChange::Kept,
+            _ => PlannedChange::Skipped,
         };
         let keys: Vec<Option<String>> = row.try_get("key_values")?;
         let names = self.key.iter().map(|column| column.name.clone());

@@ -27,7 +27,7 @@ pub(crate) struct SeededTable {
     pub admin_keys: Vec<String>,
     /// How many such keys there are; those beyond the first 100 are not listed.
     #[serde(skip)]
-    pub(super) kept: u64,
+    pub(super) skipped_rows: u64,
     /// Rows that the file does not hold, in a table that cannot deactivate them.
     pub not_in_file: u64,
     /// Columns that only the database decides.

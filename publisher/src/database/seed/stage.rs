@@ -306,8 +306,8 @@ impl<'s> Stage<'s> {
         } else {
             (0, leaving)
         };
-        let kept = count("admin_keys")?;
-        let admin_keys = match kept {
+        let skipped_rows = count("admin_keys")?;
+        let admin_keys = match skipped_rows {
             0 => Vec::new(),
             _ => self.admin_keys(tx).await?,
         };
@@ -321,7 +321,7 @@ impl<'s> Stage<'s> {
             reactivated: count("reactivated")?,
             admin_owned: count("admin_owned")?,
             admin_keys,
-            kept,
+            skipped_rows,
             not_in_file,
             not_in_file_columns: self.not_in_file_columns(),
             active_before: count("active")?,

@@ -4,11 +4,11 @@ use super::*;
 
 #[test]
 fn n1_rows_are_matched_by_their_primary_key() {
-    Story::of("id integer")
+    Scenario::of("id integer")
         .source(r#"[{"id":10},{"id":9.0},{"id":1e0}]"#)
         .database(&[r#"{"id":1}"#, r#"{"id":10}"#, r#"{"id":9}"#])
         .check(Source, Database, &[]);
-    Story::of("id text")
+    Scenario::of("id text")
         .source(r#"[{"id":"a"}]"#)
         .database(&[r#"{"id":"A"}"#])
         .check(
@@ -23,29 +23,29 @@ fn n1_rows_are_matched_by_their_primary_key() {
 
 #[test]
 fn n2_published_rows_stand_in_their_declared_order() {
-    let story = Story::of("id text; sort_order integer");
+    let scenario = Scenario::of("id text; sort_order integer");
     let (a, b, c) = (
         r#"{"id":"A","sort_order":2}"#,
         r#"{"id":"B","sort_order":2}"#,
         r#"{"id":"C","sort_order":1}"#,
     );
-    let story = story.database(&[a, b, c]);
-    let story = story.snapshot(&[c, a, b]);
-    story.check(Database, Snapshot, &[]);
-    let story = story.snapshot(&[c, b, a]);
-    story.check(
+    let scenario = scenario.database(&[a, b, c]);
+    let scenario = scenario.snapshot(&[c, a, b]);
+    scenario.check(Database, Snapshot, &[]);
+    let scenario = scenario.snapshot(&[c, b, a]);
+    scenario.check(
         Database,
         Snapshot,
         &[r#""A": stands behind a row that it should precede"#],
     );
-    let story = story.snapshot(&[b, a, c]);
+    let scenario = scenario.snapshot(&[b, a, c]);
     let line = r#""A": stands behind a row that it should precede, and 1 more rows do so"#;
-    story.check(Database, Snapshot, &[line]);
+    scenario.check(Database, Snapshot, &[line]);
 }
 
 #[test]
 fn n3_a_key_is_there_once_on_each_side() {
-    Story::of("id text; v text")
+    Scenario::of("id text; v text")
         .source(r#"[{"id":"A","v":"1"},{"id":"B","v":"1"},{"id":"A","v":"2"}]"#)
         .database(&[r#"{"id":"A","v":"1"}"#, r#"{"id":"B","v":"1"}"#])
         .check(
@@ -72,11 +72,11 @@ fn n4_strings_are_what_they_are() {
 
 #[test]
 fn n5_strings_are_trimmed_where_the_settings_say_so() {
-    let story = Story::of("id text; v text; w text")
+    let scenario = Scenario::of("id text; v text; w text")
         .source("[{\"id\":\"A\",\"v\":\" x\u{a0}\",\"w\":\"x \"}]")
         .database(&[r#"{"id":"A","v":"x","w":"x"}"#])
         .settings("[tables.grips.parity]\nv = { trim = true }");
-    story.check(
+    scenario.check(
         Source,
         Database,
         &[
@@ -95,24 +95,24 @@ fn n6_the_spaces_that_fill_up_a_char_say_nothing() {
 
 #[test]
 fn n7_a_missing_column_is_null() {
-    let story = Story::of("id text; v text?").source(r#"[{"id":"A"}]"#);
-    let story = story.database(&[r#"{"id":"A","v":null}"#]);
-    story.check(Source, Database, &[]);
-    let story = story.database(&[r#"{"id":"A","v":"x"}"#]);
-    story.check(Source, Database, &[r#""A" / v: expected null, found "x""#]);
+    let scenario = Scenario::of("id text; v text?").source(r#"[{"id":"A"}]"#);
+    let scenario = scenario.database(&[r#"{"id":"A","v":null}"#]);
+    scenario.check(Source, Database, &[]);
+    let scenario = scenario.database(&[r#"{"id":"A","v":"x"}"#]);
+    scenario.check(Source, Database, &[r#""A" / v: expected null, found "x""#]);
 }
 
 #[test]
 fn n8_unless_the_database_has_a_default_for_it() {
-    let mut story = Story::of("id text; v integer = 5; w text = gen()")
+    let mut scenario = Scenario::of("id text; v integer = 5; w text = gen()")
         .source(r#"[{"id":"A"},{"id":"B","v":1,"w":"x"},{"id":"C"}]"#)
         .database(&[
             r#"{"id":"A","v":5,"w":"y"}"#,
             r#"{"id":"B","v":1,"w":"x"}"#,
             r#"{"id":"C","v":6,"w":"z"}"#,
         ]);
-    story.fills.defaults = BTreeMap::from([("v".to_owned(), "5.0".to_owned())]);
-    story.check(
+    scenario.fills.defaults = BTreeMap::from([("v".to_owned(), "5.0".to_owned())]);
+    scenario.check(
         Source,
         Database,
         &[
@@ -120,8 +120,8 @@ fn n8_unless_the_database_has_a_default_for_it() {
             "not judged (N8): w in 2 rows: takes another value each time from the database",
         ],
     );
-    story.without_catalog = true;
-    story.check(
+    scenario.without_catalog = true;
+    scenario.check(
         Source,
         Database,
         &[
@@ -133,11 +133,11 @@ fn n8_unless_the_database_has_a_default_for_it() {
 
 #[test]
 fn n8_a_row_that_does_not_say_whether_it_is_active_is() {
-    let story = Story::of("id text; is_active boolean").source(r#"[{"id":"A"}]"#);
-    let story = story.database(&[r#"{"id":"A","is_active":true}"#]);
-    story.check(Source, Database, &[]);
-    let story = story.database(&[r#"{"id":"A","is_active":false}"#]);
-    story.check(
+    let scenario = Scenario::of("id text; is_active boolean").source(r#"[{"id":"A"}]"#);
+    let scenario = scenario.database(&[r#"{"id":"A","is_active":true}"#]);
+    scenario.check(Source, Database, &[]);
+    let scenario = scenario.database(&[r#"{"id":"A","is_active":false}"#]);
+    scenario.check(
         Source,
         Database,
         &[r#""A" / is_active: expected true, found false"#],
@@ -147,7 +147,7 @@ fn n8_a_row_that_does_not_say_whether_it_is_active_is() {
 #[test]
 fn n9_the_empty_string_is_not_null() {
     values("text", r#""""#, "null", false);
-    Story::of("id text; v text?")
+    Scenario::of("id text; v text?")
         .source(r#"[{"id":"A","v":""},{"id":"B","v":null}]"#)
         .database(&[r#"{"id":"A","v":null}"#, r#"{"id":"B","v":""}"#])
         .settings("[tables.grips.parity]\nv = { empty_is_null = true }")
@@ -163,11 +163,11 @@ fn n9_the_empty_string_is_not_null() {
 
 #[test]
 fn n10_words_that_stand_for_null_are_those_of_files() {
-    let story = Story::of("id text; v text?")
+    let scenario = Scenario::of("id text; v text?")
         .source(r#"[{"id":"A","v":"none"},{"id":"B","v":"none"}]"#)
         .database(&[r#"{"id":"A","v":null}"#, r#"{"id":"B","v":"none"}"#])
         .settings("[tables.grips]\nnull_values = { v = [\"none\"] }");
-    story.check(
+    scenario.check(
         Source,
         Database,
         &[

@@ -24,7 +24,7 @@ use crate::source::SourceFile;
 
 // One table, as each side has it; what is not said is empty.
 #[derive(Default)]
-struct Story {
+struct Scenario {
     columns: Vec<Column>,
     settings: &'static str,
     fills: Fills,
@@ -68,7 +68,7 @@ fn config(settings: &str) -> Config {
     file.settle()
 }
 
-impl Story {
+impl Scenario {
     fn of(all: &str) -> Self {
         Self {
             columns: columns(all),
@@ -210,10 +210,10 @@ use Side::{Database, Snapshot, Source};
 // Values of one column in the source and in the database: the same, or a difference.
 #[track_caller]
 fn values(sql_type: &str, source: &str, database: &str, same: bool) {
-    let story = Story::of(&format!("id text; v {sql_type}?"))
+    let scenario = Scenario::of(&format!("id text; v {sql_type}?"))
         .source(&format!(r#"[{{"id":"A","v":{source}}}]"#))
         .database(&[&format!(r#"{{"id":"A","v":{database}}}"#)]);
-    let report = story.report(Source, Database);
+    let report = scenario.report(Source, Database);
     assert_eq!(
         report.passed, same,
         "{sql_type}: {source} {database} {:?}",

@@ -4,21 +4,21 @@ use super::*;
 
 #[test]
 fn n18_what_is_published_as_text_is_read_back() {
-    let story = Story::of("id text; big bigint; flag boolean; j jsonb; list integer[]; t text")
+    let scenario = Scenario::of("id text; big bigint; flag boolean; j jsonb; list integer[]; t text")
         .settings("[tables.grips]\nas_text = [\"big\", \"flag\", \"j\", \"list\", \"t\"]")
         .source(r#"[{"id":"A","big":"9007199254740993","flag":true,"j":{"b":1,"a":"x"},"list":[1],"t":"1"}]"#)
         .database(&[r#"{"id":"A","big":9007199254740993,"flag":true,"j":{"a":"x","b":1.0},"list":"{1}","t":"1"}"#]);
-    let story = story.snapshot(&[
+    let scenario = scenario.snapshot(&[
         r#"{"id":"A","big":"9007199254740993","flag":"true","j":"{\"a\": \"x\", \"b\": 1.0}","list":"{1}","t":"1"}"#,
     ]);
     let not_judged = "not judged (N8): list in 1 row: is published in PostgreSQL's own spelling";
-    story.check(Source, Database, &[not_judged]);
-    story.check(Source, Snapshot, &[not_judged]);
-    story.check(Database, Snapshot, &[]);
-    let story = story.snapshot(&[
+    scenario.check(Source, Database, &[not_judged]);
+    scenario.check(Source, Snapshot, &[not_judged]);
+    scenario.check(Database, Snapshot, &[]);
+    let scenario = scenario.snapshot(&[
         r#"{"id":"A","big":"9007199254740992","flag":"false","j":"{\"a\": \"y\", \"b\": 1.0}","list":"{2}","t":"2"}"#,
     ]);
-    story.check(
+    scenario.check(
         Database,
         Snapshot,
         &[
@@ -61,9 +61,10 @@ fn n14_intervals_and_addresses_are_equal_by_value() {
 
 #[test]
 fn n19_types_without_a_rule_are_compared_as_text() {
-    let story = Story::of("id text; v macaddr").source(r#"[{"id":"A","v":"08-00-2b-01-02-03"}]"#);
-    let story = story.database(&[r#"{"id":"A","v":"08:00:2b:01:02:03"}"#]);
-    story.check(
+    let scenario =
+        Scenario::of("id text; v macaddr").source(r#"[{"id":"A","v":"08-00-2b-01-02-03"}]"#);
+    let scenario = scenario.database(&[r#"{"id":"A","v":"08:00:2b:01:02:03"}"#]);
+    scenario.check(
         Source,
         Database,
         &[
@@ -75,7 +76,7 @@ fn n19_types_without_a_rule_are_compared_as_text() {
 
 #[test]
 fn n20_keys_that_are_no_data_are_listed() {
-    Story::of("id text")
+    Scenario::of("id text")
         .settings("[tables.grips]\nignore_columns = [\"old\"]")
         .source(r#"[{"id":"A","_note":"x","old":1},{"id":"B","_note":2,"typo":3}]"#)
         .database(&[r#"{"id":"A"}"#, r#"{"id":"B"}"#])
@@ -91,20 +92,20 @@ fn n20_keys_that_are_no_data_are_listed() {
 
 #[test]
 fn n21_columns_of_the_database_alone_are_listed() {
-    let mut story = Story::of("id text; made text; source_type text = 'seed'; v integer = 5")
+    let mut scenario = Scenario::of("id text; made text; source_type text = 'seed'; v integer = 5")
         .source(r#"[{"id":"A"}]"#)
         .database(&[r#"{"id":"A","made":"x","source_type":"seed","v":7}"#])
         .snapshot(&[r#"{"id":"A","made":"y","v":8}"#]);
-    story
+    scenario
         .columns
         .iter_mut()
         .find(|c| c.name == "made")
         .expect("made")
         .generated = true;
     let listed = "only in the database (N21): made, v";
-    story.check(Source, Database, &[listed]);
-    story.check(Source, Snapshot, &[listed]);
-    story.check(
+    scenario.check(Source, Database, &[listed]);
+    scenario.check(Source, Snapshot, &[listed]);
+    scenario.check(
         Database,
         Snapshot,
         &[
@@ -116,39 +117,39 @@ fn n21_columns_of_the_database_alone_are_listed() {
 
 #[test]
 fn n22_inactive_rows_are_not_published() {
-    let story = Story::of("id text; is_active boolean")
+    let scenario = Scenario::of("id text; is_active boolean")
         .source(r#"[{"id":"A"},{"id":"B","is_active":false}]"#)
         .database(&[
             r#"{"id":"A","is_active":true}"#,
             r#"{"id":"B","is_active":false}"#,
             r#"{"id":"GONE","is_active":false}"#,
         ]);
-    let story = story.snapshot(&[r#"{"id":"A","is_active":true}"#]);
-    story.check(Source, Database, &[]);
-    assert_eq!(story.report(Source, Database).rows.retired, 1);
-    story.check(Source, Snapshot, &[]);
-    assert_eq!(story.report(Source, Snapshot).rows.unpublished, 1);
-    story.check(Database, Snapshot, &[]);
-    assert_eq!(story.report(Database, Snapshot).rows.unpublished, 2);
-    let story = story.snapshot(&[
+    let scenario = scenario.snapshot(&[r#"{"id":"A","is_active":true}"#]);
+    scenario.check(Source, Database, &[]);
+    assert_eq!(scenario.report(Source, Database).rows.retired, 1);
+    scenario.check(Source, Snapshot, &[]);
+    assert_eq!(scenario.report(Source, Snapshot).rows.unpublished, 1);
+    scenario.check(Database, Snapshot, &[]);
+    assert_eq!(scenario.report(Database, Snapshot).rows.unpublished, 2);
+    let scenario = scenario.snapshot(&[
         r#"{"id":"A","is_active":true}"#,
         r#"{"id":"B","is_active":true}"#,
     ]);
     let line = r#""B" / is_active: is published, and should not be: it is inactive"#;
-    story.check(Source, Snapshot, &[line]);
-    story.check(Database, Snapshot, &[line]);
-    let story = story.database(&[
+    scenario.check(Source, Snapshot, &[line]);
+    scenario.check(Database, Snapshot, &[line]);
+    let scenario = scenario.database(&[
         r#"{"id":"A","is_active":true}"#,
         r#"{"id":"B","is_active":false}"#,
         r#"{"id":"GONE","is_active":true}"#,
     ]);
     let line = r#""GONE": the row is not in the source; found {"id":"GONE","is_active":true}"#;
-    story.check(Source, Database, &[line]);
+    scenario.check(Source, Database, &[line]);
 }
 
 #[test]
 fn n23_rows_of_administrators_stand_apart() {
-    let story = Story::of("id text; source_type text = 'seed'; v text")
+    let scenario = Scenario::of("id text; source_type text = 'seed'; v text")
         .source(r#"[{"id":"A","v":"x"},{"id":"BOTH","v":"theirs"}]"#)
         .database(&[
             r#"{"id":"A","source_type":"seed","v":"x"}"#,
@@ -162,9 +163,9 @@ fn n23_rows_of_administrators_stand_apart() {
         ]);
     let apart =
         "owned by administrators (N23): 2 rows: \"BOTH\", \"OWN\"; 1 of them in the source too";
-    story.check(Source, Database, &[apart]);
-    story.check(Source, Snapshot, &[apart]);
-    story.check(
+    scenario.check(Source, Database, &[apart]);
+    scenario.check(Source, Snapshot, &[apart]);
+    scenario.check(
         Database,
         Snapshot,
         &[r#""OWN" / v: expected "y", found "z""#],
@@ -173,7 +174,7 @@ fn n23_rows_of_administrators_stand_apart() {
 
 #[test]
 fn n24_a_maps_entries_are_rows() {
-    Story::of("id integer; other text; value text?")
+    Scenario::of("id integer; other text; value text?")
         .settings("[tables.grips]\nmap_key = [\"id\", \"other\"]")
         .source(r#"{"7":"x","_note":"n","8":{"value":"y"},"9":null,"10":{"id":11}}"#)
         .database(&[
@@ -194,13 +195,13 @@ fn n24_a_maps_entries_are_rows() {
 
 #[test]
 fn n25_a_table_is_there_on_both_sides() {
-    let story = Story::of("id text; v text?").source(r#"[{"id":"A","v":"x"}]"#);
-    let story = story
+    let scenario = Scenario::of("id text; v text?").source(r#"[{"id":"A","v":"x"}]"#);
+    let scenario = scenario
         .database(&[r#"{"id":"A","v":"x"}"#])
         .snapshot(&[r#"{"id":"A","w":"x"}"#]);
-    let contract = story.contract();
+    let contract = scenario.contract();
     let inputs = |without_file: &[&str]| Inputs {
-        contracts: BTreeMap::from([("grips".to_owned(), story.contract())]),
+        contracts: BTreeMap::from([("grips".to_owned(), scenario.contract())]),
         schema: Schema::default(),
         catalog: Catalog::Database,
         without_file: without_file.iter().map(|key| (*key).to_owned()).collect(),
@@ -210,7 +211,7 @@ fn n25_a_table_is_there_on_both_sides() {
         bar: ProgressBar::hidden(),
     };
     let mut sides = TableSides {
-        source: Some(story.side(&contract, Source)),
+        source: Some(scenario.side(&contract, Source)),
         ..TableSides::default()
     };
     let outcome = |sides: &TableSides, without_file: &[&str], pair| {
@@ -238,7 +239,7 @@ fn n25_a_table_is_there_on_both_sides() {
         outcome(&sides, &["grips"], (Source, Database)),
         text("its rows live in the database alone (from_file)")
     );
-    sides.database = Some(story.side(&contract, Database));
+    sides.database = Some(scenario.side(&contract, Database));
     assert_eq!(outcome(&sides, &[], (Source, Database)), text("the same"));
     sides.source = None;
     assert_eq!(
@@ -246,7 +247,7 @@ fn n25_a_table_is_there_on_both_sides() {
         text("grips: the table is not in the source")
     );
     // A column that the snapshot lacks, and one that it should not have.
-    let mut snapshot = story.side(&contract, Snapshot);
+    let mut snapshot = scenario.side(&contract, Snapshot);
     snapshot.types = Some(BTreeMap::from([
         ("id".to_owned(), "character varying(9)".to_owned()),
         ("w".to_owned(), "text?".to_owned()),
@@ -274,7 +275,7 @@ fn n25_a_table_is_there_on_both_sides() {
 
 #[test]
 fn what_is_no_row_is_a_difference_and_hides_no_other() {
-    Story::of("id text; v jsonb?")
+    Scenario::of("id text; v jsonb?")
         .source("[{\"id\":\"A\"}, 7, {\"v\":1}, {\"id\":\"B\",\"v\":{\"x\":1,\"x\":2}}, {\"id\":\"C\",]")
         .database(&[r#"{"id":"A","v":null}"#, r#"{"id":"B","v":{"x":2}}"#])
         .check(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use snapshot_audit::parity::normalize::{Notes, Spelling};
 
-use super::{Database, Source, Story};
+use super::{Database, Scenario, Source};
 
 const EVERY_TYPE: &str = "id text; b boolean?; n numeric?; i integer?; r real?; t text?; j jsonb?; a text[]?; \
      u uuid?; ts timestamp with time zone?; by bytea?";
@@ -234,9 +234,9 @@ proptest! {
         let (files, mut tables) = (write(&one), write(&other));
         let rows_count = tables.len();
         tables.rotate_left(turn % rows_count);
-        let mut story = Story::of(EVERY_TYPE).source(&format!("[{}]", files.join(" ,\n")));
-        story.database = tables;
-        let report = story.report(Source, Database);
+        let mut scenario = Scenario::of(EVERY_TYPE).source(&format!("[{}]", files.join(" ,\n")));
+        scenario.database = tables;
+        let report = scenario.report(Source, Database);
         prop_assert!(report.passed, "{:?}", report.differences);
         prop_assert_eq!(report.rows.equal, rows_count as u64);
         prop_assert!(report.rules.is_empty());
@@ -248,7 +248,7 @@ proptest! {
         row in any_row(),
         bits in proptest::collection::vec(any::<bool>(), 40..80),
     ) {
-        let contract = Story::of(EVERY_TYPE).contract();
+        let contract = Scenario::of(EVERY_TYPE).contract();
         let normal = |text: &str| {
             contract.row(Spelling::Database, None, text, &mut Notes::default()).map(|normal| normal.row)
         };
@@ -266,9 +266,9 @@ proptest! {
         bits in proptest::collection::vec(any::<bool>(), 40..80),
     ) {
         let row = |value: &Json| spelled(1, &[("j", value.clone())], &bits);
-        let mut story = Story::of(EVERY_TYPE).source(&format!("[{}]", row(&one)));
-        story.database = vec![row(&other)];
-        let report = story.report(Source, Database);
+        let mut scenario = Scenario::of(EVERY_TYPE).source(&format!("[{}]", row(&one)));
+        scenario.database = vec![row(&other)];
+        let report = scenario.report(Source, Database);
         prop_assert_eq!(report.passed, is_same(&one, &other), "{:?}", report.differences);
     }
 }

@@ -96,17 +96,17 @@ fn n15_arrays_keep_their_order() {
 
 #[test]
 fn n16_unless_the_settings_say_that_it_is_a_set() {
-    let story = Story::of("id text; v jsonb; w jsonb")
+    let scenario = Scenario::of("id text; v jsonb; w jsonb")
         .settings("[tables.grips.parity]\nv = { set = true }")
         .source(r#"[{"id":"A","v":["b","a"],"w":["b","a"]}]"#);
-    let story = story.database(&[r#"{"id":"A","v":["a","b"],"w":["b","a"]}"#]);
-    story.check(
+    let scenario = scenario.database(&[r#"{"id":"A","v":["a","b"],"w":["b","a"]}"#]);
+    scenario.check(
         Source,
         Database,
         &["a set in another order (N16): v of the source: 1 value"],
     );
-    let story = story.database(&[r#"{"id":"A","v":["a","b","b"],"w":["a","b"]}"#]);
-    story.check(
+    let scenario = scenario.database(&[r#"{"id":"A","v":["a","b","b"],"w":["a","b"]}"#]);
+    scenario.check(
         Source,
         Database,
         &[
@@ -133,7 +133,7 @@ fn n17_objects_are_compared_by_key() {
         false,
     );
     // The keys of a row, too.
-    Story::of("id text; label text")
+    Scenario::of("id text; label text")
         .source(r#"[{"id":"A","labell":"x"},{"id":"B","label":"y"}]"#)
         .database(&[r#"{"id":"A","label":"x"}"#, r#"{"id":"B","label":"y"}"#])
         .check(

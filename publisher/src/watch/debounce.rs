@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub(super) const QUIET: Duration = Duration::from_millis(20);
 
 /// How long at most, where something happens all the time.
-pub(super) const MOST_GATHERED: Duration = Duration::from_millis(250);
+pub(super) const MOST_DEBOUNCED: Duration = Duration::from_millis(250);
 
 /// How long a file that somebody is writing is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ pub(crate) enum Hint {
 
 /// The hints since the last look.
 #[derive(Debug, Default)]
-pub(crate) struct Gather {
+pub(crate) struct Debounce {
     since: Option<Since>,
 }
 
@@ -37,7 +37,7 @@ struct Since {
     writing: BTreeSet<PathBuf>,
 }
 
-impl Gather {
+impl Debounce {
     /// Takes in what came at `now`.
     pub(crate) fn note(&mut self, hint: Hint, now: Instant) {
         let since = self.since.get_or_insert_with(|| Since {
@@ -57,7 +57,7 @@ impl Gather {
     pub(crate) fn due(&self) -> Option<Instant> {
         let since = self.since.as_ref()?;
         Some(if since.writing.is_empty() {
-            (since.last + QUIET).min(since.first + MOST_GATHERED)
+            (since.last + QUIET).min(since.first + MOST_DEBOUNCED)
         } else {
             since.first + PATIENCE
         })
@@ -79,38 +79,38 @@ mod tests {
 
     #[test]
     fn without_a_hint_there_is_nothing_to_look_at() {
-        assert_eq!(Gather::default().due(), None);
+        assert_eq!(Debounce::default().due(), None);
     }
 
     #[test]
     fn it_is_looked_once_it_has_been_quiet() {
-        let (mut gather, start) = (Gather::default(), Instant::now());
-        gather.note(Hint::Touched, start);
-        gather.note(Hint::Touched, after(start, 15));
-        assert_eq!(gather.due(), Some(after(start, 15) + QUIET));
-        gather.take();
-        assert_eq!(gather.due(), None);
+        let (mut debounce, start) = (Debounce::default(), Instant::now());
+        debounce.note(Hint::Touched, start);
+        debounce.note(Hint::Touched, after(start, 15));
+        assert_eq!(debounce.due(), Some(after(start, 15) + QUIET));
+        debounce.take();
+        assert_eq!(debounce.due(), None);
     }
 
     #[test]
     fn a_storm_of_hints_is_not_waited_for_to_its_end() {
-        let (mut gather, start) = (Gather::default(), Instant::now());
+        let (mut debounce, start) = (Debounce::default(), Instant::now());
         for ms in 0..1000 {
-            gather.note(Hint::Touched, after(start, ms));
+            debounce.note(Hint::Touched, after(start, ms));
         }
-        assert_eq!(gather.due(), Some(start + MOST_GATHERED));
+        assert_eq!(debounce.due(), Some(start + MOST_DEBOUNCED));
     }
 
     #[test]
     fn a_file_that_is_being_written_is_waited_for_but_not_for_ever() {
-        let (mut gather, start) = (Gather::default(), Instant::now());
+        let (mut debounce, start) = (Debounce::default(), Instant::now());
         let path = PathBuf::from("/json-source/grips.json");
-        gather.note(Hint::Writing(path.clone()), start);
-        let since = gather.since.as_ref().expect("something came");
+        debounce.note(Hint::Writing(path.clone()), start);
+        let since = debounce.since.as_ref().expect("something came");
         assert!(since.writing.contains(&path));
-        assert_eq!(gather.due(), Some(start + PATIENCE));
-        gather.note(Hint::Writing(path.clone()), after(start, 90));
-        gather.note(Hint::Written(path), after(start, 100));
-        assert_eq!(gather.due(), Some(after(start, 100) + QUIET));
+        assert_eq!(debounce.due(), Some(start + PATIENCE));
+        debounce.note(Hint::Writing(path.clone()), after(start, 90));
+        debounce.note(Hint::Written(path), after(start, 100));
+        assert_eq!(debounce.due(), Some(after(start, 100) + QUIET));
     }
 }

@@ -25,13 +25,13 @@ pub(crate) enum Ended {
 
 /// What the rounds so far have left to be done.
 #[derive(Debug, Default)]
-pub(crate) struct Steer {
+pub(crate) struct Retry {
     seen: Option<Inputs>,
     backoff: Backoff,
     retry_at: Option<Instant>,
 }
 
-impl Steer {
+impl Retry {
     /// When to look, where no hint is given: a failed round is tried again.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.retry_at
@@ -109,44 +109,44 @@ mod tests {
 
     #[test]
     fn the_first_look_is_a_round_and_the_same_contents_are_none() {
-        let (mut steer, now) = (Steer::default(), Instant::now());
-        assert_eq!(steer.decide(&inputs("[]"), now), round(&[]));
-        assert_eq!(steer.ended(inputs("[]"), Ended::Settled, now), None);
-        assert_eq!(steer.decide(&inputs("[]"), now), Decision::Rest);
-        assert_eq!(steer.decide(&inputs("[1]"), now), round(&["grips.json"]));
+        let (mut retry, now) = (Retry::default(), Instant::now());
+        assert_eq!(retry.decide(&inputs("[]"), now), round(&[]));
+        assert_eq!(retry.ended(inputs("[]"), Ended::Settled, now), None);
+        assert_eq!(retry.decide(&inputs("[]"), now), Decision::Rest);
+        assert_eq!(retry.decide(&inputs("[1]"), now), round(&["grips.json"]));
     }
 
     #[test]
     fn what_the_world_stopped_is_tried_again_less_and_less_often() {
-        let (mut steer, now) = (Steer::default(), Instant::now());
+        let (mut retry, now) = (Retry::default(), Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            let pause = steer.ended(inputs("[]"), Ended::Failed, now);
+            let pause = retry.ended(inputs("[]"), Ended::Failed, now);
             pauses.push(pause.expect("tried again").as_millis());
-            assert_eq!(steer.decide(&inputs("[]"), now), Decision::Rest);
+            assert_eq!(retry.decide(&inputs("[]"), now), Decision::Rest);
             let later = now + pause.expect("tried again");
-            assert_eq!(steer.due(), Some(later));
-            assert_eq!(steer.decide(&inputs("[]"), later), round(&[]));
+            assert_eq!(retry.due(), Some(later));
+            assert_eq!(retry.decide(&inputs("[]"), later), round(&[]));
         }
         assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
-        assert_ne!(steer.backoff, Backoff::default());
-        steer.ended(inputs("[]"), Ended::Settled, now);
-        assert_eq!(steer.backoff, Backoff::default());
-        assert!(steer.due().is_none());
+        assert_ne!(retry.backoff, Backoff::default());
+        retry.ended(inputs("[]"), Ended::Settled, now);
+        assert_eq!(retry.backoff, Backoff::default());
+        assert!(retry.due().is_none());
     }
 
     #[test]
     fn an_edit_does_not_wait_for_the_pause() {
-        let (mut steer, now) = (Steer::default(), Instant::now());
-        steer.ended(inputs("[]"), Ended::Failed, now);
-        assert_eq!(steer.decide(&inputs("[1]"), now), round(&["grips.json"]));
+        let (mut retry, now) = (Retry::default(), Instant::now());
+        retry.ended(inputs("[]"), Ended::Failed, now);
+        assert_eq!(retry.decide(&inputs("[1]"), now), round(&["grips.json"]));
     }
 
     #[test]
     fn a_round_may_be_called_for() {
-        let (mut steer, now) = (Steer::default(), Instant::now());
-        steer.ended(inputs("[]"), Ended::Settled, now);
-        steer.again(now);
-        assert_eq!(steer.decide(&inputs("[]"), now), round(&[]));
+        let (mut retry, now) = (Retry::default(), Instant::now());
+        retry.ended(inputs("[]"), Ended::Settled, now);
+        retry.again(now);
+        assert_eq!(retry.decide(&inputs("[]"), now), round(&[]));
     }
 }

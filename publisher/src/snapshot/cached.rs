@@ -18,12 +18,12 @@ const TOTAL_LIMIT: usize = 64 * 1024 * 1024;
 /// A number tells of one life of one database, so this is for one connection: another
 /// one, another migration, other settings want a new value.
 #[derive(Debug, Default)]
-pub struct KeptRows {
-    tables: BTreeMap<TableKey, Kept>,
+pub struct CachedRows {
+    tables: BTreeMap<TableKey, Cached>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Cached {
     // As it was when they were rendered: its columns decide how they look.
     table: Table,
     version_seq: u64,
@@ -31,43 +31,43 @@ struct Kept {
     size_bytes: usize,
 }
 
-impl KeptRows {
+impl CachedRows {
     /// The rows of a table, in their order, where they are known to be the same.
     pub(super) fn of(&self, table: &Table, version_seq: u64) -> Option<&[Box<[u8]>]> {
-        let kept = self.tables.get(&table.key)?;
-        let same = kept.version_seq == version_seq && kept.table == *table;
-        same.then_some(kept.rows.as_slice())
+        let cached = self.tables.get(&table.key)?;
+        let same = cached.version_seq == version_seq && cached.table == *table;
+        same.then_some(cached.rows.as_slice())
     }
 
-    pub(super) fn keep(&mut self, table: &Table, version_seq: u64, rows: Keeping) {
+    pub(super) fn cache(&mut self, table: &Table, version_seq: u64, rows: Caching) {
         self.tables.remove(&table.key);
         // Without all its triggers, or without a number, nothing tells of a change.
         if rows.too_many || version_seq == 0 || !table.is_tracked() {
             return;
         }
-        let others: usize = self.tables.values().map(|kept| kept.size_bytes).sum();
+        let others: usize = self.tables.values().map(|cached| cached.size_bytes).sum();
         if others + rows.size_bytes > TOTAL_LIMIT {
             return;
         }
-        let kept = Kept {
+        let cached = Cached {
             table: table.clone(),
             version_seq,
             size_bytes: rows.size_bytes,
             rows: rows.rows,
         };
-        self.tables.insert(table.key.clone(), kept);
+        self.tables.insert(table.key.clone(), cached);
     }
 }
 
 /// Rows while they are rendered.
 #[derive(Debug, Default)]
-pub(super) struct Keeping {
+pub(super) struct Caching {
     rows: Vec<Box<[u8]>>,
     size_bytes: usize,
     too_many: bool,
 }
 
-impl Keeping {
+impl Caching {
     pub(super) fn push(&mut self, row: &[u8]) {
         // A row's place takes some memory, too.
         self.size_bytes += row.len() + size_of::<Box<[u8]>>();
@@ -99,43 +99,43 @@ mod tests {
         }
     }
 
-    fn keeping(rows: &[&[u8]]) -> Keeping {
-        let mut keeping = Keeping::default();
-        rows.iter().for_each(|row| keeping.push(row));
-        keeping
+    fn caching(rows: &[&[u8]]) -> Caching {
+        let mut caching = Caching::default();
+        rows.iter().for_each(|row| caching.push(row));
+        caching
     }
 
     #[test]
-    fn rows_are_kept_for_their_number_and_their_shape() {
-        let (mut kept, table) = (KeptRows::default(), table());
-        kept.keep(&table, 7, keeping(&[b"a", b"b"]));
-        let rows = kept.of(&table, 7).expect("kept");
+    fn rows_are_cached_for_their_number_and_their_shape() {
+        let (mut cached, table) = (CachedRows::default(), table());
+        cached.cache(&table, 7, caching(&[b"a", b"b"]));
+        let rows = cached.of(&table, 7).expect("cached");
         assert_eq!(rows, [Box::from(&b"a"[..]), Box::from(&b"b"[..])]);
-        assert_eq!(kept.of(&table, 8), None);
+        assert_eq!(cached.of(&table, 8), None);
         let mut other = table.clone();
         other.name = "holds".to_owned();
-        assert_eq!(kept.of(&other, 7), None);
+        assert_eq!(cached.of(&other, 7), None);
     }
 
     #[test]
-    fn what_may_change_without_a_trace_is_not_kept() {
-        let (mut kept, table) = (KeptRows::default(), table());
-        kept.keep(&table, 0, keeping(&[b"a"]));
-        assert_eq!(kept.of(&table, 0), None);
+    fn what_may_change_without_a_trace_is_not_cached() {
+        let (mut cached, table) = (CachedRows::default(), table());
+        cached.cache(&table, 0, caching(&[b"a"]));
+        assert_eq!(cached.of(&table, 0), None);
         let untracked = Table {
             missing_triggers: vec!["UPDATE"],
             ..table
         };
-        kept.keep(&untracked, 7, keeping(&[b"a"]));
-        assert_eq!(kept.of(&untracked, 7), None);
+        cached.cache(&untracked, 7, caching(&[b"a"]));
+        assert_eq!(cached.of(&untracked, 7), None);
     }
 
     #[test]
-    fn a_large_table_is_not_kept() {
-        let (mut kept, table) = (KeptRows::default(), table());
-        kept.keep(&table, 7, keeping(&[b"a"]));
-        kept.keep(&table, 8, keeping(&[&vec![b' '; MEMORY_LIMIT], b"b"]));
-        assert_eq!(kept.of(&table, 8), None);
-        assert_eq!(kept.of(&table, 7), None);
+    fn a_large_table_is_not_cached() {
+        let (mut cached, table) = (CachedRows::default(), table());
+        cached.cache(&table, 7, caching(&[b"a"]));
+        cached.cache(&table, 8, caching(&[&vec![b' '; MEMORY_LIMIT], b"b"]));
+        assert_eq!(cached.of(&table, 8), None);
+        assert_eq!(cached.of(&table, 7), None);
     }
 }
