@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use snapshot_audit::verify::verify;
 use snapshot_format::{Digest, Encoding, Key, Version};
-use snapshot_store::Origin;
+use snapshot_store::{Directory, Origin, Reader};
 
 use super::{faults_of, published, walk};
 use crate::support::{Project, tracked};
@@ -123,8 +123,8 @@ fn no_damage_to_a_file_that_can_be_reached_passes() {
 }
 
 // What the format does not bind: a variant that still unpacks to its object (a bit of
-// gzip's header that says nothing), by the judgement of a program that is not ours; and
-// the moment that an older page gives for its publication.
+// gzip's header that says nothing), by the judgement of a program that is not ours; the
+// moment that an older page gives for its publication; and that there is an oldest page.
 fn is_still_true(store: &Path, path: &Path) -> bool {
     let key = path.strip_prefix(store).unwrap().to_str().unwrap();
     let key = Key::parse(key).unwrap();
@@ -144,8 +144,13 @@ fn is_still_true(store: &Path, path: &Path) -> bool {
             let object = fs::read(store.join(key.with_encoding(None).path())).unwrap();
             unpacked.stdout == object
         }
-        (Key::History { .. }, _) => {
-            let page = Version::parse(&fs::read(path).unwrap()).unwrap();
+        (Key::History { epoch, sequence }, _) => {
+            let Ok(bytes) = fs::read(path) else {
+                // As prune removes it: the oldest, so that no page stands before a gap.
+                let orders = Directory::new(store).orders().unwrap().unwrap();
+                return orders.iter().all(|order| *order > (*epoch, *sequence));
+            };
+            let page = Version::parse(&bytes).unwrap();
             let current = Version::parse(&fs::read(store.join("version.json")).unwrap()).unwrap();
             page.order() < current.order()
         }

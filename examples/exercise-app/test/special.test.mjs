@@ -100,9 +100,15 @@ describe('the world changes', { skip: reasonToSkip() }, () => {
     await person.button('Look for a new version').click();
     await page.getByText('seq:2').first().waitFor();
     await person.goTo('Exercises');
-    await page.locator('.cards').getByText(/Not offered any more: Landmine/).waitFor();
+    await page
+      .locator('.cards')
+      .getByText(/Not offered any more: Landmine/)
+      .waitFor();
     await page.getByRole('link', { name: 'My curl' }).click();
-    await page.getByRole('note').getByText(/Not offered any more: Landmine/).waitFor();
+    await page
+      .getByRole('note')
+      .getByText(/Not offered any more: Landmine/)
+      .waitFor();
     await page.getByRole('link', { name: 'Edit' }).click();
     assert.equal(await person.field('Equipment').inputValue(), 'LANDMINE');
     await person.button('Save exercise').click();
