@@ -32,7 +32,7 @@ for (const isOn of [true, false]) {
       const hermes = join(require.resolve('hermes-engine-cli/package.json'), '..', HERMES, 'hermes');
       const said = execFileSync(hermes, ['-O', '-w', path], { encoding: 'utf8' });
       // 1.70 of a bench press, less 0.20 for a close grip; 99 motions are active.
-      assert.equal(said.trim(), JSON.stringify(['local', 99, 'CHEST', 1.5, true, 'function']));
+      assert.equal(said.trim(), JSON.stringify(['local', 99, 'CHEST', 1.5, true, 'Pronated', 'function']));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -26,7 +26,8 @@ const provider = createProvider({
     removeItem: async (key) => void values.delete(key),
   }),
 });
-const service = createExerciseConfigService(provider);
+// A user saved OVERHAND, which is called PRONATED today.
+const service = createExerciseConfigService(provider, { grips: { OVERHAND: 'PRONATED' } });
 
 provider.on('error', (error) => print(`failed: ${error.message}`));
 provider
@@ -40,6 +41,7 @@ provider
       chest?.id,
       chest?.score,
       service.find('grips', 'GONE').row === undefined,
+      service.find('grips', 'OVERHAND').row?.label,
       typeof hooks.useExerciseConfig,
     ];
     print(JSON.stringify(facts));
