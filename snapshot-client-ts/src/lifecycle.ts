@@ -4,9 +4,10 @@ import type { RemoteConfig } from './config.js';
 
 type Lifecycle = NonNullable<RemoteConfig['lifecycle']>;
 
-/** A browser's tab: hidden is background. */
+/** A browser's tab: hidden is background. Nothing where there is no document, as on a server that renders pages. */
 export function browserLifecycle(): Lifecycle {
   return (provider) => {
+    if (typeof document === 'undefined') return () => {};
     const active = (): void => provider.setActive(document.visibilityState !== 'hidden');
     const online = (): void => provider.setOnline(navigator.onLine !== false);
     document.addEventListener('visibilitychange', active);

@@ -447,6 +447,18 @@ test('an app in the background does not poll', () => {
   assert.equal(typeof browserLifecycle(), 'function');
 });
 
+test('a page may be rendered where there is no document', async (t) => {
+  assert.equal(typeof document, 'undefined');
+  const provider = createReferenceProvider({
+    baseUrl: 'http://127.0.0.1:1/',
+    bundled: bundledOf('one'),
+    enabled: () => false,
+    lifecycle: browserLifecycle(),
+  });
+  t.after(() => provider.dispose());
+  assert.equal((await provider.getTable('grips')).length, 2);
+});
+
 test('require() works where Node has it for modules', () => {
   const program = `process.stdout.write(typeof require(${JSON.stringify(new URL('../dist/index.js', import.meta.url).pathname)}).createReferenceProvider)`;
   const [major, minor] = process.versions.node.split('.').map(Number);
