@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
 use pretty_assertions::assert_eq;
 
@@ -255,6 +256,34 @@ fn an_app_that_ships_an_older_bundle_fails() {
         &["app"],
         "bootstrap.json is of another version",
     );
+}
+
+#[test]
+fn what_is_no_file_keeps_no_check_waiting() {
+    let project = ready();
+    for shipped in ["app/bootstrap.json", "app/version.json", "app.db"] {
+        fs::remove_file(project.path(shipped)).unwrap();
+        let made = Command::new("mkfifo").arg(project.path(shipped)).status();
+        assert!(made.unwrap().success());
+    }
+    let found = outcomes(&project, &[]);
+    for check in ["app", "app-sqlite"] {
+        assert_eq!(found[check].0, "failed", "{found:#?}");
+    }
+    assert!(found["app-sqlite"].1.contains("app.db: "), "{found:#?}");
+}
+
+#[test]
+fn without_migrations_of_ours_two_checks_are_skipped() {
+    let project = ready();
+    let found = outcomes(&project, &["--sql", "nowhere"]);
+    for check in ["migrations", "catalog"] {
+        let expected = (
+            "skipped".to_owned(),
+            "there is no folder nowhere".to_owned(),
+        );
+        assert_eq!(found[check], expected);
+    }
 }
 
 #[test]

@@ -36,11 +36,22 @@ pub(super) async fn checks(config: &Config, output: Output) -> Vec<Check> {
     }
 }
 
-const NO_MIGRATIONS: &str = "the migrations belong to somebody else: there is no such folder";
+// Another program may make the tables; then nothing here knows what they should be.
+fn without_migrations(check: &'static str, context: &Context) -> Option<Check> {
+    let folder = &context.config.sql;
+    (!folder.exists()).then(|| {
+        let detail = format!("there is no folder {}", folder.display());
+        Check::skipped(
+            check,
+            detail,
+            "name the migrations with --sql, if they are yours",
+        )
+    })
+}
 
 async fn migrations(context: &mut Context) -> Check {
-    if !context.config.sql.exists() {
-        return Check::skipped("migrations", NO_MIGRATIONS, "name it with --sql");
+    if let Some(skipped) = without_migrations("migrations", context) {
+        return skipped;
     }
     let found = async {
         let migrations = load_migrations(&context.config.sql)?;
@@ -65,8 +76,8 @@ async fn migrations(context: &mut Context) -> Check {
 }
 
 async fn catalog(context: &mut Context) -> Check {
-    if !context.config.sql.exists() {
-        return Check::skipped("catalog", NO_MIGRATIONS, "name it with --sql");
+    if let Some(skipped) = without_migrations("catalog", context) {
+        return skipped;
     }
     let shapes = async {
         let Context {
