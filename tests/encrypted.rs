@@ -251,3 +251,25 @@ fn a_file_of_certificates_that_is_none_is_named() {
         );
     }
 }
+
+#[test]
+fn without_sslmode_nothing_is_encrypted() {
+    let project = Project::new(&[]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut first = [0; 256];
+        let size = std::io::Read::read(&mut client, &mut first).unwrap();
+        first[..size].to_vec()
+    });
+    let url = format!("postgres://somebody@127.0.0.1:{port}/theirs");
+    let arguments = ["publish", "--quiet", "--connect-timeout", "1s"];
+    let finished = project.run(&[&arguments[..], &["--database-url", &url]].concat());
+    assert_eq!(finished.status, Some(1));
+    // The start-up message itself, in plain text, and no request for encryption before it.
+    let heard = heard.join().unwrap();
+    assert_ne!(heard[..8], SSL_REQUEST);
+    let text = String::from_utf8_lossy(&heard);
+    assert!(text.contains("user\0somebody\0"), "{text:?}");
+}
